@@ -1,0 +1,1 @@
+//! The API: answers queries of one project.

@@ -1,0 +1,1 @@
+//! The collector: takes events, checks them and puts them on the queue.

@@ -1,0 +1,20 @@
+//! Pure types and rules of events and batches.
+//!
+//! This crate knows no clock, no environment, no IO and no server: what it needs of those comes in as an argument.
+//! Everything here can be called from any process form, tested without a runtime, and fuzzed.
+
+pub mod dead_letter;
+pub mod envelope;
+pub mod event;
+pub mod outcome;
+pub mod project;
+pub mod retention;
+pub mod timestamp;
+
+pub use dead_letter::{DeadLetter, DeadLetterId, DeadLetterReason};
+pub use envelope::{Batch, BatchContext, EnvelopeError};
+pub use event::Event;
+pub use outcome::{BatchOutcome, EventOutcome};
+pub use project::Project;
+pub use retention::Retention;
+pub use timestamp::Timestamp;

@@ -1,0 +1,245 @@
+//! The port `EventStore`: where each event is kept exactly once and questions are answered from.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use analytics_domain::{Batch, BatchOutcome, DeadLetter, DeadLetterId, DeadLetterReason, Project, Retention, Timestamp};
+use analytics_query::{Dialect, Row, Statement};
+use async_trait::async_trait;
+use thiserror::Error;
+
+/// What kind of store stands behind the port, found when it is opened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Edition {
+    /// TimescaleDB with its community licence: hypertable, compression, policies.
+    TimescaleCommunity {
+        /// The extension's version.
+        version: String,
+    },
+    /// TimescaleDB under Apache 2: hypertable; upkeep is ours.
+    TimescaleApache {
+        /// The extension's version.
+        version: String,
+    },
+    /// PostgreSQL without the extension.
+    Postgres {
+        /// The server's version.
+        version: String,
+    },
+    /// SQLite in the process.
+    Sqlite {
+        /// The library's version.
+        version: String,
+    },
+}
+
+/// A batch and what is already known of its events.
+#[derive(Debug, Clone)]
+pub struct IngestBatch<'a> {
+    /// The batch.
+    pub batch: Cow<'a, Batch<'a>>,
+    /// Events that the store was seen to refuse: they become dead letters in the same transaction. Sorted by index.
+    pub failed: Vec<FailedEvent>,
+    /// How often the queue has handed the entry out.
+    pub attempt: u32,
+}
+
+/// An event of a batch that the store refuses.
+#[derive(Debug, Clone)]
+pub struct FailedEvent {
+    /// Its index among the batch's events.
+    pub index: usize,
+    /// Why.
+    pub reason: DeadLetterReason,
+}
+
+/// The work of one transaction.
+#[derive(Debug, Clone, Default)]
+pub struct Ingest<'a> {
+    /// Whole batches, in any order.
+    pub batches: Vec<IngestBatch<'a>>,
+    /// Queue entries that could not be read, kept as they came.
+    pub unreadable: Vec<DeadLetter>,
+    /// Dead letters that `batches` try again: they go in the same transaction. An event that is refused again comes as
+    /// `failed` and becomes a new dead letter that keeps `first_failed_at` of the old one.
+    pub replayed: Vec<DeadLetterId>,
+}
+
+/// Why the store failed.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// The data of this transaction cannot be stored (SQLSTATE class 22 or 23, an SQLite constraint): some event of it is
+    /// poison. Nothing was stored.
+    #[error("the store refuses the data ({sqlstate}): {message}")]
+    Data {
+        /// The SQLSTATE, or SQLite's result code as text.
+        sqlstate: String,
+        /// The server's sentence, without the row's values.
+        message: String,
+    },
+    /// The store cannot be reached, is busy, restarts, ran out of a resource, or chose this transaction to end: the same
+    /// work may be tried again. After a cut during commit it may have happened; ids make the second try harmless.
+    #[error("the store is unavailable while it should {doing}")]
+    Unavailable {
+        /// What was being done, as a verb phrase.
+        doing: &'static str,
+        /// The driver's error.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The question took longer than the statement timeout.
+    #[error("the question took longer than {seconds} s")]
+    TooSlow {
+        /// The timeout that was met.
+        seconds: u64,
+    },
+    /// The schema is not the one that this build needs.
+    #[error("the store's schema is at {found}, this build needs {needed}; {mend}")]
+    Schema {
+        /// The newest applied migration, `none` where there is none.
+        found: String,
+        /// The newest migration that this build knows.
+        needed: String,
+        /// What to do about it.
+        mend: String,
+    },
+}
+
+/// What the planner needs to know of a project.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ProjectState {
+    /// The time of its oldest stored event at or after the retention's cutoff; `None` where it has none.
+    pub first_event: Option<Timestamp>,
+    /// The receipt of the newest stored batch.
+    pub newest_receipt: Option<Timestamp>,
+}
+
+/// The counts of one UTC day of receipt.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DayCounts {
+    /// Events that a collector accepted and a processor has taken from the queue.
+    pub accepted: u64,
+    /// Of these, now in the store for the first time.
+    pub stored: u64,
+    /// Of these, stored before.
+    pub duplicate: u64,
+    /// Of these, too old when they were taken.
+    pub expired: u64,
+    /// Of these, put aside; a replayed one leaves this count and joins another.
+    pub dead_lettered: u64,
+    /// Events that the collector refused, by code.
+    pub rejected: BTreeMap<String, u64>,
+}
+
+/// Rollups against raw rows on one UTC day of event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Drift {
+    /// `count(*)` of the raw rows.
+    pub raw: u64,
+    /// The sum of `daily_metrics` for metric `events` without dimension.
+    pub rollup: u64,
+}
+
+/// What [`EventStore::integrity`] found.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Integrity {
+    /// By UTC day of receipt, counted from 1970-01-01.
+    pub received: BTreeMap<i64, DayCounts>,
+    /// By UTC day of event; only days whose raw rows are all kept.
+    pub stored: BTreeMap<i64, Drift>,
+}
+
+/// A page of dead letters, newest first.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DeadLetterPage {
+    /// The dead letters.
+    pub letters: Vec<DeadLetter>,
+    /// All of the project's, on every page.
+    pub total: u64,
+}
+
+/// What upkeep is to do.
+#[derive(Debug, Clone, Copy)]
+pub struct Maintenance {
+    /// The instant that counts as now.
+    pub now: Timestamp,
+    /// How long raw events are kept.
+    pub retention: Retention,
+    /// How many days a client's id is remembered.
+    pub dedupe_days: u32,
+}
+
+/// What upkeep did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Upkeep {
+    /// Chunks or partitions of raw events that were dropped (SQLite: rows).
+    pub raw_dropped: u64,
+    /// Partitions of remembered ids that were dropped (SQLite: rows).
+    pub ids_dropped: u64,
+    /// Chunks or partitions made ahead.
+    pub made: u64,
+}
+
+/// Keeps each event exactly once and answers statements.
+///
+/// The contract suite (`contract::store`) holds every adapter to these rules:
+/// - of all events of a project with one id, over any batches, times and transactions, one is stored: the first committed,
+///   within one transaction the first by batch order and index;
+/// - raw rows, `daily_metrics`, receipt counts, session identities and dead letters of one [`Ingest`] are there together
+///   or not at all;
+/// - concurrent `ingest` calls never deadlock and never count twice, also over the same ids and the same rollup rows.
+#[async_trait]
+pub trait EventStore: Send + Sync {
+    /// Whose SQL [`EventStore::select`] takes.
+    fn dialect(&self) -> Dialect;
+
+    /// What kind of store this is.
+    fn edition(&self) -> Edition;
+
+    /// Applies pending migrations under a lock; returns how many. Any number of processes may call it at once.
+    async fn migrate(&self) -> Result<u32, StoreError>;
+
+    /// Whether the schema is the one this build needs: [`StoreError::Schema`] where it is not.
+    async fn check_schema(&self) -> Result<(), StoreError>;
+
+    /// Whether the store answers; within two seconds.
+    async fn check(&self) -> Result<(), StoreError>;
+
+    /// Stores the work in one transaction; outcomes in the order of `batches`. `now` judges the retention (`expired`).
+    ///
+    /// Callers keep the events of one call below 50,000.
+    async fn ingest(&self, work: &Ingest<'_>, retention: Retention, now: Timestamp) -> Result<Vec<BatchOutcome>, StoreError>;
+
+    /// Tries the same and rolls back: `Ok` where it would be stored. This is how poison is found without splitting a batch.
+    async fn probe(&self, work: &Ingest<'_>, retention: Retention, now: Timestamp) -> Result<(), StoreError>;
+
+    /// Runs a reading statement, on the replica where there is one, under the statement timeout.
+    async fn select(&self, statement: &Statement) -> Result<Vec<Row>, StoreError>;
+
+    /// What the planner needs to know of a project; `first_event` not before `cutoff`.
+    async fn project_state(&self, project: &Project, cutoff: Timestamp) -> Result<ProjectState, StoreError>;
+
+    /// Counts by day of receipt and drift by day of event, both from `from` on.
+    async fn integrity(&self, project: &Project, from: Timestamp) -> Result<Integrity, StoreError>;
+
+    /// Dead letters of a project, newest first, those before `before`.
+    async fn dead_letters(&self, project: &Project, before: Option<DeadLetterId>, limit: u32) -> Result<DeadLetterPage, StoreError>;
+
+    /// Marks dead letters to be tried again: those named, or all of the project where `ids` is `None`; returns how many.
+    async fn request_replay(&self, project: &Project, ids: Option<&[DeadLetterId]>) -> Result<u64, StoreError>;
+
+    /// Dead letters that somebody asked to be tried again, oldest first, of every project.
+    async fn replay_requests(&self, limit: u32) -> Result<Vec<DeadLetter>, StoreError>;
+
+    /// How many dead letters there are, of every project.
+    async fn dead_letter_count(&self) -> Result<u64, StoreError>;
+
+    /// The retention that the store was last given, `None` where never.
+    async fn retention(&self) -> Result<Option<Retention>, StoreError>;
+
+    /// Keeps the retention for those who are not given one.
+    async fn set_retention(&self, retention: Retention) -> Result<(), StoreError>;
+
+    /// Drops what is older than the retention, forgets old ids, makes chunks ahead; any number of processes may call it.
+    async fn maintain(&self, maintenance: Maintenance) -> Result<Upkeep, StoreError>;
+}

@@ -1,0 +1,1 @@
+//! Real servers and generators for tests.

@@ -1,0 +1,1 @@
+//! The single process and the command line.

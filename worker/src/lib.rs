@@ -1,0 +1,1 @@
+//! The processor: drains the queue into the store.
