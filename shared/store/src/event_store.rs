@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use analytics_domain::{Batch, BatchOutcome, DeadLetter, DeadLetterId, DeadLetterReason, Project, Retention, Timestamp};
+use analytics_domain::{
+    Batch, BatchOutcome, DeadLetter, DeadLetterId, DeadLetterReason, Project, Retention, Timestamp,
+};
 use analytics_query::{Dialect, Row, Statement};
 use async_trait::async_trait;
 use thiserror::Error;
@@ -208,7 +210,12 @@ pub trait EventStore: Send + Sync {
     /// Stores the work in one transaction; outcomes in the order of `batches`. `now` judges the retention (`expired`).
     ///
     /// Callers keep the events of one call below 50,000.
-    async fn ingest(&self, work: &Ingest<'_>, retention: Retention, now: Timestamp) -> Result<Vec<BatchOutcome>, StoreError>;
+    async fn ingest(
+        &self,
+        work: &Ingest<'_>,
+        retention: Retention,
+        now: Timestamp,
+    ) -> Result<Vec<BatchOutcome>, StoreError>;
 
     /// Tries the same and rolls back: `Ok` where it would be stored. This is how poison is found without splitting a batch.
     async fn probe(&self, work: &Ingest<'_>, retention: Retention, now: Timestamp) -> Result<(), StoreError>;
@@ -223,7 +230,12 @@ pub trait EventStore: Send + Sync {
     async fn integrity(&self, project: &Project, from: Timestamp) -> Result<Integrity, StoreError>;
 
     /// Dead letters of a project, newest first, those before `before`.
-    async fn dead_letters(&self, project: &Project, before: Option<DeadLetterId>, limit: u32) -> Result<DeadLetterPage, StoreError>;
+    async fn dead_letters(
+        &self,
+        project: &Project,
+        before: Option<DeadLetterId>,
+        limit: u32,
+    ) -> Result<DeadLetterPage, StoreError>;
 
     /// Marks dead letters to be tried again: those named, or all of the project where `ids` is `None`; returns how many.
     async fn request_replay(&self, project: &Project, ids: Option<&[DeadLetterId]>) -> Result<u64, StoreError>;
