@@ -1,1 +1,23 @@
-//! The processor: drains the queue into the store.
+//! The processor: drains the queue into the store, each event exactly once.
+//!
+//! A slot of the processor repeats one page of verbs ([`drain`]): gather whole queued batches, process them in one
+//! transaction, publish what is new, acknowledge. Only the acknowledgement takes an entry from the queue, and it comes
+//! after the commit: a crash anywhere before it brings the entry again, and the events' ids make that harmless.
+//!
+//! - [`processor`] runs `CONCURRENCY` slots, the replay of dead letters and the upkeep until told to stop.
+//! - [`process_batch`] is one transaction's work: decode, ingest, and where the store refuses an event, find it.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic"))]
+
+pub mod backoff;
+pub mod drain;
+pub mod gather;
+pub mod meters;
+pub mod poison;
+pub mod process_batch;
+pub mod processor;
+pub mod publish;
+pub mod replay;
+pub mod upkeep;
+
+pub use process_batch::{Processed, ProcessedBatch, process_batch};
+pub use processor::{Processor, ProcessorSettings};

@@ -1,1 +1,19 @@
-//! The API: answers queries of one project.
+//! The API: answers questions about one project's events, the one its key belongs to.
+//!
+//! A question goes through one page of verbs ([`answering`]): check the key, look into the cache, ask the store, keep the
+//! answer for a moment. Every route that asks compiles to the same question language, so there is one planner, one cache
+//! key and one kind of error.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic"))]
+
+pub mod answering;
+pub mod dead_letters;
+pub mod events;
+pub mod integrity;
+pub mod meters;
+pub mod openapi;
+pub mod problems;
+pub mod properties;
+pub mod query;
+pub mod router;
+
+pub use router::{ApiDeps, router};

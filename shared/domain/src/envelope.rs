@@ -96,6 +96,15 @@ impl<'a> Batch<'a> {
     }
 }
 
+/// How many events an entry holds, without reading them; `None` where it is no envelope of a known version.
+#[must_use]
+pub fn count_events(entry: &[u8]) -> Option<usize> {
+    type Head<'a> = (Uuid, &'a str, Timestamp, Vec<(Cow<'a, str>, u32)>, Option<BatchContext<'a>>);
+    let fields = entry.strip_prefix(&[VERSION])?;
+    let (_, rest) = postcard::take_from_bytes::<Head<'_>>(fields).ok()?;
+    postcard::take_from_bytes::<usize>(rest).ok().map(|(events, _)| events)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -126,6 +135,8 @@ mod tests {
         let read = Batch::decode(&entry).unwrap();
         assert_eq!(read, batch());
         assert!(matches!(read.events[0].session_id, Cow::Borrowed(_)));
+        assert_eq!(count_events(&entry), Some(1));
+        assert_eq!(count_events(&entry[1..]), None);
     }
 
     /// The bytes of version 1 are fixed: entries of an older build lie in queues.

@@ -11,6 +11,9 @@ use thiserror::Error;
 /// How many messages a project's feed keeps for those who resume.
 pub const FEED_MESSAGES: usize = 10_000;
 
+/// How many bytes of messages a project's feed keeps at most, as they lie in memory: 32 MiB.
+pub const FEED_BYTES: usize = 32 << 20;
+
 /// How far back a resume reaches, in seconds.
 pub const FEED_SECONDS: u64 = 60;
 
@@ -104,6 +107,10 @@ pub enum FeedItem {
 pub trait FeedSubscription: Send {
     /// The next item; waits as long as it takes. Dropping the future loses nothing.
     async fn next(&mut self) -> Result<FeedItem, FeedError>;
+
+    /// Up to where this subscription has handed out or counted as missed: [`Resume::After`] it goes on from here, also where
+    /// nothing was handed out yet.
+    fn position(&self) -> FeedCursor;
 }
 
 /// Publishes stored events and hands them to any number of subscribers, in this process or in others.

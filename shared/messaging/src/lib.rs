@@ -7,9 +7,19 @@
 //! Which adapter stands behind a port is chosen at run time by what is configured; which are compiled in is a cargo
 //! feature (`redis`, `embedded`).
 
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic"))]
+
 pub mod cache;
+#[cfg(feature = "embedded")]
+pub mod embedded;
 pub mod feed;
+pub mod process;
 pub mod queue;
+#[cfg(any(feature = "embedded", feature = "redis"))]
+mod reason;
+#[cfg(feature = "redis")]
+pub mod redis;
+mod ring;
 
 pub use cache::{Cache, CacheError};
 pub use feed::{Feed, FeedCursor, FeedError, FeedItem, FeedMessage, FeedSubscription, Resume};

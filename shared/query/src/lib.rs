@@ -2,7 +2,59 @@
 //!
 //! Pure: text in, text and parameters out. Nothing here reads a clock or talks to a database; the caller hands in the
 //! instant, the project and what the store knows ([`Context`]), runs the statements, and hands the rows back.
+//!
+//! Every kind of question is [`Askable`]: [`plan`] gives its plan, which is [`Executable`]: `statements(dialect)`, then
+//! `shape(rows)`. [`Question`] (metrics and dimensions, with the shorthands trends, breakdown and property values),
+//! [`EventsQuestion`] (the events themselves) and [`PropertiesQuestion`] (which properties there are).
+//!
+//! What every store must agree on is decided here and documented where it is: ranges in [`date_range`], buckets in
+//! [`bucket`], filters and what the text of a value is in [`filter`], paths in [`property`], figures in [`metric`].
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic"))]
 
+pub mod answer;
+pub mod bucket;
+pub mod context;
+pub mod corpus;
+mod cursor;
+pub mod date_range;
+pub mod dimension;
+pub mod error;
+pub mod event_record;
+pub mod events;
+pub mod field;
+pub mod filter;
+pub mod glob;
+pub mod metric;
+pub mod plan;
+pub mod properties;
+pub mod property;
+pub mod question;
+mod reading;
+mod row_order;
+mod selection;
+mod shape;
+pub mod shorthand;
+mod sql;
 pub mod statement;
+mod tally;
+pub mod zone;
 
+pub use answer::{
+    Answer, Column, ColumnKind, DataType, Exactness, Figure, Meta, NormalisedQuery, ResultRow, Source, Warning,
+};
+pub use bucket::Buckets;
+pub use context::Context;
+pub use date_range::{Compare, DateRange, Range};
+pub use dimension::{Dimension, Interval};
+pub use error::{QueryError, QueryErrorCode};
+pub use event_record::EventRecord;
+pub use events::{EventsAnswer, EventsPlan, EventsQuestion};
+pub use field::Field;
+pub use filter::{Filter, NumberOperator, TextOperator};
+pub use metric::{Aggregate, Metric};
+pub use plan::{Askable, Executable, Plan, ROW_BUDGET, plan};
+pub use properties::{PropertiesAnswer, PropertiesPlan, PropertiesQuestion};
+pub use property::Property;
+pub use question::{OrderBy, OrderColumn, Question};
 pub use statement::{Cell, Dialect, Param, Row, Statement};
+pub use zone::Zone;

@@ -1,8 +1,19 @@
 //! The port `EventStore` and its adapters: PostgreSQL with or without TimescaleDB, and SQLite.
 //!
-//! Every adapter returns the same rows for the same question; the contract suite (`contract`) holds them to it.
+//! Every adapter returns the same rows for the same question; the contract suite (`tests/it`) holds them to it.
+//!
+//! An event counts once because its id is remembered in a table of its own, written first in the transaction that stores the
+//! event; see `settlement` for what one transaction decides and the migrations for what it writes to.
+
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic"))]
 
 pub mod event_store;
+mod migration;
+#[cfg(feature = "postgres")]
+pub mod postgres;
+mod settlement;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
 
 pub use event_store::{
     DayCounts, DeadLetterPage, Drift, Edition, EventStore, FailedEvent, Ingest, IngestBatch, Integrity, Maintenance,

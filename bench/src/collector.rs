@@ -1,0 +1,114 @@
+//! Collector requests a second against a bare route of the same framework that reads the same body.
+
+use std::net::SocketAddr;
+use std::process::{Child, Command};
+
+use analytics_testkit::redis::{AppendFsync, RedisOptions, RedisServer};
+use axum::Router;
+use axum::http::StatusCode;
+use axum::routing::post;
+use bytes::Bytes;
+
+use crate::program::{self, Program};
+use crate::table::{Table, median};
+use crate::{Outcome, bodies, wrk};
+
+const CONNECTIONS: u32 = 32;
+const SECONDS: u32 = 4;
+const TURNS: usize = 3;
+
+/// The least ratio wanted for bodies of so many events.
+const GOALS: [(usize, f64); 3] = [(1, 0.75), (10, 0.5), (100, 0.3)];
+
+/// Runs bare route and collector in turns.
+pub fn measure(table: &mut Table) -> Outcome<()> {
+    for fsync in [AppendFsync::EverySecond, AppendFsync::Always] {
+        for (events, goal) in GOALS {
+            measure_one(table, fsync, events, goal)?;
+        }
+    }
+    Ok(())
+}
+
+fn measure_one(table: &mut Table, fsync: AppendFsync, events: usize, goal: f64) -> Outcome<()> {
+    let redis = RedisServer::start(RedisOptions { appendfsync: fsync, ..RedisOptions::default() })?;
+    let bare = Bare::start()?;
+    let port = program::free_port()?;
+    let mut collector = Program::start(
+        "collector",
+        &[],
+        &[
+            ("HOST", "127.0.0.1".into()),
+            ("PORT", port.to_string()),
+            ("REDIS_URL", redis.url()),
+            ("QUEUE_MAX_EVENTS", "1000000000".into()),
+        ],
+    )?;
+    collector.wait_for(&format!("http://127.0.0.1:{port}/health"))?;
+    let bodies: Vec<String> = (0..16).map(|seed| bodies::body(events, seed)).collect();
+    let url = format!("http://127.0.0.1:{port}/collect");
+    wrk::post(&url, &bodies, CONNECTIONS, 1)?;
+    let (mut ratios, mut ours, mut plain, mut p99, mut cpu) = (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..TURNS {
+        let other = wrk::post(&bare.url, &bodies, CONNECTIONS, SECONDS)?;
+        let cpu_before = collector.cpu_seconds();
+        let load = wrk::post(&url, &bodies, CONNECTIONS, SECONDS)?;
+        if load.failures > 0 || other.failures > 0 {
+            return Err(format!("{} requests failed under load; the figures mean nothing", load.failures + other.failures).into());
+        }
+        cpu.push((collector.cpu_seconds() - cpu_before) * 1e6 / load.requests as f64);
+        ratios.push(load.requests_per_second / other.requests_per_second);
+        ours.push(load.requests_per_second);
+        plain.push(other.requests_per_second);
+        p99.push(load.p99_ms);
+        redis.command(&["FLUSHALL"])?;
+    }
+    let mode = if fsync == AppendFsync::Always { "always" } else { "everysec" };
+    let name = format!("collector, {events} events a body, appendfsync {mode}");
+    let rate = |values: Vec<f64>| format!("{:.0} requests/s", median(values));
+    if fsync == AppendFsync::Always {
+        table.note(&name, format!("{}, ratio {:.2}, p99 {:.1} ms", rate(ours), median(ratios), median(p99)));
+        return Ok(());
+    }
+    table.ratio(&name, rate(ours), rate(plain), median(ratios), goal);
+    table.at_most(&format!("{name}: p99"), median(p99), 15.0, "ms");
+    table.note(&format!("{name}: CPU of the collector a request"), format!("{:.1} us", median(cpu)));
+    table.at_most(&format!("{name}: peak memory"), collector.peak_mb(), 64.0, "MB");
+    Ok(())
+}
+
+/// The bare route in a process of its own.
+struct Bare {
+    child: Child,
+    url: String,
+}
+
+impl Bare {
+    fn start() -> Outcome<Self> {
+        let port = program::free_port()?;
+        let child = Command::new(std::env::current_exe()?).args(["bare", &format!("127.0.0.1:{port}")]).spawn()?;
+        let bare = Self { child, url: format!("http://127.0.0.1:{port}/collect") };
+        for _ in 0..500 {
+            if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
+                return Ok(bare);
+            }
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        Err("the bare route did not come up".into())
+    }
+}
+
+impl Drop for Bare {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A route that reads its body and answers 202.
+pub async fn serve_bare(address: SocketAddr) -> Outcome<()> {
+    let router = Router::new().route("/collect", post(|_: Bytes| async { StatusCode::ACCEPTED }));
+    let listener = tokio::net::TcpListener::bind(address).await?;
+    axum::serve(listener, router).await?;
+    Ok(())
+}

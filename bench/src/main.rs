@@ -1,0 +1,78 @@
+//! Load and ratio benchmarks: each figure stands beside a plain counterpart that was measured in the same run.
+//!
+//! `cargo xtask bench` builds the release binaries and runs this. Machines are noisy; what is compared is run in turns,
+//! and the ratio printed is the median of the turns' ratios.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark prints its table")]
+
+mod bodies;
+mod collector;
+mod drain;
+mod fanout;
+mod program;
+mod single;
+mod start;
+mod table;
+mod wrk;
+
+use std::error::Error;
+use std::net::SocketAddr;
+
+use clap::{Parser, Subcommand};
+
+use crate::table::Table;
+
+/// Load and ratio benchmarks of the whole system, on loopback, bounded in time.
+#[derive(Debug, Parser)]
+struct Arguments {
+    #[command(subcommand)]
+    part: Option<Part>,
+}
+
+/// One part of the benchmark; all of them where none is named.
+#[derive(Debug, Clone, Subcommand)]
+enum Part {
+    /// Collector requests/s with 1, 10 and 100 events against a bare axum route that reads the same body
+    Collector,
+    /// One processor's rows/s against `psql \copy` of the same rows
+    Drain,
+    /// The single process: accepted events/s, idle and peak memory
+    Single,
+    /// Messages/s to 1,000 sockets, and the memory of it
+    Fanout,
+    /// From start to the first answer, each binary
+    Start,
+    /// The bare axum route (used by the collector part)
+    #[command(hide = true)]
+    Bare {
+        /// Where it listens
+        address: SocketAddr,
+    },
+}
+
+type Outcome<T> = Result<T, Box<dyn Error>>;
+
+fn main() -> Outcome<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let part = Arguments::parse().part;
+    if let Some(Part::Bare { address }) = part {
+        return runtime.block_on(collector::serve_bare(address));
+    }
+    let mut table = Table::default();
+    let parts = match part {
+        Some(part) => vec![part],
+        None => vec![Part::Start, Part::Collector, Part::Drain, Part::Single, Part::Fanout],
+    };
+    for part in parts {
+        let measured = match part {
+            Part::Collector => collector::measure(&mut table),
+            Part::Drain => runtime.block_on(drain::measure(&mut table)),
+            Part::Single => single::measure(&mut table),
+            Part::Fanout => runtime.block_on(fanout::measure(&mut table)),
+            Part::Start => start::measure(&mut table),
+            Part::Bare { .. } => Ok(()),
+        };
+        measured?;
+    }
+    println!("{table}");
+    Ok(())
+}

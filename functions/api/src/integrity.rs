@@ -1,0 +1,126 @@
+//! `GET /api/integrity`: whether every accepted event is accounted for.
+
+use std::collections::BTreeMap;
+
+use analytics_domain::Timestamp;
+use analytics_domain::timestamp::civil_from_days;
+use analytics_host::keys::Scope;
+use analytics_host::problem::Problem;
+use analytics_store::DayCounts;
+use axum::Json;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::problems::{self, Params, QueryString};
+use crate::router::ApiDeps;
+
+/// Most days of one answer.
+const MOST_DAYS: u32 = 400;
+
+/// How far back.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub struct IntegrityParams {
+    /// UTC days back from today, today included; 1 to 400.
+    #[serde(default = "default_days")]
+    days: u32,
+}
+
+fn default_days() -> u32 {
+    30
+}
+
+/// The account of a project's events.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct IntegrityReport {
+    /// Events accepted and not yet stored; null where the queue cannot be asked.
+    in_flight: Option<u64>,
+    /// By UTC day of receipt, oldest first; days without any are left out. On each, accepted is the sum of stored,
+    /// duplicate, expired and dead_lettered.
+    received: Vec<ReceivedDay>,
+    /// By UTC day of event, oldest first: rollups against raw rows.
+    rollups: Vec<RollupDay>,
+    /// The sum of all drifts, taken without sign: 0 where rollups and raw rows agree.
+    drift: u64,
+}
+
+/// What became of the events received on a day.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ReceivedDay {
+    /// The UTC day.
+    day: String,
+    /// Accepted by a collector and taken from the queue.
+    accepted: u64,
+    /// Stored for the first time.
+    stored: u64,
+    /// Stored before.
+    duplicate: u64,
+    /// Aged past the retention while they waited.
+    expired: u64,
+    /// Put aside; a replayed one leaves this count and joins another.
+    dead_lettered: u64,
+    /// Refused by a collector, by code.
+    rejected: BTreeMap<String, u64>,
+}
+
+/// Rollups against raw rows on a day.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RollupDay {
+    /// The UTC day.
+    day: String,
+    /// Raw rows.
+    raw: u64,
+    /// Events by the rollup.
+    rollup: u64,
+}
+
+/// Tells what became of every event, by day of receipt, and whether rollups agree with raw rows, by day of event.
+#[utoipa::path(
+    get, path = "/api/integrity", tag = "operations", params(IntegrityParams),
+    responses((status = 200, body = IntegrityReport), (status = 401, description = "unknown_key"))
+)]
+pub(crate) async fn integrity(
+    State(deps): State<ApiDeps>,
+    headers: HeaderMap,
+    query: QueryString<IntegrityParams>,
+) -> Result<Json<IntegrityReport>, Problem> {
+    let grant = deps.keys.grant(&headers, Scope::Read)?;
+    let Params(params) = query?;
+    if params.days == 0 || params.days > MOST_DAYS {
+        return Err(problems::invalid_parameter("days", format!("days is 1 to {MOST_DAYS}")));
+    }
+    let today = deps.clock.now().utc_day();
+    let from = Timestamp::from_utc_day(today - i64::from(params.days) + 1);
+    let found = deps.store.integrity(&grant.project, from).await.map_err(problems::store)?;
+    let in_flight = match &deps.queue {
+        Some(queue) => queue.depth().await.ok().map(|depth| depth.by_project.get(&grant.project).copied().unwrap_or(0)),
+        None => None,
+    };
+    let rollups: Vec<RollupDay> = found
+        .stored
+        .iter()
+        .map(|(day, drift)| RollupDay { day: date(*day), raw: drift.raw, rollup: drift.rollup })
+        .collect();
+    let drift = rollups.iter().map(|day| day.raw.abs_diff(day.rollup)).sum();
+    let received = found.received.into_iter().map(|(day, counts)| received(day, counts)).collect();
+    Ok(Json(IntegrityReport { in_flight, received, rollups, drift }))
+}
+
+fn received(day: i64, counts: DayCounts) -> ReceivedDay {
+    ReceivedDay {
+        day: date(day),
+        accepted: counts.accepted,
+        stored: counts.stored,
+        duplicate: counts.duplicate,
+        expired: counts.expired,
+        dead_lettered: counts.dead_lettered,
+        rejected: counts.rejected,
+    }
+}
+
+fn date(day: i64) -> String {
+    let (year, month, day) = civil_from_days(day);
+    format!("{year:04}-{month:02}-{day:02}")
+}

@@ -1,0 +1,127 @@
+//! What can go wrong on a route, as problem documents.
+
+use analytics_host::problem::Problem;
+use analytics_query::{QueryError, QueryErrorCode};
+use analytics_store::{AnswerError, StoreError};
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{FromRequest, FromRequestParts, Query, Request};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use bytes::Bytes;
+use serde::de::DeserializeOwned;
+use tracing::error;
+
+/// After how many seconds a client should ask again while the store is away.
+const STORE_RETRY_SECONDS: u64 = 2;
+
+/// Parameters of the query string; a wrong one is 400 `invalid_query` with its `path`.
+#[derive(Debug)]
+pub struct Params<T>(pub T);
+
+/// Parameters that a handler looks at after it has checked the key.
+pub type QueryString<T> = Result<Params<T>, Problem>;
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        match Query::<T>::try_from_uri(&parts.uri) {
+            Ok(Query(params)) => Ok(Self(params)),
+            Err(rejection) => {
+                let cause = std::error::Error::source(&rejection).map_or_else(|| rejection.to_string(), ToString::to_string);
+                Err(invalid_query("query string", cause))
+            }
+        }
+    }
+}
+
+/// A JSON body; whatever its media type says, as long as it is JSON.
+#[derive(Debug)]
+pub struct Body<T>(pub T);
+
+/// A body that a handler looks at after it has checked the key.
+pub type BodyJson<T> = Result<Body<T>, Problem>;
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let bytes = Bytes::from_request(request, state).await.map_err(|rejection| unreadable_body(&rejection))?;
+        serde_json::from_slice(&bytes).map(Self).map_err(|error| invalid_body(error.to_string()))
+    }
+}
+
+fn unreadable_body(rejection: &BytesRejection) -> Problem {
+    match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => Problem::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "body_too_large",
+            "the question is larger than this route reads (256 KiB)",
+        ),
+        _ => invalid_body(rejection.body_text()),
+    }
+}
+
+/// 400 `invalid_body`: the body is no JSON of the route's shape.
+pub(crate) fn invalid_body(detail: impl Into<String>) -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, "invalid_body", detail)
+}
+
+/// 400 `invalid_query` with the path of what is wrong.
+pub(crate) fn invalid_query(path: &str, detail: impl Into<String>) -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, "invalid_query", detail).with("path", path)
+}
+
+/// 400 `invalid_query` for a parameter of the query string.
+pub(crate) fn invalid_parameter(name: &str, detail: impl Into<String>) -> Problem {
+    invalid_query(name, detail)
+}
+
+/// The planner's refusal.
+pub(crate) fn query(error: QueryError) -> Problem {
+    let status = match error.code {
+        QueryErrorCode::QueryTooLarge => StatusCode::UNPROCESSABLE_ENTITY,
+        QueryErrorCode::InvalidQuery | QueryErrorCode::InvalidCursor => StatusCode::BAD_REQUEST,
+    };
+    Problem::new(status, error.code.as_str(), error.message).with("path", error.path)
+}
+
+/// The store's failure: 503 where it is away, 422 where the question is too large for the time it has.
+pub(crate) fn store(failure: StoreError) -> Problem {
+    let cause = causes(&failure);
+    match failure {
+        StoreError::TooSlow { seconds } => Problem::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "query_too_large",
+            format!("the question takes longer than {seconds} s; narrow date_range, or ask for fewer dimensions"),
+        )
+        .with("path", "date_range"),
+        StoreError::Unavailable { .. } | StoreError::Schema { .. } => {
+            error!(error = %failure, cause, "a question could not be answered");
+            let detail = "the store cannot be asked now; ask again in a moment";
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", detail).retry_after(STORE_RETRY_SECONDS)
+        }
+        StoreError::Data { .. } => {
+            error!(error = %failure, cause, "the store refuses a statement of ours");
+            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", "the answer could not be computed; this is a defect, and it is in the log")
+        }
+    }
+}
+
+/// The failure of a whole answer.
+pub(crate) fn answer(failure: AnswerError) -> Problem {
+    match failure {
+        AnswerError::Query(error) => query(error),
+        AnswerError::Store(error) => store(error),
+    }
+}
+
+fn causes(error: &dyn std::error::Error) -> String {
+    let mut text = Vec::new();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text.push(cause.to_string());
+        next = cause.source();
+    }
+    text.join(": ")
+}

@@ -1,0 +1,102 @@
+//! The way of one request, a verb a line.
+
+use std::sync::Arc;
+
+use analytics_domain::Project;
+use analytics_host::clock::SharedClock;
+use analytics_messaging::Queue;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use http::request::Parts;
+
+use crate::accept::{Encoding, accept};
+use crate::authenticate::Gate;
+use crate::budget::Budget;
+use crate::event_ids::EventIds;
+use crate::judge::{Judged, judge};
+use crate::limit::{RateLimiter, Sender};
+use crate::meters::Meters;
+use crate::receive::{discard, receive};
+use crate::refusal::Refusal;
+use crate::{CollectorDeps, Limits, SharedRetention, answer, enqueue};
+
+/// A collector at work: shared by all its requests.
+pub(crate) struct Collector {
+    pub(crate) queue: Arc<dyn Queue>,
+    pub(crate) gate: Gate,
+    pub(crate) clock: SharedClock,
+    pub(crate) retention: SharedRetention,
+    pub(crate) limits: Limits,
+    pub(crate) limiter: Option<RateLimiter>,
+    pub(crate) budget: Budget,
+    pub(crate) ids: EventIds,
+    pub(crate) meters: Meters,
+}
+
+impl Collector {
+    pub(crate) fn new(deps: CollectorDeps) -> Self {
+        Self {
+            queue: deps.queue,
+            gate: Gate::new(deps.write_keys),
+            clock: deps.clock,
+            retention: deps.retention,
+            limiter: deps.limits.events_per_second.map(RateLimiter::new),
+            budget: Budget::new(deps.limits.bytes_in_flight),
+            ids: EventIds::new(),
+            meters: Meters::new(),
+            limits: deps.limits,
+        }
+    }
+}
+
+/// Whose request it is and how its body is packed: all that is known before a byte of it is read.
+pub(crate) struct Admission {
+    pub(crate) project: Project,
+    pub(crate) sender: Sender,
+    pub(crate) encoding: Option<Encoding>,
+}
+
+/// `POST /collect`.
+pub(crate) async fn collect(State(collector): State<Arc<Collector>>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let answered = match admit(&collector, &parts) {
+        Ok(admission) => take(&collector, admission, &parts, body).await,
+        Err(refusal) => {
+            discard(body, &parts.headers).await;
+            Err(refusal)
+        }
+    };
+    answered.unwrap_or_else(|refusal| {
+        collector.meters.refused_body(refusal.code());
+        refusal.into_response()
+    })
+}
+
+/// What is judged before the body is read.
+fn admit(collector: &Collector, parts: &Parts) -> Result<Admission, Refusal> {
+    let (project, sender) = collector.gate.authenticate(parts)?;
+    let encoding = accept(&parts.headers)?;
+    if let Some(limiter) = &collector.limiter {
+        limiter.admit(&sender)?;
+    }
+    Ok(Admission { project, sender, encoding })
+}
+
+/// What happens to the body.
+async fn take(
+    collector: &Arc<Collector>,
+    admission: Admission,
+    parts: &Parts,
+    body: Body,
+) -> Result<Response, Refusal> {
+    let received = receive(collector, &parts.headers, body).await?;
+    let Judged { entry, accepted, answer } = judge(collector, admission, received).await?;
+    match entry {
+        Some(entry) if accepted > 0 => enqueue::events(collector, entry).await?,
+        Some(entry) => enqueue::counts(collector, entry).await,
+        None => {}
+    }
+    Ok(answer::response(accepted, answer))
+}
+

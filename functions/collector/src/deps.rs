@@ -1,0 +1,77 @@
+//! What the collector needs from the process around it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use analytics_domain::Retention;
+use analytics_host::clock::SharedClock;
+use analytics_host::keys::WriteKeys;
+use analytics_messaging::Queue;
+
+/// The parts that a collector is made of.
+pub struct CollectorDeps {
+    /// Where accepted batches go.
+    pub queue: Arc<dyn Queue>,
+    /// Whose events a key may send; none: everything goes to the project `default`.
+    pub write_keys: WriteKeys,
+    /// What time it is.
+    pub clock: SharedClock,
+    /// How far back an event's time may lie; read for each request, so that a change counts at once.
+    pub retention: SharedRetention,
+    /// What bounds a request and the role as a whole.
+    pub limits: Limits,
+}
+
+/// The retention, shared between those who change it and those who judge by it.
+#[derive(Debug, Clone)]
+pub struct SharedRetention(Arc<AtomicU32>);
+
+impl SharedRetention {
+    /// Begins with `retention`.
+    #[must_use]
+    pub fn new(retention: Retention) -> Self {
+        Self(Arc::new(AtomicU32::new(retention.days)))
+    }
+
+    /// The retention now.
+    #[must_use]
+    pub fn get(&self) -> Retention {
+        Retention { days: self.0.load(Ordering::Relaxed) }
+    }
+
+    /// Changes it for every request from now on.
+    pub fn set(&self, retention: Retention) {
+        self.0.store(retention.days, Ordering::Relaxed);
+    }
+}
+
+/// What bounds a request and the role as a whole.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Largest body as sent, in bytes.
+    pub body_bytes: usize,
+    /// Largest body after inflating, in bytes.
+    pub inflated_bytes: usize,
+    /// Most bytes of bodies held at one time, over all requests; beyond it 503 `overloaded`.
+    pub bytes_in_flight: usize,
+    /// Longest time that a client may take to send a body.
+    pub body_time: Duration,
+    /// Longest time that the queue may take for one entry; after it 503 `queue_unavailable`.
+    pub enqueue_time: Duration,
+    /// Events a second that one key may send (one address, where no keys are set); none: as many as it likes.
+    pub events_per_second: Option<u32>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            body_bytes: 1 << 20,
+            inflated_bytes: 8 << 20,
+            bytes_in_flight: 128 << 20,
+            body_time: Duration::from_secs(30),
+            enqueue_time: Duration::from_secs(4),
+            events_per_second: None,
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! The same messages as server-sent events, for clients without WebSocket.
+
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use analytics_host::client::ClientAddress;
+use analytics_host::problem::Problem;
+use axum::Extension;
+use axum::body::{Body, Bytes};
+use axum::extract::{Query, State};
+use axum::extract::rejection::QueryRejection;
+use axum::response::{IntoResponse as _, Response};
+use futures::stream;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use serde::Deserialize;
+use tokio::time::{Duration, Interval, MissedTickBehavior, interval};
+
+use crate::admission::Place;
+use crate::message::{WELCOME, read_cursor, read_subscriptions};
+use crate::outbox::{Outbox, Outgoing};
+use crate::reader::Reader;
+use crate::refusal::Refusal;
+use crate::router::Realtime;
+use crate::socket::retry_after_millis;
+
+/// Bytes that are handed to the connection at once.
+const CHUNK_BYTES: usize = 32 * 1024;
+
+/// The parameters of a stream.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Parameters {
+    /// One subscription as JSON, or a list of them.
+    subscribe: String,
+}
+
+/// `GET /realtime/sse?subscribe=JSON`.
+pub(crate) async fn stream(
+    State(realtime): State<Arc<Realtime>>,
+    address: Option<Extension<ClientAddress>>,
+    headers: HeaderMap,
+    parameters: Result<Query<Parameters>, QueryRejection>,
+) -> Response {
+    match open(&realtime, address.map(|Extension(address)| address), &headers, parameters).await {
+        Ok(body) => {
+            let headers = [
+                (header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
+                (header::CACHE_CONTROL, HeaderValue::from_static("no-store, no-transform")),
+                // Tells nginx not to gather the stream.
+                (header::HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
+            ];
+            (headers, body).into_response()
+        }
+        Err(problem) => problem.into_response(),
+    }
+}
+
+async fn open(
+    realtime: &Arc<Realtime>,
+    address: Option<ClientAddress>,
+    headers: &HeaderMap,
+    parameters: Result<Query<Parameters>, QueryRejection>,
+) -> Result<Body, Problem> {
+    realtime.check_running()?;
+    let (grant, place) = realtime.admission.admit(headers, address)?;
+    let Query(Parameters { subscribe }) = parameters.map_err(|_| {
+        let missing = "the parameter subscribe is missing: a JSON object, as {\"events\":{}}";
+        problem(Refusal::new("missing_field", missing).at("subscribe"))
+    })?;
+    let limits = Arc::clone(&realtime.sources.limits);
+    if subscribe.len() > limits.message_bytes {
+        let refusal = Refusal::new("too_large", format!("subscribe may have {} bytes", limits.message_bytes));
+        return Err(problem(refusal.at("subscribe")));
+    }
+    let now = realtime.clock.now();
+    let mut wishes = read_subscriptions(&subscribe, limits.subscriptions, now).map_err(problem)?;
+    if let Some(last) = headers.get("last-event-id").filter(|last| !last.is_empty()) {
+        let since = read_cursor(last.to_str().unwrap_or("?"), now).map_err(problem)?;
+        for wish in &mut wishes {
+            wish.since = Some(since);
+        }
+    }
+    let outbox = Outbox::new(limits.queue_messages, limits.queue_bytes, realtime.meters.clone());
+    outbox.reply(WELCOME);
+    let mut reader = Reader::new(grant.project, realtime.sources.clone(), Arc::clone(&outbox));
+    for wish in wishes {
+        reader.subscribe(wish).await.map_err(problem)?;
+    }
+    let reader = Arc::new(Mutex::new(Some(reader)));
+    tokio::spawn(end_when_stuck(Arc::downgrade(&reader), Arc::clone(&outbox), limits.stuck_after));
+    let mut pings = interval(limits.ping_every);
+    pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    pings.reset();
+    let flow = Flow { realtime: Arc::clone(realtime), reader, outbox, pings, ended: false, _place: place };
+    Ok(Body::from_stream(stream::unfold(flow, Flow::next)))
+}
+
+/// An open stream.
+struct Flow {
+    realtime: Arc<Realtime>,
+    /// Taken away by [`end_when_stuck`].
+    reader: Arc<Mutex<Option<Reader>>>,
+    outbox: Arc<Outbox>,
+    pings: Interval,
+    ended: bool,
+    _place: Place,
+}
+
+impl Flow {
+    async fn next(mut self) -> Option<(Result<Bytes, Infallible>, Self)> {
+        if self.ended {
+            return None;
+        }
+        if self.reader.lock().unwrap_or_else(PoisonError::into_inner).is_none() {
+            self.ended = true;
+            return Some((Ok(Bytes::from_static(b"retry: 1000\n\n")), self));
+        }
+        tokio::select! {
+            biased;
+            () = self.realtime.shutdown.stopping() => {
+                self.ended = true;
+                let retry = retry_after_millis(&self.realtime.sources.limits);
+                Some((Ok(format!("retry: {retry}\n\n").into()), self))
+            }
+            () = self.outbox.filled() => {
+                let mut chunk = String::new();
+                while chunk.len() < CHUNK_BYTES && let Some(outgoing) = self.outbox.take() {
+                    write_event(&mut chunk, &outgoing);
+                }
+                Some((Ok(chunk.into()), self))
+            }
+            _ = self.pings.tick() => Some((Ok(Bytes::from_static(b": ping\n\n")), self)),
+        }
+    }
+}
+
+/// A message is JSON on one line. Only events move the client's `Last-Event-ID`: an answer may overtake events that wait.
+fn write_event(chunk: &mut String, outgoing: &Outgoing) {
+    if let Some(event) = &outgoing.event {
+        chunk.push_str("id: ");
+        chunk.push_str(&event.cursor().to_string());
+        chunk.push('\n');
+    }
+    chunk.push_str("data: ");
+    chunk.push_str(outgoing.text.as_str());
+    chunk.push_str("\n\n");
+}
+
+/// Ends the subscriptions of a stream that nobody reads: while its connection is full, the stream is never asked and could
+/// not end by itself.
+async fn end_when_stuck(reader: Weak<Mutex<Option<Reader>>>, outbox: Arc<Outbox>, stuck_after: Duration) {
+    loop {
+        tokio::time::sleep(stuck_after / 4).await;
+        let Some(reader) = reader.upgrade() else { return };
+        if outbox.stuck_for() >= stuck_after {
+            reader.lock().unwrap_or_else(PoisonError::into_inner).take();
+            return;
+        }
+    }
+}
+
+fn problem(refusal: Refusal) -> Problem {
+    let status = if refusal.passing { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::BAD_REQUEST };
+    let problem = Problem::new(status, refusal.code, refusal.message);
+    let problem = if refusal.passing { problem.retry_after(5) } else { problem };
+    match refusal.path {
+        Some(path) => problem.with("path", path),
+        None => problem,
+    }
+}

@@ -1,0 +1,334 @@
+//! Who may send and who may ask: write keys and read keys.
+//!
+//! A key is kept as its SHA-256 and looked up by it, so that neither the time of a look-up nor a debug print tells of a key.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use analytics_domain::Project;
+use http::{HeaderMap, StatusCode, header};
+use sha2::{Digest, Sha256};
+use thiserror::Error;
+
+use crate::problem::Problem;
+
+/// What a read key may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Scope {
+    /// Ask.
+    Read,
+    /// Ask, and change what is kept.
+    Admin,
+}
+
+/// What a request may do, by its key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grant {
+    /// The one project that every answer is about.
+    pub project: Project,
+    /// How far it goes.
+    pub scope: Scope,
+}
+
+/// `API_KEYS` or `WRITE_KEYS` cannot be read; which of the keys is told by its place, never by its text.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("key {place} of the list {reason}")]
+pub struct InvalidKeys {
+    place: usize,
+    reason: &'static str,
+}
+
+type Digested = [u8; 32];
+
+fn digest(key: &str) -> Digested {
+    Sha256::digest(key.as_bytes()).into()
+}
+
+const KEY_RULE: &str = "is not 16 to 128 of [A-Za-z0-9_-]";
+
+/// Reads a comma-separated list; `part` gets the fields between colons behind the key.
+fn parse_list<T>(
+    text: &str,
+    part: impl Fn(&[&str]) -> Result<T, &'static str>,
+) -> Result<HashMap<Digested, T>, InvalidKeys> {
+    let mut keys = HashMap::new();
+    let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+    for (index, item) in items.enumerate() {
+        let fail = |reason| InvalidKeys { place: index + 1, reason };
+        let fields: Vec<&str> = item.split(':').collect();
+        let key = fields[0];
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+        if !(16..=128).contains(&key.len()) || !key.bytes().all(allowed) {
+            return Err(fail(KEY_RULE));
+        }
+        let value = part(&fields[1..]).map_err(fail)?;
+        if keys.insert(digest(key), value).is_some() {
+            return Err(fail("stands twice"));
+        }
+    }
+    Ok(keys)
+}
+
+/// The keys of `WRITE_KEYS`: which project an event's key opens.
+#[derive(Clone, Default)]
+pub struct WriteKeys(Option<Arc<HashMap<Digested, Project>>>);
+
+impl WriteKeys {
+    /// Reads `key:project, ...`.
+    ///
+    /// # Errors
+    /// [`InvalidKeys`].
+    pub fn parse(text: &str) -> Result<Self, InvalidKeys> {
+        let keys = parse_list(text, |fields| match fields {
+            [project] => Project::new(project).map_err(|_| "names a project that is not 1 to 64 of [A-Za-z0-9_-]"),
+            _ => Err("is not written as key:project"),
+        })?;
+        Ok(Self((!keys.is_empty()).then(|| Arc::new(keys))))
+    }
+
+    /// No keys: everything goes to the project `default`.
+    #[must_use]
+    pub fn none() -> Self {
+        Self(None)
+    }
+
+    /// Whether no keys are set.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// The project that a key opens.
+    ///
+    /// # Errors
+    /// 401 `unknown_key` where keys are set and this is none of them.
+    pub fn project(&self, key: Option<&str>) -> Result<Project, Problem> {
+        let Some(keys) = &self.0 else { return Ok(Project::default()) };
+        key.and_then(|key| keys.get(&digest(key)).cloned()).ok_or_else(|| {
+            let detail = "send a write key as Authorization: Bearer KEY, X-Write-Key: KEY, or ?key=KEY";
+            Problem::new(StatusCode::UNAUTHORIZED, "unknown_key", detail)
+        })
+    }
+}
+
+impl fmt::Debug for WriteKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "WriteKeys({})", self.0.as_ref().map_or(0, |keys| keys.len()))
+    }
+}
+
+/// The keys of `API_KEYS`: who may ask about which project.
+#[derive(Clone)]
+pub struct ReadKeys {
+    keys: Arc<HashMap<Digested, Grant>>,
+    write_keys: WriteKeys,
+    open_on_loopback: bool,
+}
+
+impl ReadKeys {
+    /// Reads `key` (project `default`, scope `admin`) and `key:project:scope`, comma-separated.
+    ///
+    /// # Errors
+    /// [`InvalidKeys`].
+    pub fn parse(text: &str) -> Result<Self, InvalidKeys> {
+        let keys = parse_list(text, |fields| {
+            let (project, scope) = match fields {
+                [] => return Ok(Grant { project: Project::default(), scope: Scope::Admin }),
+                [project, "read"] => (project, Scope::Read),
+                [project, "admin"] => (project, Scope::Admin),
+                [_, _] => return Err("has a scope other than read or admin"),
+                _ => return Err("is not written as key or key:project:scope"),
+            };
+            let project = Project::new(project).map_err(|_| "names a project that is not 1 to 64 of [A-Za-z0-9_-]")?;
+            Ok(Grant { project, scope })
+        })?;
+        Ok(Self { keys: Arc::new(keys), write_keys: WriteKeys::none(), open_on_loopback: false })
+    }
+
+    /// No keys at all: whoever asks from this machine, without a proxy and not from a foreign web page, is the
+    /// administrator of `default`.
+    #[must_use]
+    pub fn open_on_loopback() -> Self {
+        Self { keys: Arc::default(), write_keys: WriteKeys::none(), open_on_loopback: true }
+    }
+
+    /// Knows write keys too, only to tell who uses one here that it is of the wrong kind.
+    #[must_use]
+    pub fn with_write_keys(mut self, write_keys: &WriteKeys) -> Self {
+        self.write_keys = write_keys.clone();
+        self
+    }
+
+    /// Whether there are no keys and only this machine may ask.
+    #[must_use]
+    pub fn is_open_on_loopback(&self) -> bool {
+        self.open_on_loopback
+    }
+
+    /// What a request may do, by `Authorization: Bearer KEY` or `X-API-Key: KEY`.
+    ///
+    /// # Errors
+    /// 401 `unknown_key`; 403 `forbidden_scope`; 403 `loopback_only` where there are no keys and the request did not come
+    /// straight from this machine.
+    pub fn grant(&self, headers: &HeaderMap, needed: Scope) -> Result<Grant, Problem> {
+        self.grant_key(key_of(headers), headers, needed)
+    }
+
+    /// The same for a key that came another way.
+    ///
+    /// # Errors
+    /// As [`ReadKeys::grant`].
+    pub fn grant_key(&self, key: Option<&str>, headers: &HeaderMap, needed: Scope) -> Result<Grant, Problem> {
+        if self.open_on_loopback {
+            check_loopback(headers)?;
+            return Ok(Grant { project: Project::default(), scope: Scope::Admin });
+        }
+        let found = key.map(digest).and_then(|digest| self.keys.get(&digest));
+        match found {
+            Some(grant) if grant.scope >= needed => Ok(grant.clone()),
+            Some(_) => Err(forbidden("this key may only read; an admin key is needed here")),
+            None if key.is_some() && !self.write_keys.is_open() && self.write_keys.project(key).is_ok() => {
+                Err(forbidden("this is a write key; it sends events and asks nothing"))
+            }
+            None => {
+                let detail = "send an API key as Authorization: Bearer KEY or X-API-Key: KEY";
+                Err(Problem::new(StatusCode::UNAUTHORIZED, "unknown_key", detail))
+            }
+        }
+    }
+}
+
+impl fmt::Debug for ReadKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ReadKeys({}, open_on_loopback: {})", self.keys.len(), self.open_on_loopback)
+    }
+}
+
+fn key_of(headers: &HeaderMap) -> Option<&str> {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let bearer = text(header::AUTHORIZATION.as_str()).and_then(|value| {
+        let (scheme, key) = value.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
+    });
+    bearer.or_else(|| text("x-api-key").map(str::trim))
+}
+
+fn forbidden(detail: &str) -> Problem {
+    Problem::new(StatusCode::FORBIDDEN, "forbidden_scope", detail)
+}
+
+/// Headers that a proxy adds: what comes with one did not come straight from this machine's user.
+const FORWARDING: [&str; 7] =
+    ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip", "cf-connecting-ip"];
+
+/// A server without keys listens on loopback, and a web page or a proxy can still reach it there: a page through a name
+/// that points to 127.0.0.1, a proxy by forwarding. Both are told by their headers.
+fn check_loopback(headers: &HeaderMap) -> Result<(), Problem> {
+    let mut hosts = headers.get_all(header::HOST).iter();
+    let host_is_loopback = match (hosts.next(), hosts.next()) {
+        (Some(host), None) => host.to_str().is_ok_and(is_loopback_authority),
+        _ => false,
+    };
+    let forwarded = FORWARDING.iter().any(|name| headers.contains_key(*name));
+    let foreign = headers.get_all(header::ORIGIN).iter().any(|origin| {
+        let authority = origin.to_str().ok().and_then(|origin| origin.split_once("://")).map(|(_, authority)| authority);
+        !authority.is_some_and(|authority| is_loopback_authority(authority) && same_port(authority, headers))
+    });
+    if host_is_loopback && !forwarded && !foreign {
+        return Ok(());
+    }
+    let detail = "no API_KEYS are set, so only this machine may ask, straight and by localhost, 127.0.0.1 or [::1]; set API_KEYS to let others ask";
+    Err(Problem::new(StatusCode::FORBIDDEN, "loopback_only", detail))
+}
+
+fn is_loopback_authority(authority: &str) -> bool {
+    let host = match authority.strip_prefix('[') {
+        Some(rest) => match rest.split_once(']') {
+            Some((host, port)) if port.is_empty() || is_port(port) => host,
+            _ => return false,
+        },
+        None => match authority.split_once(':') {
+            Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+            Some(_) => return false,
+            None => authority,
+        },
+    };
+    host.eq_ignore_ascii_case("localhost") || host == "127.0.0.1" || host == "::1"
+}
+
+fn is_port(text: &str) -> bool {
+    text.strip_prefix(':').is_some_and(|port| port.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// A page of another local server is foreign too.
+fn same_port(origin: &str, headers: &HeaderMap) -> bool {
+    let port = |authority: &str| authority.rsplit_once(':').map(|(_, port)| port.to_owned()).unwrap_or_default();
+    headers.get(header::HOST).and_then(|host| host.to_str().ok()).is_some_and(|host| port(host) == port(origin))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = "abcdefghijklmnop";
+
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            headers.append(*name, value.parse().unwrap());
+        }
+        headers
+    }
+
+    #[test]
+    fn reads_the_lists_and_names_the_bad_key_by_its_place() {
+        let code = |text: &str| ReadKeys::parse(text).err().map(|error| error.to_string());
+        assert_eq!(code(&format!("{KEY}, {KEY}1:shop:read,{KEY}2:shop:admin")), None);
+        assert!(code("short").unwrap().starts_with("key 1"));
+        assert!(code(&format!("{KEY},{KEY}!")).unwrap().starts_with("key 2"));
+        assert!(code(&format!("{KEY}:shop")).unwrap().contains("key:project:scope"));
+        assert!(code(&format!("{KEY}:shop:write")).unwrap().contains("scope"));
+        assert!(code(&format!("{KEY},{KEY}")).unwrap().contains("twice"));
+        assert!(WriteKeys::parse(KEY).is_err());
+        assert!(WriteKeys::parse(" ").unwrap().is_open());
+        let printed = format!("{:?} {:?}", ReadKeys::parse(KEY).unwrap(), WriteKeys::parse(&format!("{KEY}:p")).unwrap());
+        assert!(!printed.contains(KEY));
+    }
+
+    #[test]
+    fn grants_by_key_and_scope() {
+        let write = WriteKeys::parse("write_key_0123456:shop").unwrap();
+        let keys = ReadKeys::parse(&format!("{KEY},read_key_01234567:shop:read")).unwrap().with_write_keys(&write);
+        let code = |pairs: &[(&'static str, &str)], scope| keys.grant(&headers(pairs), scope).map(|grant| grant.project.to_string()).map_err(|problem| problem.code());
+        assert_eq!(code(&[("authorization", &format!("Bearer {KEY}"))], Scope::Admin), Ok("default".into()));
+        assert_eq!(code(&[("x-api-key", "read_key_01234567")], Scope::Read), Ok("shop".into()));
+        assert_eq!(code(&[("x-api-key", "read_key_01234567")], Scope::Admin), Err("forbidden_scope"));
+        assert_eq!(code(&[("x-api-key", "write_key_0123456")], Scope::Read), Err("forbidden_scope"));
+        assert_eq!(code(&[("x-api-key", "unknown_key_01234")], Scope::Read), Err("unknown_key"));
+        assert_eq!(code(&[], Scope::Read), Err("unknown_key"));
+        assert_eq!(write.project(Some("write_key_0123456")).unwrap().as_str(), "shop");
+        assert_eq!(write.project(None).unwrap_err().code(), "unknown_key");
+    }
+
+    #[test]
+    fn without_keys_only_this_machine_asks() {
+        let keys = ReadKeys::open_on_loopback();
+        let asks = |pairs: &[(&'static str, &str)]| keys.grant(&headers(pairs), Scope::Admin).is_ok();
+        for host in ["localhost", "localhost:4000", "127.0.0.1:4000", "[::1]:4000", "[::1]", "LOCALHOST:4000"] {
+            assert!(asks(&[("host", host)]), "{host}");
+        }
+        for host in ["", "evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "192.168.0.7:4000", "localhost:80:80", "[::1", "127.0.0.2"] {
+            assert!(!asks(&[("host", host)]), "{host}");
+        }
+        assert!(!asks(&[]));
+        assert!(!asks(&[("host", "localhost"), ("host", "evil.example")]));
+        for name in FORWARDING {
+            assert!(!asks(&[("host", "localhost:4000"), (name, "127.0.0.1")]), "{name}");
+        }
+        assert!(asks(&[("host", "localhost:4000"), ("origin", "http://localhost:4000")]));
+        for origin in ["https://evil.example", "null", "http://localhost:3000", "http://localhost"] {
+            assert!(!asks(&[("host", "localhost:4000"), ("origin", origin)]), "{origin}");
+        }
+    }
+}

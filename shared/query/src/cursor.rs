@@ -1,0 +1,123 @@
+//! The place in an answer where the next page begins.
+//!
+//! A cursor is opaque base64url: what the first page was resolved to (so that all pages are of one range, also past
+//! midnight), a position, and a digest of these with the project and the question. It is good for that question alone.
+
+use analytics_domain::{Project, Timestamp};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
+
+use crate::{QueryError, Range};
+
+const VERSION: u8 = 1;
+const DIGEST: usize = 16;
+
+/// What the first page was resolved to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Resolved {
+    /// The instant that counted as now.
+    pub(crate) now: Timestamp,
+    /// The range.
+    pub(crate) range: Range,
+    /// The range compared with.
+    pub(crate) compared: Option<Range>,
+}
+
+/// Where the page begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Position {
+    /// Behind so many rows.
+    Offset(u64),
+    /// Behind the event of this time and id.
+    After(Timestamp, Uuid),
+}
+
+/// A cursor's content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Cursor {
+    pub(crate) resolved: Resolved,
+    pub(crate) position: Position,
+}
+
+impl Cursor {
+    /// The text of the cursor for the question that `asked` tells, of a project.
+    pub(crate) fn write(&self, project: &Project, asked: &str) -> String {
+        let mut bytes = vec![VERSION];
+        let mut instant = |instant: Timestamp| bytes.extend(instant.as_micros().to_be_bytes());
+        instant(self.resolved.now);
+        instant(self.resolved.range.from);
+        instant(self.resolved.range.to);
+        // Without a comparison the second range is the first again.
+        let compared = self.resolved.compared.unwrap_or(self.resolved.range);
+        instant(compared.from);
+        instant(compared.to);
+        bytes.push(u8::from(self.resolved.compared.is_some()));
+        match self.position {
+            Position::Offset(rows) => {
+                bytes.push(0);
+                bytes.extend(rows.to_be_bytes());
+            }
+            Position::After(timestamp, id) => {
+                bytes.push(1);
+                bytes.extend(timestamp.as_micros().to_be_bytes());
+                bytes.extend(id.as_bytes());
+            }
+        }
+        bytes.extend(digest(&bytes, project, asked));
+        URL_SAFE_NO_PAD.encode(bytes)
+    }
+
+    /// Reads a cursor of the question that `asked` tells, of a project.
+    pub(crate) fn read(text: &str, project: &Project, asked: &str) -> Result<Self, QueryError> {
+        let wrong = || QueryError::cursor("the text is no cursor of an answer");
+        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| wrong())?;
+        let (content, sum) = bytes.split_last_chunk::<DIGEST>().ok_or_else(wrong)?;
+        let mut rest = content;
+        if take::<1>(&mut rest) != Some([VERSION]) {
+            return Err(wrong());
+        }
+        if digest(content, project, asked) != *sum {
+            return Err(QueryError::cursor(
+                "the cursor belongs to another question or project, or was changed; send it with the question that it came from",
+            ));
+        }
+        Self::read_content(rest).ok_or_else(wrong)
+    }
+
+    fn read_content(mut rest: &[u8]) -> Option<Self> {
+        let mut instant = || take::<8>(&mut rest).map(|bytes| Timestamp::from_micros(i64::from_be_bytes(bytes)));
+        let now = instant()?;
+        let range = Range { from: instant()?, to: instant()? };
+        let compared = Range { from: instant()?, to: instant()? };
+        let compared = (take::<1>(&mut rest)? == [1]).then_some(compared);
+        let position = match take::<1>(&mut rest)? {
+            [0] => Position::Offset(u64::from_be_bytes(take(&mut rest)?)),
+            [1] => {
+                let timestamp = Timestamp::from_micros(i64::from_be_bytes(take(&mut rest)?));
+                Position::After(timestamp, Uuid::from_bytes(take(&mut rest)?))
+            }
+            _ => return None,
+        };
+        rest.is_empty().then_some(Self { resolved: Resolved { now, range, compared }, position })
+    }
+}
+
+fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
+    let (first, behind) = rest.split_first_chunk::<N>()?;
+    *rest = behind;
+    Some(*first)
+}
+
+fn digest(content: &[u8], project: &Project, asked: &str) -> [u8; DIGEST] {
+    let mut hash = Sha256::new();
+    // Every part with its length, so that no two splits of the same bytes are alike.
+    for part in [b"analytics cursor".as_slice(), content, project.as_str().as_bytes(), asked.as_bytes()] {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    let mut sum = [0; DIGEST];
+    sum.copy_from_slice(&hash.finalize()[..DIGEST]);
+    sum
+}

@@ -1,0 +1,238 @@
+//! The `GET` forms: parameters that compile to the same questions as JSON does.
+//!
+//! Common parameters: `range` (a word, or `from,to`), `tz`, `event_type` and `event_action` (again and again: one of them),
+//! `filter` (JSON: one filter, or a list of filters that all hold), `limit`. An unknown parameter, or one given twice that
+//! may come once, is refused by name. The `path` of an error is the parameter's name.
+
+use serde_json::{Value, json};
+
+use crate::question::object;
+use crate::{EventsQuestion, Field, PropertiesQuestion, QueryError, Question};
+
+/// The parameters of a query string, decoded, in their order.
+pub type Parameters = [(String, String)];
+
+impl Question {
+    /// A series: `metric` (`events`; several times: several), `interval` (`day`), `dimension` (any number), `compare`,
+    /// `cursor`, and the common ones.
+    ///
+    /// # Errors
+    /// [`QueryError`] whose path is the parameter's name.
+    pub fn trends(parameters: &Parameters) -> Result<Self, QueryError> {
+        let given = Given::new(
+            parameters,
+            &[
+                "metric",
+                "interval",
+                "dimension",
+                "range",
+                "tz",
+                "event_type",
+                "event_action",
+                "filter",
+                "compare",
+                "limit",
+                "cursor",
+            ],
+        )?;
+        let interval = given.one("interval")?.unwrap_or("day");
+        if crate::Interval::parse(interval).is_none() {
+            return Err(QueryError::invalid("interval", format!("expected {}", crate::dimension::INTERVALS)));
+        }
+        let mut dimensions = vec![format!("time:{interval}")];
+        dimensions.extend(given.all("dimension").map(str::to_owned));
+        given.question(dimensions)
+    }
+
+    /// A ranking: `dimension` (required, several times: several), `metric`, `compare`, `cursor`, and the common ones.
+    ///
+    /// # Errors
+    /// [`QueryError`] whose path is the parameter's name.
+    pub fn breakdown(parameters: &Parameters) -> Result<Self, QueryError> {
+        let given = Given::new(
+            parameters,
+            &[
+                "dimension",
+                "metric",
+                "range",
+                "tz",
+                "event_type",
+                "event_action",
+                "filter",
+                "compare",
+                "limit",
+                "cursor",
+            ],
+        )?;
+        let dimensions: Vec<String> = given.all("dimension").map(str::to_owned).collect();
+        if dimensions.is_empty() {
+            let message = format!("expected a dimension: {}", crate::field::ALLOWED);
+            return Err(QueryError::invalid("dimension", message));
+        }
+        given.question(dimensions)
+    }
+
+    /// The values of a property or field with the number of events of each, most frequent first; events without a text at
+    /// the path are left out. `search` (a part of the value, `A`-`Z` taken as `a`-`z`), `cursor`, and the common parameters.
+    ///
+    /// `key` is a field (`event_type`, `metadata.price`) or the path within the metadata (`price`).
+    ///
+    /// # Errors
+    /// [`QueryError`] whose path is the parameter's name, or `key`.
+    pub fn property_values(key: &str, parameters: &Parameters) -> Result<Self, QueryError> {
+        let given = Given::new(
+            parameters,
+            &["search", "range", "tz", "event_type", "event_action", "filter", "limit", "cursor"],
+        )?;
+        let field = Field::parse(key, "key").or_else(|_| Field::parse(&format!("metadata.{key}"), "key"))?.to_string();
+        let found = match given.one("search")? {
+            None => json!(["matches", field, ["*"]]),
+            Some(search) if search.chars().count() > crate::filter::TEXT_MAX || search.contains('\0') => {
+                return Err(QueryError::invalid("search", "expected at most 1000 characters, without U+0000"));
+            }
+            Some(search) => json!(["contains", field, [search], { "case_sensitive": false }]),
+        };
+        let mut question = given.body()?;
+        question.push(("metrics", json!(["events"])));
+        question.push(("dimensions", json!([field])));
+        if let Some((_, Value::Array(filters))) = question.iter_mut().find(|(name, _)| *name == "filters") {
+            filters.push(found);
+        }
+        Self::from_json(&Value::Object(object(question))).map_err(by_parameter)
+    }
+}
+
+impl EventsQuestion {
+    /// A page of events: `cursor`, and the common parameters; `range` is `all` unless given.
+    ///
+    /// # Errors
+    /// [`QueryError`] whose path is the parameter's name.
+    pub fn from_parameters(parameters: &Parameters) -> Result<Self, QueryError> {
+        let given =
+            Given::new(parameters, &["range", "tz", "event_type", "event_action", "filter", "limit", "cursor"])?;
+        Self::from_json(&Value::Object(object(given.body()?))).map_err(by_parameter)
+    }
+}
+
+impl PropertiesQuestion {
+    /// The properties: `search`, and the common parameters.
+    ///
+    /// # Errors
+    /// [`QueryError`] whose path is the parameter's name.
+    pub fn from_parameters(parameters: &Parameters) -> Result<Self, QueryError> {
+        let given =
+            Given::new(parameters, &["search", "range", "tz", "event_type", "event_action", "filter", "limit"])?;
+        let mut question = given.body()?;
+        question.extend(given.one("search")?.map(|search| ("search", json!(search))));
+        Self::from_json(&Value::Object(object(question))).map_err(by_parameter)
+    }
+}
+
+/// Parameters, all of them known.
+struct Given<'p>(&'p Parameters);
+
+impl<'p> Given<'p> {
+    fn new(parameters: &'p Parameters, known: &[&str]) -> Result<Self, QueryError> {
+        if let Some((unknown, _)) = parameters.iter().find(|(name, _)| !known.contains(&name.as_str())) {
+            let name: String = unknown.chars().take(100).collect();
+            return Err(QueryError::invalid(
+                name,
+                format!("there is no such parameter; expected {}", known.join(", ")),
+            ));
+        }
+        Ok(Self(parameters))
+    }
+
+    fn all(&self, name: &'static str) -> impl Iterator<Item = &'p str> {
+        self.0.iter().filter(move |(given, _)| given == name).map(|(_, value)| value.as_str())
+    }
+
+    fn one(&self, name: &'static str) -> Result<Option<&'p str>, QueryError> {
+        let mut all = self.all(name);
+        let first = all.next();
+        if all.next().is_some() {
+            return Err(QueryError::invalid(name, "the parameter is given twice; expected one"));
+        }
+        Ok(first)
+    }
+
+    /// The members that all kinds share.
+    fn body(&self) -> Result<Vec<(&'static str, Value)>, QueryError> {
+        let mut body = vec![("filters", Value::Array(self.filters()?))];
+        body.extend(self.one("range")?.map(|range| ("date_range", range_value(range))));
+        body.extend(self.one("tz")?.map(|zone| ("timezone", json!(zone))));
+        body.extend(self.one("cursor")?.map(|cursor| ("cursor", json!(cursor))));
+        if let Some(limit) = self.one("limit")? {
+            let number = limit.parse::<u32>().map_or_else(|_| json!(limit), |limit| json!(limit));
+            body.push(("limit", number));
+        }
+        Ok(body)
+    }
+
+    fn question(&self, dimensions: Vec<String>) -> Result<Question, QueryError> {
+        let mut metrics: Vec<&str> = self.all("metric").collect();
+        if metrics.is_empty() {
+            metrics.push("events");
+        }
+        let mut body = self.body()?;
+        body.push(("metrics", json!(metrics)));
+        body.push(("dimensions", json!(dimensions)));
+        body.extend(self.one("compare")?.map(|compare| ("compare", range_value(compare))));
+        Question::from_json(&Value::Object(object(body))).map_err(by_parameter)
+    }
+
+    /// What `filter` holds comes first, so that the places in errors are its own.
+    fn filters(&self) -> Result<Vec<Value>, QueryError> {
+        let mut filters = Vec::new();
+        if let Some(text) = self.one("filter")? {
+            let wrong = || {
+                let message =
+                    "expected JSON: a filter, such as [\"is\",\"event_action\",[\"click\"]], or a list of filters";
+                QueryError::invalid("filter", message)
+            };
+            match serde_json::from_str(text).map_err(|_| wrong())? {
+                Value::Array(parts) if parts.first().is_some_and(Value::is_string) => filters.push(Value::Array(parts)),
+                Value::Array(list) => filters.extend(list),
+                _ => return Err(wrong()),
+            }
+        }
+        for name in ["event_type", "event_action"] {
+            let values: Vec<&str> = self.all(name).collect();
+            if values.len() > crate::filter::VALUES_MAX
+                || values.iter().any(|value| value.chars().count() > crate::filter::TEXT_MAX || value.contains('\0'))
+            {
+                return Err(QueryError::invalid(
+                    name,
+                    "expected at most 100 values of at most 1000 characters, without U+0000",
+                ));
+            }
+            if !values.is_empty() {
+                filters.push(json!(["is", name, values]));
+            }
+        }
+        Ok(filters)
+    }
+}
+
+/// A word, or two ends joined by a comma.
+fn range_value(text: &str) -> Value {
+    text.split_once(',').map_or_else(|| json!(text), |(from, to)| json!([from, to]))
+}
+
+/// The place of an error by the parameter that the member came from.
+fn by_parameter(mut error: QueryError) -> QueryError {
+    for (member, parameter) in [
+        ("metrics", "metric"),
+        ("dimensions", "dimension"),
+        ("date_range", "range"),
+        ("timezone", "tz"),
+        ("filters", "filter"),
+    ] {
+        if let Some(rest) = error.path.strip_prefix(member) {
+            // Lists are parameters given again: only within a filter the place says more than the name.
+            error.path = if member == "filters" { format!("{parameter}{rest}") } else { parameter.to_owned() };
+            break;
+        }
+    }
+    error
+}

@@ -1,0 +1,238 @@
+//! One transaction of events.
+
+use std::collections::{HashMap, HashSet};
+
+use analytics_domain::{BatchOutcome, DeadLetterId, Retention, Timestamp};
+use sqlx::Row as _;
+use sqlx::postgres::{PgConnection, PgPool};
+use uuid::Uuid;
+
+use super::connection::{Begin, Session};
+use super::copy::copy_rows;
+use super::fault::fault;
+use super::values::{Instant, date};
+use crate::settlement::{Candidates, Key, NewLetter, OldLetter, Settlement, candidates, settle};
+use crate::{Ingest, StoreError};
+
+const DOING: &str = "store events";
+
+/// Writes the sorted candidates down and tells which are fresh; nothing but their number where all are. The look into older
+/// generations is a scalar subquery a row: the rows, and so the locks, stay in the given order.
+const REMEMBER: &str = "
+    WITH fresh AS (
+        INSERT INTO event_ids (id, project)
+        SELECT c.id, c.project FROM unnest($1::uuid[], $2::text[]) AS c (id, project)
+        WHERE (SELECT true FROM event_ids_1 AS e WHERE e.id = c.id AND e.project = c.project) IS NULL
+          AND (SELECT true FROM event_ids_2 AS e WHERE e.id = c.id AND e.project = c.project) IS NULL
+        ON CONFLICT DO NOTHING
+        RETURNING id, project
+    )
+    SELECT count(*) = $3, CASE WHEN count(*) < $3 THEN array_agg(id) END,
+        CASE WHEN count(*) < $3 THEN array_agg(project) END
+    FROM fresh";
+
+const FORGET: &str = "
+    DELETE FROM event_ids AS e USING unnest($1::uuid[], $2::text[]) AS c (id, project)
+    WHERE e.id = c.id AND e.project = c.project";
+
+/// All that is counted, in one statement: session identities, rollups, receipt counts, newest receipts. The parts run in
+/// this order in every writer, and each in the order of its arrays. A session's row is only touched where it changes, so
+/// that writers of one session seldom wait for each other.
+const TALLY: &str = "
+    WITH sessions AS (
+        INSERT INTO session_users AS s (session_id, project, user_id, timestamp, id, last_timestamp)
+        SELECT n.session_id, n.project, n.user_id, n.timestamp, n.id, n.last_timestamp
+        FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::uuid[], $6::timestamptz[])
+            AS n (session_id, project, user_id, timestamp, id, last_timestamp)
+        WHERE coalesce((
+            SELECT (n.timestamp, n.id) < (k.timestamp, k.id)
+                OR n.last_timestamp >= k.last_timestamp + INTERVAL '24 hours'
+            FROM session_users AS k WHERE k.session_id = n.session_id AND k.project = n.project), true)
+        ON CONFLICT (session_id, project) DO UPDATE SET
+            user_id = CASE WHEN (excluded.timestamp, excluded.id) < (s.timestamp, s.id)
+                THEN excluded.user_id ELSE s.user_id END,
+            timestamp = least(s.timestamp, excluded.timestamp),
+            id = CASE WHEN (excluded.timestamp, excluded.id) < (s.timestamp, s.id) THEN excluded.id ELSE s.id END,
+            last_timestamp = greatest(s.last_timestamp, excluded.last_timestamp)
+    ), rollups AS (
+        INSERT INTO daily_metrics AS m (project, date, metric_name, dimension_key, dimension_value, value)
+        SELECT n.project, DATE '1970-01-01' + n.day, 'events', n.dimension_key, n.dimension_value, n.count
+        FROM unnest($7::text[], $8::int4[], $9::text[], $10::text[], $11::int8[])
+            AS n (project, day, dimension_key, dimension_value, count)
+        ON CONFLICT (project, date, metric_name, dimension_key, dimension_value)
+            DO UPDATE SET value = m.value + excluded.value
+    ), receipts AS (
+        INSERT INTO receipt_counts AS r (project, day, kind, reason, count)
+        SELECT n.project, DATE '1970-01-01' + n.day, n.kind, n.reason, n.count
+        FROM unnest($12::text[], $13::int4[], $14::text[], $15::text[], $16::int8[])
+            AS n (project, day, kind, reason, count)
+        ON CONFLICT (project, day, kind, reason) DO UPDATE SET count = r.count + excluded.count
+    ), newest AS (
+        INSERT INTO newest_receipts AS n (project, created_at)
+        SELECT c.project, c.created_at FROM unnest($17::text[], $18::timestamptz[]) AS c (project, created_at)
+        ON CONFLICT (project) DO UPDATE SET created_at = greatest(n.created_at, excluded.created_at)
+    )
+    SELECT";
+
+/// Stores the work; where `keep` is false the same is done and rolled back.
+pub(super) async fn ingest(
+    pool: &PgPool,
+    begin: &Begin,
+    work: &Ingest<'_>,
+    retention: Retention,
+    now: Timestamp,
+    keep: bool,
+) -> Result<Vec<BatchOutcome>, StoreError> {
+    let cutoff = retention.cutoff(now);
+    let candidates = candidates(work, cutoff);
+    let mut session = Session::begin(pool, begin).await.map_err(fault(DOING))?;
+    let connection = session.connection().map_err(fault(DOING))?;
+    match write(connection, work, &candidates, cutoff, now).await {
+        Ok(outcomes) if keep => {
+            session.commit().await.map_err(fault(DOING))?;
+            Ok(outcomes)
+        }
+        Ok(outcomes) => {
+            session.rollback().await.map_err(fault("take a trial back"))?;
+            Ok(outcomes)
+        }
+        Err(error) => {
+            // The server has ended the transaction; where the connection is still good, it can be used again.
+            if matches!(&error, sqlx::Error::Database(_)) {
+                let _ = session.rollback().await;
+            }
+            Err(fault(DOING)(error))
+        }
+    }
+}
+
+async fn write(
+    connection: &mut PgConnection,
+    work: &Ingest<'_>,
+    candidates: &Candidates<'_>,
+    cutoff: Timestamp,
+    now: Timestamp,
+) -> Result<Vec<BatchOutcome>, sqlx::Error> {
+    let known = remember(connection, candidates).await?;
+    let letters = old_letters(connection, &work.replayed).await?;
+    let settlement = settle(work, candidates, &known, &letters, cutoff, now);
+    if !settlement.forget.is_empty() {
+        let (ids, projects): (Vec<Uuid>, Vec<&str>) = settlement.forget.iter().copied().unzip();
+        sqlx::query(FORGET).bind(ids).bind(projects).execute(&mut *connection).await?;
+    }
+    if !settlement.rows.is_empty() {
+        copy_rows(connection, &settlement.rows).await?;
+    }
+    tally(connection, &settlement).await?;
+    if !work.replayed.is_empty() {
+        sqlx::query(
+            "DELETE FROM dead_letters WHERE id IN
+                (SELECT id FROM dead_letters WHERE id = ANY($1) ORDER BY id FOR UPDATE)",
+        )
+        .bind(&work.replayed)
+        .execute(&mut *connection)
+        .await?;
+    }
+    for letter in &settlement.letters {
+        put_letter(connection, letter).await?;
+    }
+    Ok(settlement.outcomes)
+}
+
+/// Writes the candidates down; gives those that the store held already.
+async fn remember<'w>(
+    connection: &mut PgConnection,
+    candidates: &Candidates<'w>,
+) -> Result<HashSet<Key<'w>>, sqlx::Error> {
+    if candidates.keys.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let (ids, projects): (Vec<Uuid>, Vec<&str>) = candidates.keys.iter().copied().unzip();
+    let row =
+        sqlx::query(REMEMBER).bind(ids).bind(projects).bind(candidates.keys.len() as i64).fetch_one(connection).await?;
+    if row.try_get(0)? {
+        return Ok(HashSet::new());
+    }
+    let ids: Option<Vec<Uuid>> = row.try_get(1)?;
+    let projects: Option<Vec<String>> = row.try_get(2)?;
+    let fresh: HashSet<(Uuid, String)> =
+        ids.unwrap_or_default().into_iter().zip(projects.unwrap_or_default()).collect();
+    Ok(candidates.keys.iter().filter(|(id, project)| !fresh.contains(&(*id, (*project).to_owned()))).copied().collect())
+}
+
+/// The dead letters that are tried again and still there.
+async fn old_letters(
+    connection: &mut PgConnection,
+    replayed: &[DeadLetterId],
+) -> Result<HashMap<DeadLetterId, OldLetter>, sqlx::Error> {
+    if replayed.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let rows = sqlx::query("SELECT id, attempts, first_failed_at FROM dead_letters WHERE id = ANY($1)")
+        .bind(replayed)
+        .fetch_all(connection)
+        .await?;
+    rows.iter()
+        .map(|row| {
+            let attempts = u32::try_from(row.try_get::<i64, _>(1)?).unwrap_or(u32::MAX);
+            Ok((row.try_get(0)?, OldLetter { attempts, first_failed_at: row.try_get::<Instant, _>(2)?.0 }))
+        })
+        .collect()
+}
+
+async fn tally(connection: &mut PgConnection, settlement: &Settlement<'_>) -> Result<(), sqlx::Error> {
+    if settlement.rows.is_empty() && settlement.receipts.is_empty() {
+        return Ok(());
+    }
+    let Settlement { sessions, rollups, receipts, newest, .. } = settlement;
+    sqlx::query(TALLY)
+        .bind(column(sessions, |session| session.session_id))
+        .bind(column(sessions, |session| session.project))
+        .bind(column(sessions, |session| session.user_id))
+        .bind(column(sessions, |session| Instant(session.timestamp)))
+        .bind(column(sessions, |session| session.id))
+        .bind(column(sessions, |session| Instant(session.last_timestamp)))
+        .bind(column(rollups, |rollup| rollup.project))
+        .bind(column(rollups, |rollup| date(rollup.day)))
+        .bind(column(rollups, |rollup| rollup.dimension_key))
+        .bind(column(rollups, |rollup| rollup.dimension_value))
+        .bind(column(rollups, |rollup| rollup.count))
+        .bind(column(receipts, |receipt| receipt.project))
+        .bind(column(receipts, |receipt| date(receipt.day)))
+        .bind(column(receipts, |receipt| receipt.kind))
+        .bind(column(receipts, |receipt| receipt.reason))
+        .bind(column(receipts, |receipt| receipt.count))
+        .bind(column(newest, |(project, _)| *project))
+        .bind(column(newest, |(_, receipt)| Instant(*receipt)))
+        .execute(connection)
+        .await
+        .map(|_| ())
+}
+
+/// One field of every row.
+fn column<'r, R, V>(rows: &'r [R], field: impl Fn(&'r R) -> V) -> Vec<V> {
+    rows.iter().map(field).collect()
+}
+
+async fn put_letter(connection: &mut PgConnection, new: &NewLetter) -> Result<(), sqlx::Error> {
+    let letter = &new.letter;
+    sqlx::query(
+        "INSERT INTO dead_letters (id, project, event_id, payload, code, sqlstate, message, attempts, first_failed_at,
+            last_failed_at, received_day)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, DATE '1970-01-01' + $11::int4) ON CONFLICT (id) DO NOTHING",
+    )
+    .bind(letter.id)
+    .bind(letter.project.as_str())
+    .bind(letter.event_id)
+    .bind(letter.payload.as_slice())
+    .bind(letter.reason.code.as_str())
+    .bind(letter.reason.sqlstate.as_deref())
+    .bind(letter.reason.message.as_str())
+    .bind(i64::from(letter.attempts))
+    .bind(Instant(letter.first_failed_at))
+    .bind(Instant(letter.last_failed_at))
+    .bind(new.received_day.map(date))
+    .execute(connection)
+    .await
+    .map(|_| ())
+}

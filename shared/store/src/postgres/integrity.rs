@@ -1,0 +1,74 @@
+//! What the store knows of a project as a whole, and whether its counts agree.
+
+use analytics_domain::{Project, Timestamp};
+use sqlx::Row as _;
+use sqlx::postgres::PgConnection;
+
+use super::settings::setting;
+use super::values::{Instant, date};
+use crate::{Drift, Integrity, ProjectState};
+
+/// The oldest kept event at or after `cutoff`, and the newest receipt.
+pub(super) async fn project_state(
+    connection: &mut PgConnection,
+    project: &Project,
+    cutoff: Timestamp,
+) -> Result<ProjectState, sqlx::Error> {
+    let row = sqlx::query(
+        "SELECT (SELECT timestamp FROM raw_events WHERE project = $1 AND timestamp >= $2 ORDER BY timestamp LIMIT 1),
+                (SELECT created_at FROM newest_receipts WHERE project = $1)",
+    )
+    .bind(project.as_str())
+    .bind(Instant(cutoff))
+    .fetch_one(connection)
+    .await?;
+    let instant =
+        |index: usize| row.try_get::<Option<Instant>, _>(index).map(|instant| instant.map(|instant| instant.0));
+    Ok(ProjectState { first_event: instant(0)?, newest_receipt: instant(1)? })
+}
+
+/// Counts by day of receipt, and rollups against raw rows by day of event; in one snapshot.
+pub(super) async fn integrity(
+    connection: &mut PgConnection,
+    project: &Project,
+    from: Timestamp,
+) -> Result<Integrity, sqlx::Error> {
+    // Before the first query of the transaction: all three see the same commits.
+    sqlx::raw_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ").execute(&mut *connection).await?;
+    let mut found = Integrity::default();
+    let counts = sqlx::query(
+        "SELECT day - DATE '1970-01-01', kind, reason, count FROM receipt_counts
+         WHERE project = $1 AND day >= DATE '1970-01-01' + $2::int4",
+    )
+    .bind(project.as_str())
+    .bind(date(from.utc_day()))
+    .fetch_all(&mut *connection)
+    .await?;
+    for row in counts {
+        let day = i64::from(row.try_get::<i32, _>(0)?);
+        found.received.entry(day).or_default().add(row.try_get(1)?, row.try_get(2)?, row.try_get(3)?);
+    }
+
+    let kept_from = setting(connection, "raw_kept_from").await?;
+    let kept_from = kept_from.and_then(|micros| micros.parse().ok()).map(Timestamp::from_micros);
+    let first_day = kept_from.map_or(from, |kept| kept.max(from)).utc_day();
+    let days = sqlx::query(
+        "SELECT coalesce(raw.day, rollup.day), coalesce(raw.count, 0), coalesce(rollup.count, 0)
+         FROM (SELECT (timestamp AT TIME ZONE 'UTC')::date - DATE '1970-01-01' AS day, count(*) AS count
+               FROM raw_events WHERE project = $1 AND timestamp >= $2 GROUP BY 1) AS raw
+         FULL JOIN (SELECT date - DATE '1970-01-01' AS day, value AS count
+               FROM daily_metrics WHERE project = $1 AND date >= DATE '1970-01-01' + $3::int4
+                   AND metric_name = 'events' AND dimension_key = '') AS rollup ON raw.day = rollup.day",
+    )
+    .bind(project.as_str())
+    .bind(Instant(Timestamp::from_utc_day(first_day)))
+    .bind(date(first_day))
+    .fetch_all(connection)
+    .await?;
+    for row in days {
+        let day = i64::from(row.try_get::<i32, _>(0)?);
+        let count = |index: usize| row.try_get::<i64, _>(index).map(i64::unsigned_abs);
+        found.stored.insert(day, Drift { raw: count(1)?, rollup: count(2)? });
+    }
+    Ok(found)
+}

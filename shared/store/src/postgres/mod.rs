@@ -1,0 +1,24 @@
+//! The store on PostgreSQL 15 and later, with or without TimescaleDB.
+//!
+//! One transaction of events is four exchanges: begin with the transaction's limits, the ids (which tell what is fresh), a
+//! binary COPY of the fresh rows, one statement for all that is counted, commit. A call that is dropped half-way closes its
+//! connection: nothing of it is stored, and no later call meets its leftovers.
+
+mod connection;
+mod copy;
+mod database;
+mod dead_letters;
+mod edition;
+mod fault;
+mod ingest;
+mod integrity;
+mod numeric;
+mod select;
+mod settings;
+mod store;
+mod upkeep;
+mod values;
+
+pub use connection::PostgresOptions;
+pub use database::create_database;
+pub use store::PostgresStore;

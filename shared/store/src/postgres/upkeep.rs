@@ -1,0 +1,188 @@
+//! Upkeep: what is too old goes, and what ingest will need is made ahead. One process at a time does it.
+
+use analytics_domain::Timestamp;
+use analytics_domain::timestamp::MICROS_PER_DAY;
+use sqlx::postgres::PgPool;
+
+use super::connection::{Begin, Session};
+use super::fault::fault;
+use super::settings::{put_setting, setting};
+use super::values::Instant;
+use crate::{Edition, Maintenance, StoreError, Upkeep};
+
+/// Only one process keeps up at a time.
+const UPKEEP_LOCK: i64 = 0x616E_616C_7974_6902;
+
+/// Rows of one deleting transaction: some tens of milliseconds.
+const ROWS_AT_ONCE: i64 = 10_000;
+
+/// The width of a chunk, as the first migration sets it. Chunks begin at whole widths from 1970-01-01.
+const CHUNK_MICROS: i64 = 7 * MICROS_PER_DAY;
+
+/// Does all upkeep; nothing where another process is at it.
+pub(super) async fn maintain(
+    pool: &PgPool,
+    begin: &Begin,
+    edition: &Edition,
+    maintenance: Maintenance,
+) -> Result<Upkeep, StoreError> {
+    let fault = fault("keep the store up");
+    let mut lock = Session::begin(pool, &Begin::waiting()).await.map_err(fault)?;
+    // Held by a transaction that does nothing else: it has no snapshot, so it keeps no old rows alive.
+    let alone: bool = sqlx::query_scalar("SELECT pg_try_advisory_xact_lock($1)")
+        .bind(UPKEEP_LOCK)
+        .fetch_one(lock.connection().map_err(fault)?)
+        .await
+        .map_err(fault)?;
+    let mut done = Upkeep::default();
+    if alone {
+        let has_chunks = !matches!(edition, Edition::Postgres { .. });
+        let cutoff = maintenance.retention.cutoff(maintenance.now);
+        if has_chunks {
+            done.made = make_chunks(pool, begin, maintenance.now).await.map_err(fault)?;
+        }
+        done.raw_dropped = drop_raw(pool, begin, cutoff, has_chunks).await.map_err(fault)?;
+        drop_sessions(pool, begin, cutoff).await.map_err(fault)?;
+        done.ids_dropped = move_generations(pool, begin, maintenance).await.map_err(fault)?;
+    }
+    lock.rollback().await.map_err(fault)?;
+    Ok(done)
+}
+
+/// Makes the chunks of now and of a week from now. Making one locks the hypertable: it had better not happen in the
+/// transaction of an event. Where it fails, that is what happens.
+pub(super) async fn make_chunks(pool: &PgPool, begin: &Begin, now: Timestamp) -> Result<u64, sqlx::Error> {
+    let mut made = 0;
+    for ahead in 0..2 {
+        let start = (now.as_micros().div_euclid(CHUNK_MICROS) + ahead) * CHUNK_MICROS;
+        let slices = format!("{{\"timestamp\": [{start}, {}]}}", start + CHUNK_MICROS);
+        let mut session = Session::begin(pool, begin).await?;
+        let created: Result<bool, sqlx::Error> = sqlx::query_scalar(
+            "SELECT created FROM _timescaledb_functions.create_chunk('raw_events', $1::text::jsonb)",
+        )
+        .bind(slices)
+        .fetch_one(session.connection()?)
+        .await;
+        match created {
+            Ok(created) => {
+                session.commit().await?;
+                made += u64::from(created);
+            }
+            Err(error @ sqlx::Error::Database(_)) => {
+                tracing::debug!(%error, "a chunk could not be made ahead; the first event of its week makes it");
+                session.rollback().await?;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(made)
+}
+
+/// Drops raw rows before `cutoff`: whole chunks, or rows. Before the first goes it is written down that days before it are
+/// no longer whole.
+async fn drop_raw(pool: &PgPool, begin: &Begin, cutoff: Timestamp, has_chunks: bool) -> Result<u64, sqlx::Error> {
+    let mut session = Session::begin(pool, begin).await?;
+    let connection = session.connection()?;
+    let kept_from = setting(connection, "raw_kept_from").await?.and_then(|micros| micros.parse::<i64>().ok());
+    if kept_from.is_none_or(|kept_from| kept_from < cutoff.as_micros()) {
+        put_setting(connection, "raw_kept_from", &cutoff.as_micros().to_string()).await?;
+    }
+    session.commit().await?;
+
+    if has_chunks {
+        let mut session = Session::begin(pool, begin).await?;
+        let chunks: i64 = sqlx::query_scalar("SELECT count(*) FROM drop_chunks('raw_events', older_than => $1)")
+            .bind(Instant(cutoff))
+            .fetch_one(session.connection()?)
+            .await?;
+        session.commit().await?;
+        return Ok(chunks.unsigned_abs());
+    }
+    let projects: Vec<String> =
+        sqlx::query_scalar("SELECT project FROM newest_receipts ORDER BY project").fetch_all(pool).await?;
+    let mut dropped = 0;
+    for project in projects {
+        loop {
+            let mut session = Session::begin(pool, begin).await?;
+            let deleted = sqlx::query(
+                "DELETE FROM raw_events WHERE ctid = ANY (ARRAY(
+                    SELECT ctid FROM raw_events WHERE project = $1 AND timestamp < $2 LIMIT $3))",
+            )
+            .bind(&project)
+            .bind(Instant(cutoff))
+            .bind(ROWS_AT_ONCE)
+            .execute(session.connection()?)
+            .await?
+            .rows_affected();
+            session.commit().await?;
+            dropped += deleted;
+            if deleted < ROWS_AT_ONCE.unsigned_abs() {
+                break;
+            }
+        }
+    }
+    Ok(dropped)
+}
+
+/// Deletes the identities of sessions of which no event with a user is kept; see the table's comment for the day of grace.
+/// Rows that a writer holds are left for the next time: this never waits, so it is in no deadlock.
+async fn drop_sessions(pool: &PgPool, begin: &Begin, cutoff: Timestamp) -> Result<(), sqlx::Error> {
+    loop {
+        let mut session = Session::begin(pool, begin).await?;
+        let deleted = sqlx::query(
+            "DELETE FROM session_users WHERE ctid = ANY (ARRAY(
+                SELECT ctid FROM session_users WHERE last_timestamp < $1 LIMIT $2 FOR UPDATE SKIP LOCKED))",
+        )
+        .bind(Instant(cutoff.saturating_add_micros(-MICROS_PER_DAY)))
+        .bind(ROWS_AT_ONCE * 5)
+        .execute(session.connection()?)
+        .await?
+        .rows_affected();
+        session.commit().await?;
+        if deleted < ROWS_AT_ONCE.unsigned_abs() * 5 {
+            return Ok(());
+        }
+    }
+}
+
+/// Empties the oldest generation of ids and makes it the newest, once a generation is half of the remembrance old.
+///
+/// Uniqueness holds over the change: a writer locks `event_ids` before it looks anything up, so it either committed before
+/// the tables change their names, or waits and then finds the new names with everything that was committed.
+async fn move_generations(pool: &PgPool, begin: &Begin, maintenance: Maintenance) -> Result<u64, sqlx::Error> {
+    let now = maintenance.now;
+    let mut session = Session::begin(pool, begin).await?;
+    let connection = session.connection()?;
+    let since = setting(connection, "event_ids_since").await?;
+    let since = since.and_then(|micros| micros.parse().ok()).map(Timestamp::from_micros);
+    let age = since.map(|since| now.micros_since(since));
+    if age.is_some_and(|age| age < crate::migration::generation_micros(maintenance.dedupe_days)) {
+        session.rollback().await?;
+        return Ok(0);
+    }
+    put_setting(connection, "event_ids_since", &now.as_micros().to_string()).await?;
+    let mut dropped = 0;
+    if since.is_some() {
+        sqlx::raw_sql("LOCK TABLE event_ids, event_ids_1, event_ids_2 IN ACCESS EXCLUSIVE MODE")
+            .execute(&mut *connection)
+            .await?;
+        let any: bool =
+            sqlx::query_scalar("SELECT EXISTS (SELECT FROM event_ids_2)").fetch_one(&mut *connection).await?;
+        sqlx::raw_sql(
+            "TRUNCATE event_ids_2;
+             ALTER TABLE event_ids_2 RENAME TO event_ids_new;
+             ALTER TABLE event_ids_1 RENAME TO event_ids_2;
+             ALTER TABLE event_ids RENAME TO event_ids_1;
+             ALTER TABLE event_ids_new RENAME TO event_ids;",
+        )
+        .execute(&mut *connection)
+        .await?;
+        dropped = u64::from(any);
+    }
+    session.commit().await?;
+    if since.is_some() {
+        // The older generations are only looked at from now on: the planner should know how large they are.
+        sqlx::raw_sql("ANALYZE event_ids_1").execute(pool).await?;
+    }
+    Ok(dropped)
+}

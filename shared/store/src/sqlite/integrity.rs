@@ -1,0 +1,109 @@
+//! What the store knows of a project as a whole, and whether its counts agree.
+
+use analytics_domain::timestamp::MICROS_PER_DAY;
+use analytics_domain::{Project, Timestamp};
+use sqlx::Row as _;
+
+use super::connection::Readers;
+use super::store::setting;
+use crate::event_store::DayCounts;
+use crate::settlement::{date_text, day_of_text};
+use crate::{Drift, Integrity, ProjectState, StoreError};
+
+/// The oldest kept event at or after `cutoff`, and the newest receipt.
+pub(super) async fn project_state(
+    readers: &Readers,
+    project: &Project,
+    cutoff: Timestamp,
+) -> Result<ProjectState, StoreError> {
+    let fault = readers.fault();
+    let mut connection = readers.take().await?;
+    let row = sqlx::query(
+        "SELECT (SELECT min(timestamp) FROM raw_events WHERE project = ?1 AND timestamp >= ?2),
+                (SELECT created_at FROM newest_receipts WHERE project = ?1)",
+    )
+    .bind(project.as_str())
+    .bind(cutoff.as_micros())
+    .fetch_one(&mut *connection)
+    .await
+    .map_err(fault)?;
+    let first: Option<i64> = row.try_get(0).map_err(fault)?;
+    let newest: Option<i64> = row.try_get(1).map_err(fault)?;
+    Ok(ProjectState {
+        first_event: first.map(Timestamp::from_micros),
+        newest_receipt: newest.map(Timestamp::from_micros),
+    })
+}
+
+/// Counts by day of receipt, and rollups against raw rows by day of event.
+pub(super) async fn integrity(readers: &Readers, project: &Project, from: Timestamp) -> Result<Integrity, StoreError> {
+    let fault = readers.fault();
+    let mut connection = readers.take().await?;
+    let mut transaction = sqlx::Connection::begin(&mut *connection).await.map_err(fault)?;
+    let mut found = Integrity::default();
+
+    let counts = sqlx::query("SELECT day, kind, reason, count FROM receipt_counts WHERE project = ? AND day >= ?")
+        .bind(project.as_str())
+        .bind(date_text(from.utc_day()))
+        .fetch_all(&mut *transaction)
+        .await
+        .map_err(fault)?;
+    for row in counts {
+        let day = row.try_get::<&str, _>(0).map_err(fault)?;
+        let Some(day) = day_of_text(day) else { continue };
+        let kind = row.try_get::<&str, _>(1).map_err(fault)?;
+        let reason = row.try_get::<&str, _>(2).map_err(fault)?;
+        let count = row.try_get::<i64, _>(3).map_err(fault)?;
+        found.received.entry(day).or_default().add(kind, reason, count);
+    }
+
+    let kept_from = setting(&mut transaction, "raw_kept_from").await.map_err(fault)?;
+    let kept_from = kept_from.and_then(|micros| micros.parse().ok()).map(Timestamp::from_micros);
+    let first_day = kept_from.map_or(from, |kept| kept.max(from)).utc_day();
+    let raw = sqlx::query(
+        "SELECT timestamp / ?3, count(*) FROM raw_events WHERE project = ?1 AND timestamp >= ?2 GROUP BY 1",
+    )
+    .bind(project.as_str())
+    .bind(Timestamp::from_utc_day(first_day).as_micros())
+    .bind(MICROS_PER_DAY)
+    .fetch_all(&mut *transaction)
+    .await
+    .map_err(fault)?;
+    for row in raw {
+        let day: i64 = row.try_get(0).map_err(fault)?;
+        let drift = found.stored.entry(day).or_insert(Drift { raw: 0, rollup: 0 });
+        drift.raw = row.try_get::<i64, _>(1).map_err(fault)?.unsigned_abs();
+    }
+    let rollups = sqlx::query(
+        "SELECT date, value FROM daily_metrics
+         WHERE project = ? AND date >= ? AND metric_name = 'events' AND dimension_key = ''",
+    )
+    .bind(project.as_str())
+    .bind(date_text(first_day))
+    .fetch_all(&mut *transaction)
+    .await
+    .map_err(fault)?;
+    for row in rollups {
+        let Some(day) = day_of_text(row.try_get::<&str, _>(0).map_err(fault)?) else { continue };
+        let drift = found.stored.entry(day).or_insert(Drift { raw: 0, rollup: 0 });
+        drift.rollup = row.try_get::<i64, _>(1).map_err(fault)?.unsigned_abs();
+    }
+    transaction.rollback().await.map_err(fault)?;
+    Ok(found)
+}
+
+impl DayCounts {
+    /// Takes one row of `receipt_counts` in.
+    pub(crate) fn add(&mut self, kind: &str, reason: &str, count: i64) {
+        let count = u64::try_from(count).unwrap_or(0);
+        match kind {
+            "accepted" => self.accepted += count,
+            "stored" => self.stored += count,
+            "duplicate" => self.duplicate += count,
+            "expired" => self.expired += count,
+            "dead_lettered" => self.dead_lettered += count,
+            "rejected" => *self.rejected.entry(reason.to_owned()).or_default() += count,
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! The store of the single process: one SQLite file, written by one connection, read by a few.
+//!
+//! Write-ahead log with `synchronous=FULL`: a commit that returned survives a power cut. Readers never wait for the writer.
+
+mod connection;
+mod dead_letters;
+mod fault;
+mod ingest;
+mod integrity;
+mod rows;
+mod select;
+mod store;
+mod upkeep;
+
+pub use store::{SqliteOptions, SqliteStore};

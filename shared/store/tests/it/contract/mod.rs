@@ -1,0 +1,185 @@
+//! What every store has to do, whatever it is made of.
+//!
+//! A scenario is a function over a [`Fixture`]; [`store_contract!`] stamps all of them on one adapter. A scenario has a fresh
+//! store of its own.
+
+pub(crate) mod concurrency;
+pub(crate) mod counting;
+pub(crate) mod letters;
+pub(crate) mod model;
+pub(crate) mod questions;
+pub(crate) mod schema;
+pub(crate) mod upkeep;
+
+use std::any::Any;
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use analytics_domain::{Batch, BatchOutcome, Event, EventOutcome, Project, Retention, Timestamp};
+use analytics_query::{Cell, Dialect, Param, Row, Statement};
+use analytics_store::{EventStore, Ingest, IngestBatch, StoreError};
+use uuid::Uuid;
+
+/// A store of one scenario.
+pub(crate) struct Fixture {
+    /// The store, migrated.
+    pub(crate) store: Arc<dyn EventStore>,
+    /// Runs SQL beside the store, as an operator would.
+    pub(crate) operator: Box<dyn Operator>,
+    /// What has to live as long as the store.
+    pub(crate) _guard: Box<dyn Any + Send + Sync>,
+}
+
+/// Somebody with a database shell.
+pub(crate) trait Operator: Send + Sync {
+    /// Runs statements.
+    fn run(&self, sql: &str);
+}
+
+/// The present of all scenarios: 2026-11-02T10:00:00Z.
+pub(crate) const NOW: Timestamp = Timestamp::from_micros(1_793_613_600_000_000);
+/// A second.
+pub(crate) const SECOND: i64 = 1_000_000;
+/// A day.
+pub(crate) const DAY: i64 = 86_400 * SECOND;
+/// Ninety days.
+pub(crate) const RETENTION: Retention = Retention { days: 90 };
+
+pub(crate) fn project(name: &str) -> Project {
+    Project::new(name).unwrap()
+}
+
+/// A plain event, ten seconds old.
+pub(crate) fn event(id: u128) -> Event<'static> {
+    Event {
+        id: Uuid::from_u128(id),
+        client_id: true,
+        session_id: "session".into(),
+        user_id: None,
+        event_type: "type".into(),
+        event_action: "action".into(),
+        metadata: "{}".into(),
+        timestamp: NOW.saturating_add_micros(-10 * SECOND),
+    }
+}
+
+/// A batch received now, with an id of its own.
+pub(crate) fn batch(project: &Project, events: Vec<Event<'static>>) -> Batch<'static> {
+    Batch {
+        id: Uuid::new_v4(),
+        project: project.clone(),
+        received_at: NOW.saturating_add_micros(-SECOND),
+        refused: Vec::new(),
+        context: None,
+        events,
+    }
+}
+
+pub(crate) fn item<'a>(batch: &'a Batch<'a>) -> IngestBatch<'a> {
+    IngestBatch { batch: Cow::Borrowed(batch), failed: Vec::new(), attempt: 1 }
+}
+
+pub(crate) fn work<'a>(batches: &'a [Batch<'a>]) -> Ingest<'a> {
+    Ingest { batches: batches.iter().map(item).collect(), ..Ingest::default() }
+}
+
+impl Fixture {
+    pub(crate) async fn ingest(&self, work: &Ingest<'_>) -> Result<Vec<BatchOutcome>, StoreError> {
+        self.store.ingest(work, RETENTION, NOW).await
+    }
+
+    /// Stores one batch and gives its outcomes.
+    pub(crate) async fn put(&self, batch: &Batch<'_>) -> Vec<EventOutcome> {
+        let batches = std::slice::from_ref(batch);
+        self.ingest(&work(batches)).await.unwrap().remove(0).events
+    }
+
+    /// Runs a statement whose parameters are written `$1`.
+    pub(crate) async fn rows(&self, sql: &str, params: Vec<Param>) -> Vec<Row> {
+        let sql = match self.store.dialect() {
+            Dialect::Postgres => sql.to_owned(),
+            Dialect::Sqlite => sql.replace('$', "?"),
+        };
+        self.store.select(&Statement { sql, params }).await.unwrap()
+    }
+
+    pub(crate) async fn count(&self, table: &str) -> i64 {
+        let rows = self.rows(&format!("SELECT count(*) FROM {table}"), Vec::new()).await;
+        let [Cell::Int(count)] = rows[0][..] else { panic!("{rows:?}") };
+        count
+    }
+
+    /// Ids of the project's raw events, sorted.
+    pub(crate) async fn ids(&self, project: &Project) -> Vec<u128> {
+        let rows =
+            self.rows("SELECT id FROM raw_events WHERE project = $1 ORDER BY id", vec![text(project.as_str())]).await;
+        rows.iter().map(|row| as_uuid(&row[0]).as_u128()).collect()
+    }
+}
+
+pub(crate) fn text(value: &str) -> Param {
+    Param::Text(value.to_owned())
+}
+
+pub(crate) fn as_text(cell: &Cell) -> &str {
+    let Cell::Text(text) = cell else { panic!("{cell:?}") };
+    text
+}
+
+pub(crate) fn as_int(cell: &Cell) -> i64 {
+    let Cell::Int(number) = cell else { panic!("{cell:?}") };
+    *number
+}
+
+pub(crate) fn as_uuid(cell: &Cell) -> Uuid {
+    let Cell::Uuid(id) = cell else { panic!("{cell:?}") };
+    *id
+}
+
+/// An instant, which PostgreSQL gives as such and SQLite as its microseconds.
+pub(crate) fn as_instant(cell: &Cell) -> Timestamp {
+    match cell {
+        Cell::Timestamp(instant) => *instant,
+        Cell::Int(micros) => Timestamp::from_micros(*micros),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Stamps every scenario on the adapter that `$open` (an async function that gives a [`Fixture`]) opens.
+macro_rules! store_contract {
+    ($open:path) => {
+        store_contract!(@scenarios $open,
+            counting: [an_id_counts_once_over_batches_and_times, twins_in_a_batch_count_once, projects_do_not_share_ids,
+                a_redelivered_batch_changes_nothing, refused_events_are_counted_by_code, late_events_expire,
+                many_batches_in_one_transaction, a_batch_of_only_refused_events_is_counted],
+            concurrency: [writers_of_the_same_ids_and_rollups_agree, writers_of_the_same_sessions_agree],
+            letters: [poison_is_found_and_put_aside, a_replay_moves_the_counts, a_replay_that_fails_again_keeps_its_history,
+                a_redelivery_does_not_lose_a_dead_letter, unreadable_entries_are_kept, pages_are_newest_first,
+                two_replays_of_one_letter_store_it_once],
+            questions: [every_kind_of_parameter_and_cell, a_slow_question_ends_and_frees_its_connection,
+                metadata_comes_back, a_session_is_named_by_its_first_user, project_state_is_kept,
+                the_order_of_text_is_bytewise],
+            schema: [processes_may_migrate_at_once, a_newer_schema_is_refused, settings_are_kept],
+            upkeep: [old_events_go_and_rollups_stay, ids_are_remembered_over_generations_and_then_forgotten,
+                a_batch_is_remembered_over_generations, upkeep_runs_beside_itself_and_writers, old_sessions_go],
+        );
+
+        #[test]
+        fn random_batches_agree_with_the_model() {
+            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+            let fixture = runtime.block_on($open());
+            crate::contract::model::random_batches_agree_with_the_model(&runtime, &fixture);
+            runtime.block_on(async move { drop(fixture) });
+        }
+    };
+    (@scenarios $open:path, $($subject:ident: [$($scenario:ident),* $(,)?]),* $(,)?) => {
+        $($(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $scenario() {
+                let fixture = $open().await;
+                crate::contract::$subject::$scenario(&fixture).await;
+            }
+        )*)*
+    };
+}
+pub(crate) use store_contract;

@@ -1,0 +1,7 @@
+//! The contract of the port `EventStore`, held against every adapter on real servers and files.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+
+mod contract;
+mod postgres;
+mod sqlite;

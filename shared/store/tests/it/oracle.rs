@@ -1,0 +1,104 @@
+//! Random questions about random events, answered by every store and by the naive oracle of the testkit.
+//!
+//! `ANALYTICS_ORACLE_PAIRS` says how many questions a store is asked (default 300), `ANALYTICS_ORACLE_SEED` where the seeds
+//! begin (default 1). A disagreement is made small before it is shown: fewer events, a shorter question.
+
+mod asking;
+mod shrinking;
+
+use std::sync::Arc;
+
+use analytics_domain::Project;
+use analytics_store::EventStore;
+use analytics_store::postgres::{PostgresOptions, PostgresStore};
+use analytics_store::sqlite::{SqliteOptions, SqliteStore};
+use analytics_testkit::oracle::{StoredEvent, World, random_events, random_question, random_world};
+use analytics_testkit::postgres::{Edition, database};
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use serde_json::Value as Json;
+
+use self::asking::{Bench, difference};
+use self::shrinking::shrink;
+
+/// Questions asked about one set of events.
+const QUESTIONS_A_WORLD: u64 = 15;
+/// Events of a set.
+const EVENTS: usize = 60;
+/// Disagreements shown; a broken rule would show up in most questions.
+const SHOWN: usize = 5;
+
+/// A question with all that its answer depends on.
+#[derive(Debug, Clone)]
+pub(crate) struct Case {
+    pub(crate) world: World,
+    pub(crate) events: Vec<StoredEvent>,
+    pub(crate) question: Json,
+}
+
+fn number(variable: &str, default: u64) -> u64 {
+    match std::env::var(variable) {
+        Ok(text) => text.parse().unwrap_or_else(|_| panic!("{variable} is {text:?}, a whole number is needed")),
+        Err(_) => default,
+    }
+}
+
+/// Asks `store` and the oracle the same, and fails where they disagree.
+async fn agree(store: Arc<dyn EventStore>) {
+    let pairs = number("ANALYTICS_ORACLE_PAIRS", 300);
+    let first_seed = number("ANALYTICS_ORACLE_SEED", 1);
+    let bench = Bench::new(store);
+    let mut shown = Vec::new();
+    let mut found_something = 0;
+    for seed in first_seed..first_seed + pairs.div_ceil(QUESTIONS_A_WORLD) {
+        let mut rng = StdRng::seed_from_u64(seed);
+        let project = Project::new(&format!("seed-{seed}")).unwrap();
+        let (world, around) = random_world(&mut rng, &project);
+        let events = random_events(&mut rng, EVENTS, &world, &around);
+        // Another project's events stand in between and must not be seen.
+        let other = World { project: Project::new("neighbour").unwrap(), ..world.clone() };
+        let neighbours = random_events(&mut rng, 10, &other, &around);
+        let events = [events, neighbours].concat();
+        bench.store_all(&events, &world).await;
+        for _ in 0..QUESTIONS_A_WORLD {
+            let question = random_question(&mut rng, &world, &around, asking::EXTENT);
+            let case = Case { world: world.clone(), events: events.clone(), question };
+            let expected = bench.expected(&case);
+            found_something += u64::from(expected.fresh_as_of.is_some());
+            let got = bench.ask(&case.world, &case.question).await;
+            if difference(&expected, &got).is_none() {
+                continue;
+            }
+            let (case, difference) = shrink(&bench, case).await;
+            shown.push(format!("seed {seed}\n{}\n{difference}", shrinking::describe(&case)));
+            assert!(shown.len() < SHOWN, "disagreements, more may follow:\n\n{}", shown.join("\n\n"));
+        }
+    }
+    assert!(shown.is_empty(), "disagreements:\n\n{}", shown.join("\n\n"));
+    assert!(found_something * 3 > pairs, "only {found_something} of {pairs} questions found an event");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sqlite_agrees() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(folder.path().join("events.db"), SqliteOptions::default()).await.unwrap();
+    store.migrate().await.unwrap();
+    agree(Arc::new(store)).await;
+}
+
+async fn postgres_agrees(edition: Edition) {
+    let database = tokio::task::spawn_blocking(move || database(edition)).await.unwrap().unwrap();
+    let store = PostgresStore::open(&database.url(), PostgresOptions::default()).await.unwrap();
+    store.migrate().await.unwrap();
+    agree(Arc::new(store)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn postgres_15_agrees() {
+    postgres_agrees(Edition::Plain15).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn timescale_agrees() {
+    postgres_agrees(Edition::Timescale17).await;
+}

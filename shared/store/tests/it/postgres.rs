@@ -1,0 +1,257 @@
+//! The contract on PostgreSQL, and what only this adapter has to do.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use analytics_domain::EventOutcome::{Duplicate, Stored};
+use analytics_domain::Timestamp;
+use analytics_store::postgres::{PostgresOptions, PostgresStore, create_database};
+use analytics_store::{Edition, EventStore, StoreError};
+use analytics_testkit::postgres::{self as servers, Database, PostgresServer};
+
+use crate::contract::letters::REFUSE;
+use crate::contract::schema::EMPTY;
+use crate::contract::{Fixture, NOW, Operator, RETENTION, batch, event, project, work};
+
+/// `psql` on the scenario's database.
+struct Shell(Arc<Database>);
+
+impl Operator for Shell {
+    fn run(&self, sql: &str) {
+        let sql = match sql {
+            REFUSE => "ALTER TABLE raw_events ADD CONSTRAINT refuse CHECK (event_action <> 'poison')",
+            EMPTY => {
+                "DROP TABLE raw_events, daily_metrics, session_users, event_ids, event_ids_1, event_ids_2, receipt_counts,
+                    newest_receipts, dead_letters, settings, schema_migrations"
+            }
+            other => other,
+        };
+        self.0.psql(sql).unwrap();
+    }
+}
+
+fn options(database: &Database) -> PostgresOptions {
+    PostgresOptions { statement_timeout: Duration::from_secs(1), ..PostgresOptions::new(database.url()) }
+}
+
+async fn open_on(edition: servers::Edition, change: impl FnOnce(&mut PostgresOptions)) -> (Fixture, Arc<Database>) {
+    let database = Arc::new(tokio::task::spawn_blocking(move || servers::database(edition)).await.unwrap().unwrap());
+    let mut options = options(&database);
+    change(&mut options);
+    let store = PostgresStore::connect(options).await.unwrap();
+    assert_eq!(store.migrate().await.unwrap(), 1);
+    let fixture = Fixture {
+        store: Arc::new(store),
+        operator: Box::new(Shell(Arc::clone(&database))),
+        _guard: Box::new(Arc::clone(&database)),
+    };
+    (fixture, database)
+}
+
+mod plain {
+    use crate::contract::{Fixture, store_contract};
+
+    async fn open() -> Fixture {
+        super::open_on(super::servers::Edition::Plain15, |_| {}).await.0
+    }
+
+    store_contract!(open);
+}
+
+mod timescale {
+    use crate::contract::{Fixture, store_contract};
+
+    async fn open() -> Fixture {
+        super::open_on(super::servers::Edition::Timescale17, |_| {}).await.0
+    }
+
+    store_contract!(open);
+}
+
+/// Without prepared statements, as behind a pooler: what touches most statements is enough.
+mod unprepared {
+    use crate::contract::{Fixture, concurrency, letters, questions, upkeep};
+
+    async fn open() -> Fixture {
+        super::open_on(super::servers::Edition::Plain15, |options| options.statement_cache = false).await.0
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn every_statement_runs() {
+        questions::every_kind_of_parameter_and_cell(&open().await).await;
+        letters::a_replay_moves_the_counts(&open().await).await;
+        concurrency::writers_of_the_same_ids_and_rollups_agree(&open().await).await;
+        upkeep::upkeep_runs_beside_itself_and_writers(&open().await).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_edition_is_found() {
+    let (plain, _database) = open_on(servers::Edition::Plain15, |_| {}).await;
+    assert!(matches!(plain.store.edition(), Edition::Postgres { version } if version.starts_with("15")));
+
+    let (fixture, database) = open_on(servers::Edition::Timescale17, |_| {}).await;
+    assert!(matches!(fixture.store.edition(), Edition::TimescaleApache { version } if version.starts_with("2.")));
+    let chunks = "SELECT count(*) FROM timescaledb_information.chunks WHERE hypertable_name = 'raw_events'";
+    assert_eq!(database.psql(chunks).unwrap().trim(), "0");
+    let maintenance = analytics_store::Maintenance { now: NOW, retention: RETENTION, dedupe_days: 30 };
+    let upkeep = fixture.store.maintain(maintenance).await.unwrap();
+    assert_eq!(upkeep.made, 2);
+    assert_eq!(fixture.store.maintain(maintenance).await.unwrap().made, 0);
+    // Events of now and of the week ahead find their chunk; one of a year ago makes its own.
+    let mut ahead = event(2);
+    ahead.timestamp = NOW.saturating_add_micros(7 * 86_400_000_000);
+    fixture.put(&batch(&project("shop"), vec![event(1), ahead])).await;
+    assert_eq!(database.psql(chunks).unwrap().trim(), "2");
+    // Another process that connects finds the same.
+    let other = PostgresStore::connect(options(&database)).await.unwrap();
+    assert_eq!(other.edition(), fixture.store.edition());
+    other.check_schema().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_ended_backend_is_tried_again_without_harm() {
+    for edition in servers::Edition::ALL {
+        let (fixture, database) = open_on(edition, |_| {}).await;
+        let project = project("shop");
+        let store = Arc::clone(&fixture.store);
+        let of_writer = project.clone();
+        let writer = tokio::spawn(async move {
+            let mut cut = 0;
+            for round in 0..150_u128 {
+                let sent = [batch(&of_writer, (0..200).map(|index| event(round * 200 + index)).collect())];
+                let begun = std::time::Instant::now();
+                loop {
+                    match store.ingest(&work(&sent), RETENTION, NOW).await {
+                        Ok(_) => break,
+                        Err(StoreError::Unavailable { .. }) => cut += 1,
+                        Err(error) => panic!("{error}"),
+                    }
+                    assert!(begun.elapsed() < Duration::from_secs(30));
+                }
+            }
+            cut
+        });
+        let killer = tokio::task::spawn_blocking(move || {
+            for _ in 0..12 {
+                std::thread::sleep(Duration::from_millis(60));
+                database
+                    .psql("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'analytics'")
+                    .unwrap();
+            }
+        });
+        killer.await.unwrap();
+        let cut = writer.await.unwrap();
+        assert!(cut > 0, "no transaction was cut: the test proves nothing");
+        assert_eq!(fixture.ids(&project).await, (0..30_000).collect::<Vec<_>>());
+        let found = fixture.store.integrity(&project, NOW).await.unwrap();
+        let counts = &found.received[&NOW.utc_day()];
+        assert_eq!((counts.accepted, counts.stored, counts.duplicate), (30_000, 30_000, 0));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dropped_call_leaves_its_connection_to_nobody() {
+    let (fixture, _database) = open_on(servers::Edition::Plain15, |options| options.max_connections = 2).await;
+    let project = project("shop");
+    for round in 0..80_u128 {
+        let sent = [batch(&project, (0..500).map(|index| event(round * 500 + index)).collect())];
+        let work = work(&sent);
+        let _ = tokio::time::timeout(Duration::from_micros(150 * round as u64), fixture.ingest(&work)).await;
+    }
+    let stored = fixture.count("raw_events").await;
+    assert_eq!(stored % 500, 0, "{stored}");
+    assert_eq!(fixture.put(&batch(&project, vec![event(1_000_000)])).await, [Stored]);
+    let found = fixture.store.integrity(&project, NOW).await.unwrap();
+    let drift = found.stored[&NOW.utc_day()];
+    assert_eq!((drift.raw, drift.rollup), (stored as u64 + 1, stored as u64 + 1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_dies_comes_back() {
+    let start = || PostgresServer::start(servers::PostgresOptions::new(servers::Edition::Plain15)).unwrap();
+    let mut server = tokio::task::spawn_blocking(start).await.unwrap();
+    let url = server.url("events");
+    assert!(create_database(&url).await.unwrap());
+    assert!(!create_database(&url).await.unwrap());
+    let odd = server.url("events") + "-%22odd%22";
+    assert!(create_database(&odd).await.unwrap());
+
+    let store = PostgresStore::connect(PostgresOptions::new(&url)).await.unwrap();
+    let error = store.check_schema().await.unwrap_err();
+    assert!(matches!(error, StoreError::Schema { .. }), "{error}");
+    store.migrate().await.unwrap();
+    let sent = [batch(&project("shop"), vec![event(1)])];
+    store.ingest(&work(&sent), RETENTION, NOW).await.unwrap();
+    server.kill9();
+    for error in [
+        store.ingest(&work(&sent), RETENTION, NOW).await.map(|_| ()).unwrap_err(),
+        store.check().await.unwrap_err(),
+        store.dead_letter_count().await.map(|_| ()).unwrap_err(),
+        PostgresStore::connect(PostgresOptions::new(&url)).await.map(|_| ()).unwrap_err(),
+    ] {
+        assert!(matches!(error, StoreError::Unavailable { .. }), "{error}");
+    }
+    let _server = tokio::task::spawn_blocking(move || {
+        server.restart().unwrap();
+        server
+    })
+    .await
+    .unwrap();
+    store.check().await.unwrap();
+    assert_eq!(store.ingest(&work(&sent), RETENTION, NOW).await.unwrap()[0].events, [Duplicate]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_value_beyond_the_servers_range_is_data() {
+    let (fixture, _database) = open_on(servers::Edition::Plain15, |_| {}).await;
+    let project = project("shop");
+    let broken: [fn(&mut analytics_domain::Event<'static>); 4] = [
+        |event| event.timestamp = Timestamp::from_micros(i64::MAX),
+        |event| event.session_id = "s".repeat(65).into(),
+        |event| event.metadata = r#"{"nul":"\u0000"}"#.into(),
+        |event| event.metadata = "no json".into(),
+    ];
+    for (index, break_it) in broken.iter().enumerate() {
+        let mut bad = event(100 + index as u128);
+        break_it(&mut bad);
+        let sent = [batch(&project, vec![event(index as u128), bad])];
+        let error = fixture.ingest(&work(&sent)).await.unwrap_err();
+        assert!(matches!(&error, StoreError::Data { sqlstate, .. } if sqlstate.starts_with("22")), "{index}: {error}");
+    }
+    assert_eq!(fixture.count("event_ids").await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn questions_go_to_the_replica_and_to_the_primary_where_it_is_gone() {
+    let (primary, database) = open_on(servers::Edition::Plain15, |_| {}).await;
+    primary.put(&batch(&project("shop"), vec![event(1)])).await;
+    // Another database stands for the replica: it can be told apart.
+    let (_other, replica) = open_on(servers::Edition::Plain15, |_| {}).await;
+    let with = async |replica_url: String| {
+        let options = PostgresOptions { replica_url: Some(replica_url), ..options(&database) };
+        PostgresStore::connect(options).await.unwrap()
+    };
+    let count = analytics_query::Statement { sql: "SELECT count(*) FROM raw_events".to_owned(), params: vec![] };
+    let store = with(replica.url()).await;
+    store.check_replica().await.unwrap();
+    assert_eq!(store.select(&count).await.unwrap()[0][0], analytics_query::Cell::Int(0));
+    let store = with(replica.url() + "_gone").await;
+    assert!(store.check_replica().await.is_err());
+    assert_eq!(store.select(&count).await.unwrap()[0][0], analytics_query::Cell::Int(1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_url_is_never_told() {
+    for url in ["postgres://user:secret@", "http://user:secret@host/db", "postgres://u:secret@127.0.0.1:1/db"] {
+        let Err(error) = PostgresStore::connect(PostgresOptions {
+            acquire_timeout: Duration::from_millis(500),
+            ..PostgresOptions::new(url)
+        })
+        .await
+        else {
+            panic!("{url}")
+        };
+        assert!(!format!("{error:?} {error}").contains("secret"), "{error:?}");
+    }
+}

@@ -1,0 +1,108 @@
+//! The contract on SQLite, and what only this adapter has to do.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use analytics_domain::EventOutcome::Stored;
+use analytics_store::sqlite::{SqliteOptions, SqliteStore};
+use analytics_store::{Edition, EventStore, StoreError};
+use sqlx::Connection as _;
+
+use crate::contract::letters::REFUSE;
+use crate::contract::schema::EMPTY;
+use crate::contract::{Fixture, Operator, batch, event, project, store_contract, work};
+
+struct Shell(PathBuf);
+
+impl Operator for Shell {
+    fn run(&self, sql: &str) {
+        let sql = match sql {
+            REFUSE => {
+                "CREATE TRIGGER refuse BEFORE INSERT ON raw_events WHEN NEW.event_action = 'poison'
+                 BEGIN SELECT RAISE(ABORT, 'refused by a rule'); END"
+            }
+            EMPTY => {
+                "DROP TABLE raw_events; DROP TABLE daily_metrics; DROP TABLE session_users; DROP TABLE event_ids;
+                 DROP TABLE event_ids_1; DROP TABLE event_ids_2; DROP TABLE receipt_counts; DROP TABLE newest_receipts;
+                 DROP TABLE dead_letters; DROP TABLE settings; DROP TABLE schema_migrations"
+            }
+            other => other,
+        };
+        let url = format!("sqlite://{}", self.0.display());
+        let run = async {
+            let mut connection = sqlx::SqliteConnection::connect(&url).await.unwrap();
+            sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
+            connection.close().await.unwrap();
+        };
+        tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(run));
+    }
+}
+
+async fn open_at(path: &Path) -> Result<SqliteStore, StoreError> {
+    let options = SqliteOptions { statement_timeout: Duration::from_secs(1), readers: 2, ..SqliteOptions::default() };
+    SqliteStore::open(path, options).await
+}
+
+async fn open() -> Fixture {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("events.db");
+    let store = open_at(&path).await.unwrap();
+    assert_eq!(store.migrate().await.unwrap(), 1);
+    Fixture { store: Arc::new(store), operator: Box::new(Shell(path)), _guard: Box::new(folder) }
+}
+
+store_contract!(open);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn everything_is_there_after_opening_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("events.db");
+    let store = open_at(&path).await.unwrap();
+    store.migrate().await.unwrap();
+    assert!(matches!(store.edition(), Edition::Sqlite { version } if version.starts_with("3.")));
+    let project = project("shop");
+    let sent = [batch(&project, vec![event(1)])];
+    store.ingest(&work(&sent), crate::contract::RETENTION, crate::contract::NOW).await.unwrap();
+    // A second store on the file is what `dead-letters` and `import` open where no server runs.
+    let other = open_at(&path).await.unwrap();
+    other.check_schema().await.unwrap();
+    let more = [batch(&project, vec![event(1), event(2)])];
+    let outcomes = other.ingest(&work(&more), crate::contract::RETENTION, crate::contract::NOW).await.unwrap();
+    assert_eq!(outcomes[0].count(Stored), 1);
+    store.close().await;
+    other.close().await;
+    assert!(!path.with_extension("db-wal").exists(), "the log is folded into the file");
+    let again = open_at(&path).await.unwrap();
+    assert_eq!(again.migrate().await.unwrap(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_no_store_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("events.db");
+    std::fs::write(
+        &path,
+        "this is a text and no database, long enough to have a header of its own, and then some more of it",
+    )
+    .unwrap();
+    assert!(matches!(open_at(&path).await, Err(StoreError::Unavailable { .. })));
+    assert!(matches!(open_at(&folder.path().join("missing/events.db")).await, Err(StoreError::Unavailable { .. })));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dropped_call_stores_all_or_nothing() {
+    let fixture = open().await;
+    let project = project("shop");
+    for round in 0..40_u128 {
+        let sent = [batch(&project, (0..500).map(|index| event(round * 500 + index)).collect())];
+        let work = work(&sent);
+        let call = fixture.ingest(&work);
+        let _ = tokio::time::timeout(Duration::from_micros(200 * round as u64), call).await;
+    }
+    let stored = fixture.count("raw_events").await;
+    assert_eq!(stored % 500, 0, "{stored}");
+    let found = fixture.store.integrity(&project, crate::contract::NOW).await.unwrap();
+    let drift = found.stored.values().next().copied();
+    assert!(drift.is_none_or(|drift| drift.raw == drift.rollup && drift.raw == stored as u64), "{drift:?}");
+}

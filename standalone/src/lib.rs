@@ -1,1 +1,0 @@
-//! The single process and the command line.

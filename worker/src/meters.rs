@@ -1,0 +1,72 @@
+//! What the processor counts.
+
+use std::time::Duration;
+
+use analytics_domain::{EventOutcome, Timestamp};
+use analytics_host::metrics::names;
+use metrics::{Counter, Gauge, Histogram};
+
+use crate::process_batch::Processed;
+
+/// Handles of the processor's metrics, registered once.
+pub struct Meters {
+    processed: Counter,
+    duplicates: Counter,
+    expired: Counter,
+    store_failures: Counter,
+    duration: Histogram,
+    transaction_events: Histogram,
+    lag: Gauge,
+    dead_letters: Gauge,
+}
+
+impl Meters {
+    /// Registers the handles with the recorder of the process.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            processed: metrics::counter!(names::EVENTS_PROCESSED),
+            duplicates: metrics::counter!(names::EVENTS_DUPLICATE),
+            expired: metrics::counter!(names::EVENTS_EXPIRED),
+            store_failures: metrics::counter!(names::STORE_FAILURES),
+            duration: metrics::histogram!(names::PROCESSING_DURATION),
+            transaction_events: metrics::histogram!(names::TRANSACTION_EVENTS),
+            lag: metrics::gauge!(names::INGEST_LAG),
+            dead_letters: metrics::gauge!(names::DEAD_LETTERS),
+        }
+    }
+
+    /// Counts a transaction that was committed.
+    pub fn processed(&self, processed: &Processed<'_>, took: Duration, now: Timestamp) {
+        self.processed.increment(processed.events() as u64);
+        self.duplicates.increment(processed.count(EventOutcome::Duplicate) as u64);
+        self.expired.increment(processed.count(EventOutcome::Expired) as u64);
+        self.duration.record(took.as_secs_f64());
+        self.transaction_events.record(processed.events() as f64);
+        let oldest = processed.batches.iter().map(|batch| batch.batch.received_at).min();
+        if let Some(oldest) = oldest {
+            self.lag.set(now.micros_since(oldest).max(0) as f64 / 1e6);
+        }
+    }
+
+    /// Counts a transaction that the store could not take.
+    pub fn store_failed(&self) {
+        self.store_failures.increment(1);
+    }
+
+    /// Shows how many dead letters there are.
+    pub fn dead_letters(&self, count: u64) {
+        self.dead_letters.set(count as f64);
+    }
+
+    /// Shows that nothing waits: the lag of an empty queue is zero.
+    pub fn idle(&self) {
+        self.lag.set(0.0);
+    }
+}
+
+impl Default for Meters {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,64 @@
+//! What has to be done now and then: retention, forgotten ids, chunks made ahead, leftovers of crashes in the queue.
+
+use std::time::Duration;
+
+use analytics_store::Maintenance;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::drain::{Drain, cause};
+
+/// How often the store and the queue are tended.
+const PERIOD: Duration = Duration::from_secs(300);
+
+/// How often figures are looked up for the metrics.
+const FIGURES: Duration = Duration::from_secs(5);
+
+/// Tends store and queue at once, then every five minutes, until told to stop.
+pub async fn run(drain: &Drain, stopping: CancellationToken) {
+    loop {
+        tend(drain).await;
+        tokio::select! {
+            () = stopping.cancelled() => return,
+            () = tokio::time::sleep(PERIOD) => {}
+        }
+    }
+}
+
+/// Tends store and queue once; failures are logged, the next turn tries again.
+pub async fn tend(drain: &Drain) {
+    let settings = &drain.settings;
+    let maintenance =
+        Maintenance { now: settings.clock.now(), retention: settings.retention(), dedupe_days: settings.dedupe_days };
+    match drain.store.maintain(maintenance).await {
+        Ok(upkeep) if upkeep == analytics_store::Upkeep::default() => {}
+        Ok(upkeep) => info!(
+            raw_dropped = upkeep.raw_dropped,
+            ids_dropped = upkeep.ids_dropped,
+            made = upkeep.made,
+            "the store was tended"
+        ),
+        Err(error) => warn!(error = %error, cause = cause(&error), "the store could not be tended; trying again later"),
+    }
+    if let Err(error) = drain.queue.tidy().await {
+        warn!(error = %error, cause = cause(&error), "the queue could not be tidied; trying again later");
+    }
+}
+
+/// Keeps the gauges that only a look-up can tell: dead letters, and the lag of an empty queue.
+pub async fn watch(drain: &Drain, stopping: CancellationToken) {
+    loop {
+        if let Ok(count) = drain.store.dead_letter_count().await {
+            drain.meters.dead_letters(count);
+        }
+        if let Ok(depth) = drain.queue.depth().await
+            && depth.batches == 0
+        {
+            drain.meters.idle();
+        }
+        tokio::select! {
+            () = stopping.cancelled() => return,
+            () = tokio::time::sleep(FIGURES) => {}
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! Chores of the workspace: `cargo xtask --help`.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool speaks on its terminal")]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic"))]
+
+mod command;
+mod failure;
+mod reference;
+mod steps;
+mod tidy;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use failure::Failure;
+use workspace::Workspace;
+
+/// Chores of the workspace. `cargo xtask test` is the one command that has to be green.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Debug, Subcommand)]
+enum Chore {
+    /// Run everything that has to be green, from a bare Debian machine with Rust.
+    ///
+    /// The steps, in this order: setup, fmt, tidy, clippy, doc, docs, build, test. The first that fails ends the run with
+    /// a sentence that says which, and status 1. No step asks anything or needs a terminal.
+    Test {
+        /// Run only these steps.
+        #[arg(long, value_name = "STEP", value_delimiter = ',', conflicts_with = "skip")]
+        only: Vec<steps::Step>,
+        /// Leave these steps out: `--skip setup` on a machine that has everything.
+        #[arg(long, value_name = "STEP", value_delimiter = ',')]
+        skip: Vec<steps::Step>,
+        /// Handed on to `cargo test`: `cargo xtask test --only test -- --package analytics-store`.
+        #[arg(last = true, value_name = "ARGUMENT")]
+        arguments: Vec<String>,
+    },
+    /// Put what the tests need on this machine: packages, and PostgreSQL 17 with TimescaleDB in a cache folder.
+    ///
+    /// Runs `scripts/setup`: as root, or with sudo for the packages. What is there is left alone.
+    Setup,
+    /// Check the rules of the house that the compiler does not know.
+    ///
+    /// Lengths and names of files, directions between crates, what may read the clock and the environment, reasons of
+    /// allowed lints, licences and banned packages. Each finding names its rule and place.
+    Tidy {
+        /// Print the rules and what they are for, and check nothing.
+        #[arg(long)]
+        rules: bool,
+    },
+    /// Write the reference pages in `docs/` that are made from the code.
+    Docs {
+        /// Write nothing; fail where a page differs from the code.
+        #[arg(long)]
+        check: bool,
+    },
+    /// Run a benchmark of `bench/`, built for release; `cargo xtask bench --help` lists them.
+    #[command(disable_help_flag = true)]
+    Bench {
+        /// Handed on to the benchmark program.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match Workspace::find().and_then(|workspace| run(&workspace, arguments.chore)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("\nfailed: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(workspace: &Workspace, chore: Chore) -> Result<(), Failure> {
+    match chore {
+        Chore::Test { only, skip, arguments } => steps::run(workspace, &only, &skip, &arguments),
+        Chore::Setup => steps::setup(workspace),
+        Chore::Tidy { rules: true } => {
+            tidy::print_rules();
+            Ok(())
+        }
+        Chore::Tidy { rules: false } => tidy::run(workspace),
+        Chore::Docs { check } => reference::run(workspace, check),
+        Chore::Bench { arguments } => command::Command::cargo(workspace)
+            .arguments(["run", "--release", "--package", "analytics-bench", "--"])
+            .arguments(arguments)
+            .run(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Arguments::command().debug_assert();
+    }
+}

@@ -1,0 +1,166 @@
+//! The steps of `cargo xtask test`.
+
+use std::time::{Duration, Instant};
+
+use clap::ValueEnum;
+
+use crate::command::Command;
+use crate::failure::Failure;
+use crate::workspace::Workspace;
+use crate::{reference, tidy};
+
+/// A step of the test run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Step {
+    /// What the tests need is put on the machine.
+    Setup,
+    /// The code is formatted by `rustfmt.toml`.
+    Fmt,
+    /// The rules of the house hold.
+    Tidy,
+    /// No lint of the compiler or clippy speaks.
+    Clippy,
+    /// The code's own documentation has no dead links.
+    Doc,
+    /// The generated pages are what the code says.
+    Docs,
+    /// The programs that the black-box suite runs.
+    Build,
+    /// Every test: unit, property, integration, black box.
+    Test,
+}
+
+impl Step {
+    const ALL: [Self; 8] =
+        [Self::Setup, Self::Fmt, Self::Tidy, Self::Clippy, Self::Doc, Self::Docs, Self::Build, Self::Test];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Setup => "setup",
+            Self::Fmt => "fmt",
+            Self::Tidy => "tidy",
+            Self::Clippy => "clippy",
+            Self::Doc => "doc",
+            Self::Docs => "docs",
+            Self::Build => "build",
+            Self::Test => "test",
+        }
+    }
+}
+
+/// Runs the chosen steps until one fails, and tells how long each took.
+pub(crate) fn run(workspace: &Workspace, only: &[Step], skip: &[Step], arguments: &[String]) -> Result<(), Failure> {
+    let chosen = |step: &Step| (only.is_empty() || only.contains(step)) && !skip.contains(step);
+    let mut tally = Tally::default();
+    let mut times: Vec<(&str, Duration)> = Vec::new();
+    let started = Instant::now();
+    for step in Step::ALL.into_iter().filter(chosen) {
+        println!("\n=== {} ===", step.name());
+        let began = Instant::now();
+        let result = take(workspace, step, arguments, &mut tally);
+        times.push((step.name(), began.elapsed()));
+        if let Err(source) = result {
+            if step == Step::Test {
+                println!("\ntests: {tally}");
+            }
+            return Err(Failure::Step { step: step.name(), source: Box::new(source) });
+        }
+    }
+    println!();
+    for (name, time) in times {
+        println!("{name:>8} {:7.1} s", time.as_secs_f64());
+    }
+    println!("{:>8} {:7.1} s", "all", started.elapsed().as_secs_f64());
+    if tally.programs > 0 {
+        println!("\ntests: {tally}");
+    }
+    println!("everything is green");
+    Ok(())
+}
+
+fn take(workspace: &Workspace, step: Step, arguments: &[String], tally: &mut Tally) -> Result<(), Failure> {
+    let cargo = || Command::cargo(workspace);
+    match step {
+        Step::Setup => setup(workspace),
+        Step::Fmt => cargo().arguments(["fmt", "--all", "--check"]).run(),
+        Step::Tidy => tidy::run(workspace),
+        Step::Clippy => cargo().arguments(["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"]).run(),
+        Step::Doc => {
+            cargo().arguments(["doc", "--workspace", "--no-deps"]).variable("RUSTDOCFLAGS", "--deny warnings").run()
+        }
+        Step::Docs => reference::run(workspace, true),
+        Step::Build => cargo().arguments(["build", "--workspace", "--bins"]).run(),
+        Step::Test => {
+            let everything = if arguments.is_empty() { vec!["--workspace".to_owned()] } else { arguments.to_vec() };
+            // All failures of a run are worth seeing, so one failing program does not stop the others.
+            cargo().arguments(["test", "--no-fail-fast"]).arguments(everything).lines(|line| tally.count(line))
+        }
+    }
+}
+
+/// Puts what the tests need on this machine.
+pub(crate) fn setup(workspace: &Workspace) -> Result<(), Failure> {
+    Command::new(workspace, "bash").arguments([workspace.root().join("scripts/setup")]).run()
+}
+
+/// What the test programs said at their ends, added up.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Tally {
+    programs: u32,
+    passed: u32,
+    failed: u32,
+    ignored: u32,
+}
+
+impl Tally {
+    /// Takes a line like `test result: ok. 19 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out`.
+    fn count(&mut self, line: &str) {
+        let Some(rest) = line.strip_prefix("test result: ") else { return };
+        let numbers = rest.split_once(". ").map_or("", |(_, numbers)| numbers);
+        let mut ran = 0;
+        for part in numbers.split("; ") {
+            let Some((number, what)) = part.split_once(' ') else { continue };
+            let Ok(number) = number.parse::<u32>() else { continue };
+            match what {
+                "passed" => self.passed += number,
+                "failed" => self.failed += number,
+                "ignored" => self.ignored += number,
+                _ => continue,
+            }
+            ran += number;
+        }
+        self.programs += u32::from(ran > 0);
+    }
+}
+
+impl std::fmt::Display for Tally {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { programs, passed, failed, ignored } = self;
+        write!(f, "{passed} passed, {failed} failed, {ignored} ignored, in {programs} programs")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_are_added_up() {
+        let mut tally = Tally::default();
+        tally.count("running 3 tests");
+        tally.count("test result: ok. 19 passed; 0 failed; 1 ignored; 0 measured; 2 filtered out; finished in 2.73s");
+        tally.count("test result: ok. 0 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s");
+        tally
+            .count("test result: FAILED. 2 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 1.00s");
+        assert_eq!(tally, Tally { programs: 2, passed: 21, failed: 1, ignored: 1 });
+        assert_eq!(tally.to_string(), "21 passed, 1 failed, 1 ignored, in 2 programs");
+    }
+
+    #[test]
+    fn every_step_is_named_as_on_the_command_line() {
+        for step in Step::ALL {
+            assert_eq!(step.to_possible_value().unwrap().get_name(), step.name());
+        }
+        assert_eq!(Step::ALL.len(), Step::value_variants().len());
+    }
+}
