@@ -55,6 +55,11 @@ impl Admission {
         Arc::new(Self { keys, origins, limits, rate, hasher, open: Mutex::default(), meters })
     }
 
+    /// Which web pages may connect.
+    pub(crate) fn origins(&self) -> &Origins {
+        &self.origins
+    }
+
     /// Lets a request in, or says why not: too many at once, a foreign page, no key, no room.
     pub(crate) fn admit(
         self: &Arc<Self>,
@@ -70,21 +75,15 @@ impl Admission {
             .retry_after(rand::random_range(1..=5)));
         }
         check_origin(&self.origins, headers)?;
-        let grant = match protocol_key(headers) {
-            Some(key) if !has_header_key(headers) => self.keys.grant_key(Some(key), headers, Scope::Read)?,
-            _ => self.keys.grant(headers, Scope::Read)?,
-        };
-        let place = self.take_place(headers, address.map(|ClientAddress(address)| network(address)))?;
+        let key = header_key(headers).or_else(|| protocol_key(headers).filter(|_| !has_header_key(headers)));
+        let grant = self.keys.grant_key(key, headers, Scope::Read)?;
+        let place = self.take_place(key, address.map(|ClientAddress(address)| network(address)))?;
         Ok((grant, place))
     }
 
-    fn take_place(self: &Arc<Self>, headers: &HeaderMap, address: Option<IpAddr>) -> Result<Place, Problem> {
+    fn take_place(self: &Arc<Self>, key: Option<&str>, address: Option<IpAddr>) -> Result<Place, Problem> {
         // A key is counted by a hash that only this process knows: the map holds no key.
-        let key = self.hasher.hash_one((
-            headers.get(header::AUTHORIZATION).map(http::HeaderValue::as_bytes),
-            headers.get("x-api-key").map(http::HeaderValue::as_bytes),
-            protocol_key(headers),
-        ));
+        let key = self.hasher.hash_one(key);
         let mut open = self.open();
         if open.all >= self.limits.connections {
             return Err(full(StatusCode::SERVICE_UNAVAILABLE, "this server", self.limits.connections));
@@ -152,6 +151,16 @@ pub(crate) fn offered_protocols(headers: &HeaderMap) -> impl Iterator<Item = &st
 
 fn protocol_key(headers: &HeaderMap) -> Option<&str> {
     offered_protocols(headers).find_map(|protocol| protocol.strip_prefix(BEARER))
+}
+
+/// The key of `Authorization: Bearer KEY`, else of `X-API-Key: KEY`, as the API reads them.
+fn header_key(headers: &HeaderMap) -> Option<&str> {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let bearer = text(header::AUTHORIZATION.as_str()).and_then(|value| {
+        let (scheme, key) = value.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
+    });
+    bearer.or_else(|| text("x-api-key").map(str::trim))
 }
 
 fn has_header_key(headers: &HeaderMap) -> bool {

@@ -27,10 +27,11 @@ mod resume;
 mod router;
 mod socket;
 mod sse;
+mod store_queries;
 mod subscription;
 
 pub use limits::Limits;
 pub use live_query::LiveQueries;
-pub use meters::{CONNECTIONS, MESSAGES_DROPPED, MESSAGES_SENT};
 pub use refusal::Refusal;
 pub use router::{Realtime, RealtimeDeps, router};
+pub use store_queries::{RetentionNow, StoreQueries};

@@ -114,7 +114,7 @@ impl LiveBoard {
         let key = (project.clone(), queries.normalise(&question)?);
         let channel = self.hub.channel(project).await?;
         let watch = self.watch(key, question, channel)?;
-        Ok(Watch::join(watch, subscription, outbox))
+        Watch::join(watch, subscription, outbox)
     }
 
     fn watch(self: &Arc<Self>, key: WatchKey, question: Value, channel: Arc<Channel>) -> Result<Arc<Watch>, Refusal> {
@@ -125,7 +125,10 @@ impl LiveBoard {
         if watches.len() >= self.limits.live_queries {
             return Err(Refusal::new(
                 "too_many_live_queries",
-                format!("this server keeps at most {} different live queries; ask again later", self.limits.live_queries),
+                format!(
+                    "this server keeps at most {} different live queries; ask again later",
+                    self.limits.live_queries
+                ),
             )
             .passing());
         }
@@ -142,7 +145,8 @@ impl LiveBoard {
 
     /// The answer and its fingerprint, or why there is none.
     async fn ask(&self, project: &Project, question: &Value, cursor: FeedCursor) -> Result<Answer, Refusal> {
-        let queries = self.queries.as_ref().ok_or_else(|| Refusal::new("queries_unavailable", "there is no database"))?;
+        let queries =
+            self.queries.as_ref().ok_or_else(|| Refusal::new("queries_unavailable", "there is no database"))?;
         let _permit = self.permits.acquire().await;
         let answer = queries.run(project, question).await?;
         let body = answer.to_string();
@@ -158,6 +162,16 @@ impl LiveBoard {
             .at("limit"));
         }
         Ok(Answer { fingerprint: fingerprint(answer), payload: Payload::new(body, cursor) })
+    }
+
+    /// Takes a watch that has failed for good off the board, though seats still hold it: who asks the same again gets a
+    /// new try.
+    fn forget(&self, key: &WatchKey, watch: &Weak<Watch>) {
+        let mut watches = self.watches.lock().unwrap_or_else(PoisonError::into_inner);
+        // Compared without an upgrade: a last owner that goes under this lock would wait for it for ever.
+        if watches.get(key).is_some_and(|other| other.ptr_eq(watch)) {
+            watches.remove(key);
+        }
     }
 
     /// The place in the feed that an answer asked for now surely holds; the clock's word where the feed was never read.
@@ -191,13 +205,15 @@ fn fingerprint(mut answer: Value) -> u64 {
 }
 
 impl Watch {
-    fn join(watch: Arc<Self>, subscription: &Arc<Subscription>, outbox: &Arc<Outbox>) -> LiveSeat {
+    fn join(watch: Arc<Self>, subscription: &Arc<Subscription>, outbox: &Arc<Outbox>) -> Result<LiveSeat, Refusal> {
         let mut audience = watch.audience();
+        match &audience.failure {
+            Some(failure) if failure.passing => outbox.error(subscription, failure),
+            Some(failure) => return Err(failure.clone()),
+            None => {}
+        }
         let number = audience.next_seat;
         audience.next_seat += 1;
-        if let Some(failure) = &audience.failure {
-            outbox.error(subscription, failure);
-        }
         if let Some(answer) = &audience.answer {
             outbox.answer(subscription, Kind::Snapshot, answer);
         }
@@ -205,7 +221,7 @@ impl Watch {
         let member = Member { subscription: Arc::clone(subscription), outbox: Arc::clone(outbox), has_snapshot };
         audience.members.insert(number, member);
         drop(audience);
-        LiveSeat { watch, number }
+        Ok(LiveSeat { watch, number })
     }
 
     /// Hands an answer to those who have none yet and, where it says something new, to all.
@@ -268,12 +284,13 @@ impl Drop for LiveSeat {
 /// Runs a question until nobody wants it any more.
 async fn keep_up(
     board: Arc<LiveBoard>,
-    watch: Weak<Watch>,
+    asked_for: Weak<Watch>,
     stop: CancellationToken,
     question: Value,
     channel: Arc<Channel>,
 ) {
-    let Some(project) = watch.upgrade().map(|watch| watch.key.0.clone()) else { return };
+    let Some(key) = asked_for.upgrade().map(|watch| watch.key.clone()) else { return };
+    let project = &key.0;
     let mut commits = channel.commits();
     let mut pause = board.limits.query_every;
     loop {
@@ -283,11 +300,11 @@ async fn keep_up(
         let started = Instant::now();
         let asked = tokio::select! {
             () = stop.cancelled() => return,
-            asked = board.ask(&project, &question, cursor) => asked,
+            asked = board.ask(project, &question, cursor) => asked,
         };
         // A slow question rests as long as it ran: a live query never holds a connection of the store all the time.
         let mut next = started + board.limits.query_every.max(started.elapsed() * 2);
-        let Some(watch) = watch.upgrade() else { return };
+        let Some(watch) = asked_for.upgrade() else { return };
         match asked {
             Ok(answer) => {
                 watch.tell_answer(answer);
@@ -306,8 +323,7 @@ async fn keep_up(
                 watch.tell_failure(failure);
                 drop(watch);
                 if !is_passing {
-                    // Whoever asks the same again gets a new try.
-                    forget(&board, &project, &stop);
+                    board.forget(&key, &asked_for);
                     return;
                 }
                 next = Instant::now() + pause;
@@ -319,15 +335,6 @@ async fn keep_up(
             () = tokio::time::sleep_until(next) => {}
         }
     }
-}
-
-/// Takes a watch that has failed for good off the board, though seats still hold it.
-fn forget(board: &LiveBoard, project: &Project, stop: &CancellationToken) {
-    stop.cancel();
-    let mut watches = board.watches.lock().unwrap_or_else(PoisonError::into_inner);
-    watches.retain(|(of, _), watch| {
-        of != project || watch.upgrade().is_some_and(|watch| !watch.stop.is_cancelled())
-    });
 }
 
 #[cfg(test)]

@@ -91,7 +91,9 @@ pub(crate) fn read_subscriptions(text: &str, most: usize, now: Timestamp) -> Res
     let mut subscriptions: Vec<Subscribe> = Vec::with_capacity(wishes.len());
     for (index, wish) in wishes.into_iter().enumerate() {
         let Value::Object(fields) = wish else {
-            return Err(Refusal::new("invalid_message", "a subscription must be a JSON object").at(format!("[{index}]")));
+            return Err(
+                Refusal::new("invalid_message", "a subscription must be a JSON object").at(format!("[{index}]"))
+            );
         };
         if !matches!(fields.get("type"), None | Some(Value::String(_)))
             || fields.get("type").and_then(Value::as_str).is_some_and(|kind| kind != "subscribe")
@@ -138,11 +140,7 @@ fn read_object(text: &str) -> Result<Map<String, Value>, Refusal> {
     }
 }
 
-fn read_subscribe(
-    mut fields: Map<String, Value>,
-    place: Option<usize>,
-    now: Timestamp,
-) -> Result<Subscribe, Refusal> {
+fn read_subscribe(mut fields: Map<String, Value>, place: Option<usize>, now: Timestamp) -> Result<Subscribe, Refusal> {
     fields.remove("type");
     let id = match (fields.remove("id"), place) {
         (None, Some(place)) => place.to_string(),
@@ -188,11 +186,10 @@ fn read_unsubscribe(mut fields: Map<String, Value>) -> Result<ClientMessage, Ref
 fn take_id(id: Option<Value>) -> Result<String, Refusal> {
     match id {
         Some(Value::String(id)) if id_is_valid(&id) => Ok(id),
-        Some(_) => Err(Refusal::new(
-            "invalid_field",
-            format!("id must be a text of 1 to {SUBSCRIPTION_ID_MAX} characters"),
-        )
-        .at("id")),
+        Some(_) => {
+            Err(Refusal::new("invalid_field", format!("id must be a text of 1 to {SUBSCRIPTION_ID_MAX} characters"))
+                .at("id"))
+        }
         None => Err(missing("id", "a text that names the subscription")),
     }
 }

@@ -1,15 +1,7 @@
 //! What this role tells of itself.
 
+use analytics_host::metrics::names;
 use metrics::{Counter, Gauge, counter, gauge};
-
-/// Gauge: sockets and streams that are open now.
-pub const CONNECTIONS: &str = "analytics_realtime_connections";
-
-/// Counter: messages handed to sockets and streams.
-pub const MESSAGES_SENT: &str = "analytics_realtime_messages_sent_total";
-
-/// Counter: events that slow readers lost.
-pub const MESSAGES_DROPPED: &str = "analytics_realtime_messages_dropped_total";
 
 /// The meters, looked up once: a busy feed counts thousands a second.
 #[derive(Clone)]
@@ -25,7 +17,11 @@ pub(crate) struct Meters {
 impl Meters {
     /// Looks the meters up in the process's recorder, which has to be installed before.
     pub(crate) fn new() -> Self {
-        Self { connections: gauge!(CONNECTIONS), sent: counter!(MESSAGES_SENT), dropped: counter!(MESSAGES_DROPPED) }
+        Self {
+            connections: gauge!(names::REALTIME_CONNECTIONS),
+            sent: counter!(names::REALTIME_SENT),
+            dropped: counter!(names::REALTIME_DROPPED),
+        }
     }
 }
 

@@ -296,10 +296,7 @@ mod tests {
         let texts = texts(&outbox);
         let mut lagged = texts[..2].to_vec();
         lagged.sort();
-        assert_eq!(
-            lagged,
-            [r#"{"type":"lagged","id":"a","missed":4}"#, r#"{"type":"lagged","id":"b","missed":3}"#]
-        );
+        assert_eq!(lagged, [r#"{"type":"lagged","id":"a","missed":4}"#, r#"{"type":"lagged","id":"b","missed":3}"#]);
         assert_eq!(texts[2], r#"{"type":"event","id":"b","event":"7","cursor":"7-0-0"}"#);
         assert_eq!(texts.len(), 5);
     }

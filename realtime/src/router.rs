@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use analytics_host::client::ClientAddress;
 use analytics_host::clock::SharedClock;
-use analytics_host::cors::Origins;
+use analytics_host::cors::{self, Origins};
 use analytics_host::keys::ReadKeys;
 use analytics_host::problem::Problem;
 use analytics_host::shutdown::Shutdown;
@@ -82,6 +82,7 @@ impl Realtime {
             .route("/realtime", get(upgrade))
             .route("/realtime/sse", get(sse::stream))
             .with_state(Arc::clone(self))
+            .layer(cors::layer(self.admission.origins()))
     }
 
     /// Waits, once the shutdown has begun, until every socket has said goodbye: a server that stops its listener does not
@@ -95,8 +96,9 @@ impl Realtime {
     pub(crate) fn check_running(&self) -> Result<(), Problem> {
         if self.shutdown.is_stopping() {
             let wait = socket::retry_after_millis(&self.sources.limits).div_ceil(1_000).max(1);
-            return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", "this server is stopping")
-                .retry_after(wait));
+            return Err(
+                Problem::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", "this server is stopping").retry_after(wait)
+            );
         }
         Ok(())
     }

@@ -169,19 +169,12 @@ fn end_of(error: axum::Error) -> End {
 }
 
 /// Says why, and waits a little for the client's goodbye.
-async fn close(
-    mut sink: SplitSink<WebSocket, Message>,
-    mut stream: SplitStream<WebSocket>,
-    end: End,
-    limits: &Limits,
-) {
+async fn close(mut sink: SplitSink<WebSocket, Message>, mut stream: SplitStream<WebSocket>, end: End, limits: &Limits) {
     let frame = match end {
         End::Left => None,
         End::Silent => Some((close_code::POLICY, "two pings were not answered".into())),
         End::Stuck => Some((close_code::AGAIN, "the messages were not read".into())),
-        End::TooLarge => {
-            Some((close_code::SIZE, format!("a message may have {} bytes", limits.message_bytes).into()))
-        }
+        End::TooLarge => Some((close_code::SIZE, format!("a message may have {} bytes", limits.message_bytes).into())),
         End::NoText => Some((close_code::INVALID, "a text frame must be UTF-8".into())),
         End::Broken => Some((close_code::PROTOCOL, "the frames break RFC 6455".into())),
         End::Stopping => Some((close_code::RESTART, retry_hint(limits))),

@@ -7,8 +7,8 @@ use analytics_host::client::ClientAddress;
 use analytics_host::problem::Problem;
 use axum::Extension;
 use axum::body::{Body, Bytes};
-use axum::extract::{Query, State};
 use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
 use axum::response::{IntoResponse as _, Response};
 use futures::stream;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -159,9 +159,16 @@ async fn end_when_stuck(reader: Weak<Mutex<Option<Reader>>>, outbox: Arc<Outbox>
 }
 
 fn problem(refusal: Refusal) -> Problem {
-    let status = if refusal.passing { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::BAD_REQUEST };
-    let problem = Problem::new(status, refusal.code, refusal.message);
-    let problem = if refusal.passing { problem.retry_after(5) } else { problem };
+    let status = match refusal.code {
+        "query_too_large" => StatusCode::UNPROCESSABLE_ENTITY,
+        "queries_unavailable" => StatusCode::SERVICE_UNAVAILABLE,
+        _ if refusal.passing => StatusCode::SERVICE_UNAVAILABLE,
+        _ => StatusCode::BAD_REQUEST,
+    };
+    let mut problem = Problem::new(status, refusal.code, refusal.message);
+    if refusal.passing {
+        problem = problem.retry_after(5);
+    }
     match refusal.path {
         Some(path) => problem.with("path", path),
         None => problem,

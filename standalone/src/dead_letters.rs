@@ -77,7 +77,14 @@ fn list(answer: &Value) -> Vec<String> {
         .iter()
         .map(|letter| {
             let text = |name: &str| letter[name].as_str().unwrap_or("-").to_owned();
-            format!("{}  {}  {} {}  {}", text("id"), text("last_failed_at"), text("code"), text("sqlstate"), text("message"))
+            format!(
+                "{}  {}  {} {}  {}",
+                text("id"),
+                text("last_failed_at"),
+                text("code"),
+                text("sqlstate"),
+                text("message")
+            )
         })
         .collect();
     lines.push(format!("{} dead letters in all", answer["total"].as_u64().unwrap_or_default()));

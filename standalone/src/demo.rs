@@ -32,13 +32,26 @@ pub struct DemoOptions {
 }
 
 /// How the made-up visitors come.
-const REFERRERS: [(&str, u32); 6] =
-    [("", 40), ("https://search.example", 30), ("https://news.example", 12), ("https://social.example", 10), ("https://blog.example/review", 5), ("https://partner.example", 3)];
+const REFERRERS: [(&str, u32); 6] = [
+    ("", 40),
+    ("https://search.example", 30),
+    ("https://news.example", 12),
+    ("https://social.example", 10),
+    ("https://blog.example/review", 5),
+    ("https://partner.example", 3),
+];
 const COUNTRIES: [(&str, u32); 8] =
     [("DE", 28), ("US", 24), ("FR", 12), ("GB", 11), ("NP", 8), ("BR", 7), ("JP", 6), ("IN", 4)];
 const DEVICES: [(&str, u32); 3] = [("mobile", 52), ("desktop", 43), ("tablet", 5)];
-const PAGES: [(&str, u32); 7] =
-    [("/", 35), ("/pricing", 18), ("/docs", 17), ("/docs/install", 10), ("/blog", 9), ("/blog/why-exactly-once", 6), ("/about", 5)];
+const PAGES: [(&str, u32); 7] = [
+    ("/", 35),
+    ("/pricing", 18),
+    ("/docs", 17),
+    ("/docs/install", 10),
+    ("/blog", 9),
+    ("/blog/why-exactly-once", 6),
+    ("/about", 5),
+];
 const PLANS: [(&str, f64); 3] = [("starter", 9.0), ("team", 49.0), ("business", 199.0)];
 
 /// Sends the past, then goes on live; `tell` is called with a sentence now and then. Returns how many events were accepted.
@@ -65,8 +78,14 @@ pub async fn run(options: &DemoOptions, base_url: &str, tell: impl Fn(String)) -
     let end = tokio::time::Instant::now() + Duration::from_secs(options.live);
     while tokio::time::Instant::now() < end {
         let moment = self::now();
-        let batch: Vec<_> =
-            visitors.visit(moment).into_iter().map(|mut event| { event["timestamp"] = json!(moment); (0, event) }).collect();
+        let batch: Vec<_> = visitors
+            .visit(moment)
+            .into_iter()
+            .map(|mut event| {
+                event["timestamp"] = json!(moment);
+                (0, event)
+            })
+            .collect();
         accepted += sender.send(batch).await.map_err(|(_, error)| error)?.accepted;
         accepted += sender.finish().await.map_err(|(_, error)| error)?.accepted;
         let wait = visitors.rng.random_range(200..1_500);
@@ -98,7 +117,8 @@ impl Visitors {
             let micros = ((hour + spread).clamp(0.0, 23.9) * 3.6e9) as i64;
             events.extend(self.visit(start.saturating_add_micros(micros)));
         }
-        events.retain(|event| event["timestamp"].as_str().and_then(Timestamp::parse_rfc3339).is_some_and(|at| at <= now));
+        events
+            .retain(|event| event["timestamp"].as_str().and_then(Timestamp::parse_rfc3339).is_some_and(|at| at <= now));
         events.sort_by(|a, b| a["timestamp"].as_str().cmp(&b["timestamp"].as_str()));
         events
     }

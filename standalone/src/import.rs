@@ -71,7 +71,9 @@ pub enum ImportError {
     #[error("the mapping cannot be used")]
     Mapping(#[from] MappingError),
     /// A row cannot be read at all.
-    #[error("the import stopped at row {row}; mend the file, then run the same command again (rows already sent count once)")]
+    #[error(
+        "the import stopped at row {row}; mend the file, then run the same command again (rows already sent count once)"
+    )]
     Row {
         /// The row, counted from 0.
         row: u64,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use analytics_domain::{EventOutcome, Timestamp};
 use analytics_host::metrics::names;
+use analytics_messaging::QueueDepth;
 use metrics::{Counter, Gauge, Histogram};
 
 use crate::process_batch::Processed;
@@ -18,6 +19,8 @@ pub struct Meters {
     transaction_events: Histogram,
     lag: Gauge,
     dead_letters: Gauge,
+    depth: Gauge,
+    batches: Gauge,
 }
 
 impl Meters {
@@ -33,6 +36,8 @@ impl Meters {
             transaction_events: metrics::histogram!(names::TRANSACTION_EVENTS),
             lag: metrics::gauge!(names::INGEST_LAG),
             dead_letters: metrics::gauge!(names::DEAD_LETTERS),
+            depth: metrics::gauge!(names::QUEUE_DEPTH),
+            batches: metrics::gauge!(names::QUEUE_BATCHES),
         }
     }
 
@@ -59,9 +64,13 @@ impl Meters {
         self.dead_letters.set(count as f64);
     }
 
-    /// Shows that nothing waits: the lag of an empty queue is zero.
-    pub fn idle(&self) {
-        self.lag.set(0.0);
+    /// Shows what waits in the queue; the lag of an empty one is zero.
+    pub fn queue(&self, depth: &QueueDepth) {
+        self.depth.set(depth.events as f64);
+        self.batches.set(depth.batches as f64);
+        if depth.batches == 0 {
+            self.lag.set(0.0);
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use analytics_domain::{Batch, DeadLetter};
-use analytics_store::{EventStore, FailedEvent, Ingest, IngestBatch, StoreError};
+use analytics_store::{FailedEvent, Ingest, IngestBatch, StoreError};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 

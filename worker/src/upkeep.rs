@@ -12,7 +12,7 @@ use crate::drain::{Drain, cause};
 const PERIOD: Duration = Duration::from_secs(300);
 
 /// How often figures are looked up for the metrics.
-const FIGURES: Duration = Duration::from_secs(5);
+const FIGURES: Duration = Duration::from_secs(1);
 
 /// Tends store and queue at once, then every five minutes, until told to stop.
 pub async fn run(drain: &Drain, stopping: CancellationToken) {
@@ -51,10 +51,8 @@ pub async fn watch(drain: &Drain, stopping: CancellationToken) {
         if let Ok(count) = drain.store.dead_letter_count().await {
             drain.meters.dead_letters(count);
         }
-        if let Ok(depth) = drain.queue.depth().await
-            && depth.batches == 0
-        {
-            drain.meters.idle();
+        if let Ok(depth) = drain.queue.depth().await {
+            drain.meters.queue(&depth);
         }
         tokio::select! {
             () = stopping.cancelled() => return,

@@ -5,11 +5,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use analytics_domain::Project;
+use analytics_host::keys::Scope;
 use analytics_host::problem::Problem;
-use analytics_query::{Answer, Question};
-use analytics_store::answer::prepare;
-use axum::http::{HeaderMap, header};
+use analytics_query::{Answer, Askable, EventsAnswer, Executable, PropertiesAnswer, QueryError};
+use analytics_store::prepare;
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 use tokio::sync::Mutex as AsyncMutex;
 use tracing::warn;
@@ -19,6 +23,30 @@ use crate::router::ApiDeps;
 
 /// How old an answer from the cache may be.
 const LIFETIME: Duration = Duration::from_secs(5);
+
+/// An answer that tells how it came about.
+pub trait Told: Serialize + DeserializeOwned + Send {
+    /// Writes whether it came from the cache and how long it took.
+    fn tell(&mut self, cached: bool, took_ms: u64);
+}
+
+impl Told for Answer {
+    fn tell(&mut self, cached: bool, took_ms: u64) {
+        (self.meta.cached, self.meta.took_ms) = (cached, took_ms);
+    }
+}
+
+impl Told for EventsAnswer {
+    fn tell(&mut self, cached: bool, took_ms: u64) {
+        (self.meta.cached, self.meta.took_ms) = (cached, took_ms);
+    }
+}
+
+impl Told for PropertiesAnswer {
+    fn tell(&mut self, cached: bool, took_ms: u64) {
+        (self.meta.cached, self.meta.took_ms) = (cached, took_ms);
+    }
+}
 
 /// Questions being answered right now: who asks the same waits for the first and then finds it in the cache.
 #[derive(Clone, Default)]
@@ -30,50 +58,63 @@ impl Flights {
         let mut flights = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(flights.entry(key.to_owned()).or_default())
     }
+}
 
-    /// Forgets a question that nobody waits for any more.
-    fn land(&self, key: &str) {
-        let mut flights = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if flights.get(key).is_some_and(|turn| Arc::strong_count(turn) <= 2) {
-            flights.remove(key);
+/// Forgets a question that nobody waits for any more, also where its request was dropped.
+struct Landing<'f> {
+    flights: &'f Flights,
+    key: &'f str,
+    turn: Arc<AsyncMutex<()>>,
+}
+
+impl Drop for Landing<'_> {
+    fn drop(&mut self) {
+        let mut flights = self.flights.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // This landing and the map hold one each.
+        if Arc::strong_count(&self.turn) <= 2 {
+            flights.remove(self.key);
         }
     }
 }
 
-/// Answers a question of a project as JSON.
+/// Checks the key, then answers a question of its project as JSON.
 ///
 /// # Errors
-/// 400 `invalid_query` or `invalid_cursor`, 422 `query_too_large`, 503 `store_unavailable`.
-pub async fn answer(deps: &ApiDeps, headers: &HeaderMap, project: &Project, question: &Question) -> Result<Bytes, Problem> {
+/// 401 `unknown_key`, 403 `forbidden_scope`, 400 `invalid_query` or `invalid_cursor`, 422 `query_too_large`, 503
+/// `store_unavailable`.
+pub async fn answer<Q>(
+    deps: &ApiDeps,
+    headers: &HeaderMap,
+    read: impl FnOnce() -> Result<Q, QueryError>,
+) -> Result<Response, Problem>
+where
+    Q: Askable + Sync,
+    Q::Plan: Sync,
+    <Q::Plan as Executable>::Answer: Told,
+{
     let began = Instant::now();
-    let retention = (deps.retention)();
-    let prepared = prepare(deps.store.as_ref(), question, project, retention, deps.clock.now()).await;
+    let grant = deps.keys.grant(headers, Scope::Read)?;
+    let question = read().map_err(problems::query)?;
+    let store = deps.store.as_ref();
+    let prepared = prepare(store, &question, &grant.project, (deps.retention)(), deps.clock.now()).await;
     let prepared = prepared.map_err(problems::answer)?;
-    let key = cache_key(project, &prepared.cache_key());
-    let anew = wants_anew(headers);
-    let turn = deps.flights.turn(&key);
-    let held = turn.lock().await;
-    let answered = async {
-        if !anew && let Some(kept) = look_up(deps, &key).await {
-            return Ok(finish(kept, true, began));
-        }
-        let answer = prepared.run(deps.store.as_ref()).await.map_err(problems::answer)?;
-        keep(deps, &key, &answer).await;
-        Ok(finish(answer, false, began))
+    let key = cache_key(&grant.project, &prepared.cache_key());
+    let landing = Landing { flights: &deps.flights, key: &key, turn: deps.flights.turn(&key) };
+    let _turn = landing.turn.lock().await;
+    if !wants_anew(headers)
+        && let Some(kept) = look_up::<<Q::Plan as Executable>::Answer>(deps, &key).await
+    {
+        return Ok(finish(kept, true, began));
     }
-    .await;
-    drop(held);
-    deps.flights.land(&key);
-    answered
+    let answer = prepared.run(store).await.map_err(problems::answer)?;
+    keep(deps, &key, &answer).await;
+    Ok(finish(answer, false, began))
 }
 
 /// The key of an answer: project first, then a digest of the whole normalised question, so that no answer crosses.
 fn cache_key(project: &Project, normalised: &str) -> String {
     let digest = Sha256::digest(normalised.as_bytes());
-    let mut hex = String::with_capacity(64);
-    for byte in digest {
-        hex.push_str(&format!("{byte:02x}"));
-    }
+    let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
     format!("1:{project}:{hex}")
 }
 
@@ -82,7 +123,7 @@ fn wants_anew(headers: &HeaderMap) -> bool {
     control.split(',').any(|directive| matches!(directive.trim(), "no-cache" | "no-store"))
 }
 
-async fn look_up(deps: &ApiDeps, key: &str) -> Option<Answer> {
+async fn look_up<A: Told>(deps: &ApiDeps, key: &str) -> Option<A> {
     match deps.cache.get(key).await {
         Ok(kept) => kept.and_then(|bytes| serde_json::from_slice(&bytes).ok()),
         Err(error) => {
@@ -92,7 +133,7 @@ async fn look_up(deps: &ApiDeps, key: &str) -> Option<Answer> {
     }
 }
 
-async fn keep(deps: &ApiDeps, key: &str, answer: &Answer) {
+async fn keep<A: Told>(deps: &ApiDeps, key: &str, answer: &A) {
     let Ok(bytes) = serde_json::to_vec(answer) else { return };
     if let Err(error) = deps.cache.put(key, bytes.into(), LIFETIME).await {
         warn!(error = %error, "an answer cannot be put into the cache");
@@ -100,8 +141,8 @@ async fn keep(deps: &ApiDeps, key: &str, answer: &Answer) {
 }
 
 /// Tells how the answer came about and writes it.
-fn finish(mut answer: Answer, cached: bool, began: Instant) -> Bytes {
-    answer.meta.cached = cached;
-    answer.meta.took_ms = began.elapsed().as_millis() as u64;
-    serde_json::to_vec(&answer).unwrap_or_default().into()
+fn finish<A: Told>(mut answer: A, cached: bool, began: Instant) -> Response {
+    answer.tell(cached, u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX));
+    let bytes = Bytes::from(serde_json::to_vec(&answer).unwrap_or_default());
+    ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], bytes).into_response()
 }

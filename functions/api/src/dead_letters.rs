@@ -1,13 +1,13 @@
 //! `GET /api/dead-letters` and `POST /api/dead-letters/replay`: what could not be stored, why, and trying it again.
 
-use analytics_domain::{Batch, DeadLetter, DeadLetterId, Timestamp};
+use analytics_domain::{Batch, DeadLetter, Timestamp};
 use analytics_host::keys::Scope;
 use analytics_host::problem::Problem;
+use analytics_query::EventRecord;
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
@@ -35,7 +35,8 @@ fn default_limit() -> u32 {
 /// Something that could not be stored.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct DeadLetterView {
-    id: DeadLetterId,
+    /// Its key.
+    id: Uuid,
     event_id: Option<Uuid>,
     /// `data_error`, `unreadable_entry` or `newer_version`.
     code: String,
@@ -53,7 +54,7 @@ pub struct DeadLetterView {
     replay_requested: bool,
     /// The event, where the entry can be read.
     #[schema(value_type = Option<Object>)]
-    event: Option<Box<RawValue>>,
+    event: Option<EventRecord>,
 }
 
 /// A page of dead letters, newest first.
@@ -90,7 +91,7 @@ pub(crate) async fn list(
 fn view(letter: DeadLetter) -> DeadLetterView {
     let event = Batch::decode(&letter.payload).ok().and_then(|batch| {
         let event = batch.events.first()?;
-        RawValue::from_string(crate::events::event_json(event, batch.received_at)).ok()
+        Some(EventRecord::from_event(event, batch.received_at))
     });
     DeadLetterView {
         id: letter.id,

@@ -1,12 +1,13 @@
 //! What can go wrong on a route, as problem documents.
 
+use analytics_host::keys::{ReadKeys, Scope};
 use analytics_host::problem::Problem;
 use analytics_query::{QueryError, QueryErrorCode};
 use analytics_store::{AnswerError, StoreError};
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, FromRequestParts, Query, Request};
-use axum::http::StatusCode;
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode};
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use tracing::error;
@@ -28,10 +29,43 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
         match Query::<T>::try_from_uri(&parts.uri) {
             Ok(Query(params)) => Ok(Self(params)),
             Err(rejection) => {
-                let cause = std::error::Error::source(&rejection).map_or_else(|| rejection.to_string(), ToString::to_string);
+                let cause =
+                    std::error::Error::source(&rejection).map_or_else(|| rejection.to_string(), ToString::to_string);
                 Err(invalid_query("query string", cause))
             }
         }
+    }
+}
+
+/// The pairs of the query string, unread: the question language reads them itself and names what is wrong.
+pub struct QueryPairs(pub Vec<(String, String)>);
+
+impl<S: Send + Sync> FromRequestParts<S> for QueryPairs {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        Ok(Self(Query::try_from_uri(&parts.uri).map(|Query(pairs)| pairs).unwrap_or_default()))
+    }
+}
+
+/// A body as bytes, or why it could not be read; looked at after the key.
+pub struct WholeBody(Result<Bytes, Problem>);
+
+impl WholeBody {
+    /// The bytes; where they could not be read, a wrong key is told first.
+    pub(crate) fn unless_refused(self, keys: &ReadKeys, headers: &HeaderMap) -> Result<Bytes, Problem> {
+        match self.0 {
+            Ok(bytes) => Ok(bytes),
+            Err(problem) => keys.grant(headers, Scope::Read).and(Err(problem)),
+        }
+    }
+}
+
+impl<S: Send + Sync> FromRequest<S> for WholeBody {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        Ok(Self(Bytes::from_request(request, state).await.map_err(|rejection| unreadable_body(&rejection))))
     }
 }
 
@@ -103,7 +137,11 @@ pub(crate) fn store(failure: StoreError) -> Problem {
         }
         StoreError::Data { .. } => {
             error!(error = %failure, cause, "the store refuses a statement of ours");
-            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", "the answer could not be computed; this is a defect, and it is in the log")
+            Problem::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "internal_error",
+                "the answer could not be computed; this is a defect, and it is in the log",
+            )
         }
     }
 }

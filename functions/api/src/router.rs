@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use analytics_domain::Retention;
 use analytics_host::clock::SharedClock;
+use analytics_host::cors::{self, Origins};
 use analytics_host::keys::ReadKeys;
 use analytics_messaging::{Cache, Queue};
 use analytics_store::EventStore;
@@ -29,6 +30,8 @@ pub struct ApiDeps {
     pub queue: Option<Arc<dyn Queue>>,
     /// Who may ask what.
     pub keys: ReadKeys,
+    /// Which web pages may ask.
+    pub origins: Origins,
     /// The retention in force: raw events before its cutoff are in no answer.
     pub retention: Arc<dyn Fn() -> Retention + Send + Sync>,
     /// The clock.
@@ -39,6 +42,7 @@ pub struct ApiDeps {
 
 /// The routes under `/api`.
 pub fn router(deps: ApiDeps) -> Router {
+    let cors = cors::layer(&deps.origins);
     Router::new()
         .route("/api/query", post(query::ask))
         .route("/api/trends", get(query::trends))
@@ -54,6 +58,7 @@ pub fn router(deps: ApiDeps) -> Router {
         .layer(DefaultBodyLimit::max(QUESTION_BYTES))
         .route_layer(middleware::from_fn(meters::count))
         .layer(middleware::map_response(private))
+        .layer(cors)
         .with_state(deps)
 }
 

@@ -71,11 +71,15 @@ mod tests {
 
     #[test]
     fn knows_the_types_of_beacons_and_of_clients() {
-        for value in ["application/json", "Application/JSON; charset=utf-8", "text/plain;charset=UTF-8", "text/plain", "", " "] {
+        for value in
+            ["application/json", "Application/JSON; charset=utf-8", "text/plain;charset=UTF-8", "text/plain", "", " "]
+        {
             assert_eq!(judged(&[("content-type", value)]), Ok(None), "{value}");
         }
         assert_eq!(judged(&[]), Ok(None));
-        for value in ["application/x-www-form-urlencoded", "text/html", "application/jsonx", "multipart/form-data; boundary=x"] {
+        for value in
+            ["application/x-www-form-urlencoded", "text/html", "application/jsonx", "multipart/form-data; boundary=x"]
+        {
             assert_eq!(judged(&[("content-type", value)]), Err("unsupported_media_type"), "{value}");
         }
     }

@@ -19,14 +19,14 @@ pub(crate) struct Gate {
 
 impl Gate {
     pub(crate) fn new(keys: WriteKeys) -> Self {
-        let open = keys.project(None).is_ok();
+        let open = keys.is_open();
         Self { keys, open }
     }
 
     /// The project that the request's key opens, and by whom its rate is counted.
     pub(crate) fn authenticate(&self, parts: &Parts) -> Result<(Project, Sender), Refusal> {
         let key = key(&parts.headers, parts.uri.query());
-        let project = self.keys.project(key).map_err(|problem| Refusal::Unauthorized(Box::new(problem)))?;
+        let project = self.keys.project(key).map_err(Refusal::Unauthorized)?;
         let sender = match key {
             Some(key) if !self.open => Sender::of_key(key),
             _ => Sender::of_address(parts.extensions.get::<ClientAddress>().map(|address| address.0)),

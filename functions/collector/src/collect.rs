@@ -13,6 +13,7 @@ use http::request::Parts;
 use crate::accept::{Encoding, accept};
 use crate::authenticate::Gate;
 use crate::budget::Budget;
+use crate::enqueue::Complaints;
 use crate::event_ids::EventIds;
 use crate::judge::{Judged, judge};
 use crate::limit::{RateLimiter, Sender};
@@ -32,6 +33,7 @@ pub(crate) struct Collector {
     pub(crate) budget: Budget,
     pub(crate) ids: EventIds,
     pub(crate) meters: Meters,
+    pub(crate) complaints: Complaints,
 }
 
 impl Collector {
@@ -45,6 +47,7 @@ impl Collector {
             budget: Budget::new(deps.limits.bytes_in_flight),
             ids: EventIds::new(),
             meters: Meters::new(),
+            complaints: Complaints::default(),
             limits: deps.limits,
         }
     }
@@ -68,7 +71,7 @@ pub(crate) async fn collect(State(collector): State<Arc<Collector>>, request: Re
         }
     };
     answered.unwrap_or_else(|refusal| {
-        collector.meters.refused_body(refusal.code());
+        collector.meters.refused(refusal.code(), refusal.events() as u64);
         refusal.into_response()
     })
 }
@@ -92,11 +95,10 @@ async fn take(
 ) -> Result<Response, Refusal> {
     let received = receive(collector, &parts.headers, body).await?;
     let Judged { entry, accepted, answer } = judge(collector, admission, received).await?;
-    match entry {
-        Some(entry) if accepted > 0 => enqueue::events(collector, entry).await?,
-        Some(entry) => enqueue::counts(collector, entry).await,
-        None => {}
+    if accepted > 0 {
+        enqueue::events(collector, entry).await?;
+    } else {
+        enqueue::counts(collector, entry).await;
     }
     Ok(answer::response(accepted, answer))
 }
-

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use analytics_domain::Retention;
 use analytics_host::clock::SharedClock;
+use analytics_host::cors::Origins;
 use analytics_host::keys::WriteKeys;
 use analytics_messaging::Queue;
 
@@ -15,6 +16,8 @@ pub struct CollectorDeps {
     pub queue: Arc<dyn Queue>,
     /// Whose events a key may send; none: everything goes to the project `default`.
     pub write_keys: WriteKeys,
+    /// Which web pages may send.
+    pub origins: Origins,
     /// What time it is.
     pub clock: SharedClock,
     /// How far back an event's time may lie; read for each request, so that a change counts at once.

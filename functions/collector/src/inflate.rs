@@ -79,7 +79,14 @@ fn brotli(body: &[u8], plain: &mut Plain) -> Result<(), InflateError> {
     loop {
         let (mut free, mut filled) = (step.len(), 0);
         let result = BrotliDecompressStream(
-            &mut unread, &mut read, body, &mut free, &mut filled, &mut step, &mut total, &mut state,
+            &mut unread,
+            &mut read,
+            body,
+            &mut free,
+            &mut filled,
+            &mut step,
+            &mut total,
+            &mut state,
         );
         plain.push(&step[..filled])?;
         match result {
@@ -146,8 +153,11 @@ mod tests {
     }
 
     proptest! {
+        // Compressing without optimisation is slow.
+        #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
         #[test]
-        fn gives_back_what_was_packed(plain in prop::collection::vec(0_u8..4, 0..200_000), cut in any::<prop::sample::Index>()) {
+        fn gives_back_what_was_packed(plain in prop::collection::vec(0_u8..4, 0..100_000), cut in any::<prop::sample::Index>()) {
             for encoding in ALL {
                 let packed = deflate(&plain, encoding);
                 prop_assert_eq!(inflate(&packed, encoding, plain.len()), Ok(plain.clone()));
@@ -160,12 +170,12 @@ mod tests {
         }
 
         #[test]
-        fn never_panics(bytes in prop::collection::vec(any::<u8>(), 0..400), flip in any::<prop::sample::Index>(), bit in 0..8) {
+        fn never_panics(bytes in prop::collection::vec(any::<u8>(), 0..400), flip in any::<prop::sample::Index>(), bit in 0..8_u32) {
             for encoding in ALL {
                 let _ = inflate(&bytes, encoding, 1 << 16);
                 let mut packed = deflate(&bytes, encoding);
                 let at = flip.index(packed.len());
-                packed[at] ^= 1 << bit;
+                packed[at] ^= 1_u8 << bit;
                 let _ = inflate(&packed, encoding, 1 << 16);
             }
         }
@@ -186,7 +196,8 @@ mod tests {
         for encoding in ALL {
             let one = deflate(b"one", encoding);
             let two = [&one[..], &deflate(b"two", encoding)[..]].concat();
-            let expected = if encoding == Encoding::Brotli { Err(InflateError::Broken(TRAILING)) } else { Ok(b"onetwo".to_vec()) };
+            let expected =
+                if encoding == Encoding::Brotli { Err(InflateError::Broken(TRAILING)) } else { Ok(b"onetwo".to_vec()) };
             assert_eq!(inflate(&two, encoding, 100), expected);
             for behind in [&b"x"[..], b"\0\0\0\0\0\0\0\0\0\0\0\0", b"garbage garbage"] {
                 let refused = inflate(&[&one[..], behind].concat(), encoding, 100);

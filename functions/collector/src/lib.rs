@@ -1,9 +1,9 @@
 //! The collector: takes events, checks them and puts them on the queue.
 //!
-//! [`routes`] is the whole role as an axum router; [`CollectorDeps`] is what it needs. The way of a request is one page of
+//! [`router`] is the whole role as an axum router; [`CollectorDeps`] is what it needs. The way of a request is one page of
 //! verbs, the module `collect`, and each verb is a file:
 //!
-//! authenticate -> accept (media type, content encoding) -> receive -> inflate -> decode -> limit -> enqueue -> answer
+//! authenticate -> accept (media type, content encoding) -> receive -> judge (inflate, decode, limit) -> enqueue -> answer
 //!
 //! An event is answered with 202 only after it is durable in the queue; whatever is refused is told with a stable code, and
 //! memory stays bounded whatever comes. The crate links neither the store nor the query language.
@@ -19,6 +19,7 @@ mod enqueue;
 mod event_ids;
 mod inflate;
 mod judge;
+mod late_queue;
 mod limit;
 mod meters;
 mod receive;
@@ -27,4 +28,5 @@ mod router;
 
 pub use deps::{CollectorDeps, Limits, SharedRetention};
 pub use event_ids::EventIds;
-pub use router::{router, routes};
+pub use late_queue::LateQueue;
+pub use router::router;

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use axum::body::Body;
-use bytes::{Bytes, BytesMut};
+use analytics_host::body;
+use axum::body::{Body, HttpBody as _};
+use bytes::Bytes;
 use http::{HeaderMap, header};
-use http_body_util::BodyExt;
+use http_body_util::BodyExt as _;
 use tokio::time::timeout;
 
 use crate::budget::Held;
@@ -16,69 +17,41 @@ use crate::refusal::Refusal;
 pub(crate) struct Received {
     pub(crate) bytes: Bytes,
     /// Its share of the budget, held until the bytes are gone.
-    pub(crate) held: Held,
+    pub(crate) _held: Held,
 }
 
 /// Of a body that is refused so much is read and thrown away, so that its client gets to see the answer: a connection that
 /// is closed with bytes unread is reset, and the answer with it.
-const DISCARDED_BYTES: usize = 4 << 20;
+const DISCARDED_BYTES: usize = 2 << 20;
 
 /// How long that may take.
 const DISCARD_TIME: Duration = Duration::from_secs(5);
 
 /// Reads the body.
-pub(crate) async fn receive(collector: &Collector, headers: &HeaderMap, mut body: Body) -> Result<Received, Refusal> {
+pub(crate) async fn receive(collector: &Collector, headers: &HeaderMap, body: Body) -> Result<Received, Refusal> {
     let limit = collector.limits.body_bytes;
-    let too_large = Refusal::BodyTooLarge { limit, inflated: false };
-    let announced = announced_bytes(headers);
-    if announced.is_some_and(|announced| announced > limit as u64) {
-        discard(body, headers).await;
-        return Err(too_large);
-    }
-    let mut held = collector.budget.hold();
-    let announced = announced.and_then(|announced| usize::try_from(announced).ok());
-    if let Err(overloaded) = held.grow_to(announced.unwrap_or(0)) {
-        discard(body, headers).await;
-        return Err(overloaded);
-    }
-    let reading = async {
-        let mut whole: Option<Bytes> = None;
-        let mut pieces = BytesMut::new();
-        while let Some(frame) = body.frame().await {
-            let Ok(data) = frame.map_err(|_| Refusal::BodyInterrupted)?.into_data() else { continue };
-            let length = whole.as_ref().map_or(0, Bytes::len) + pieces.len() + data.len();
-            if length > limit {
-                return Err(Refusal::BodyTooLarge { limit, inflated: false });
+    // A body without a length may become as large as any.
+    let promised = body.size_hint().exact().and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(limit);
+    if promised <= limit {
+        match collector.budget.hold(promised) {
+            Ok(held) => {
+                let bytes = body::read(body, limit, collector.limits.body_time).await?;
+                return Ok(Received { bytes, _held: held });
             }
-            held.grow_to(length)?;
-            // Most bodies are one piece, which is kept as it is.
-            if pieces.is_empty() && whole.is_none() {
-                whole = Some(data);
-                continue;
+            Err(overloaded) => {
+                discard(body, headers).await;
+                return Err(overloaded);
             }
-            if let Some(first) = whole.take() {
-                pieces.reserve(announced.unwrap_or(0).max(length));
-                pieces.extend_from_slice(&first);
-            }
-            pieces.extend_from_slice(&data);
         }
-        Ok(whole.unwrap_or_else(|| pieces.freeze()))
-    };
-    match timeout(collector.limits.body_time, reading).await {
-        Ok(Ok(bytes)) => Ok(Received { bytes, held }),
-        Ok(Err(refusal)) => {
-            drop(held);
-            discard(body, headers).await;
-            Err(refusal)
-        }
-        Err(_) => Err(Refusal::BodyTimeout { seconds: collector.limits.body_time.as_secs() }),
     }
+    discard(body, headers).await;
+    Err(Refusal::BodyTooLarge { limit, inflated: false })
 }
 
 /// Reads and throws away what is left of a refused body, as far as that is worth it.
 pub(crate) async fn discard(mut body: Body, headers: &HeaderMap) {
-    // Who asks before sending gets the answer instead of a go-ahead, and what is beyond every measure is cut off.
-    if headers.contains_key(header::EXPECT) || announced_bytes(headers).is_some_and(|bytes| bytes > DISCARDED_BYTES as u64) {
+    // Who asks before sending gets the answer instead of a go-ahead.
+    if headers.contains_key(header::EXPECT) {
         return;
     }
     let reading = async {
@@ -92,8 +65,4 @@ pub(crate) async fn discard(mut body: Body, headers: &HeaderMap) {
     };
     // Late or not, the answer is the same.
     let _ = timeout(DISCARD_TIME, reading).await;
-}
-
-fn announced_bytes(headers: &HeaderMap) -> Option<u64> {
-    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }

@@ -23,23 +23,26 @@ fn main() {
                 r#"{{"session_id":"0192f0c1-2d3e-7a4b","event_type":"page_view","event_action":"view","timestamp":1793613599123,"metadata":{metadata}}}"#
             );
             let body = format!("{{\"events\":[{}]}}", vec![event; count].join(","));
-            let rounds = 300_000 / count;
+            let rounds = 50_000 / count;
             let mut next = 0_u128;
-            let start = Instant::now();
-            for _ in 0..rounds {
-                let decoded = decode(std::hint::black_box(body.as_bytes()), &context, &mut || {
-                    next += 1;
-                    Uuid::from_u128(next)
-                });
-                assert_eq!(decoded.expect("a valid body").events.len(), count);
+            // The best of several: what is slower was disturbed by others on the machine.
+            let mut best = f64::INFINITY;
+            for _ in 0..8 {
+                let start = Instant::now();
+                for _ in 0..rounds {
+                    let decoded = decode(std::hint::black_box(body.as_bytes()), &context, &mut || {
+                        next += 1;
+                        Uuid::from_u128(next)
+                    });
+                    assert_eq!(decoded.expect("a valid body").events.len(), count);
+                }
+                best = best.min(start.elapsed().as_secs_f64());
             }
-            let seconds = start.elapsed().as_secs_f64();
-            let bytes = (rounds * body.len()) as f64;
             println!(
                 "{name:>8} {count:>5} events of {:>3} bytes: {:>6.1} ns an event, {:>5.2} GB/s",
                 body.len() / count,
-                seconds * 1e9 / (rounds * count) as f64,
-                bytes / seconds / 1e9,
+                best * 1e9 / (rounds * count) as f64,
+                (rounds * body.len()) as f64 / best / 1e9,
             );
         }
     }

@@ -169,24 +169,24 @@ mod tests {
         }
     }
 
-    /// A body of one byte every `every`, for ever.
+    /// A body of ten bytes every `every`, for ever.
     fn dribble(every: Duration) -> Body {
         Body::from_stream(stream::unfold((), move |()| async move {
             tokio::time::sleep(every).await;
-            Some((Ok::<_, Infallible>(Bytes::from_static(b"x")), ()))
+            Some((Ok::<_, Infallible>(Bytes::from_static(&[b'x'; 10])), ()))
         }))
     }
 
     #[tokio::test(start_paused = true)]
     async fn slowness_is_bounded_by_silence_by_rate_and_in_all() {
-        for (every, expected) in [(Duration::from_secs(3_600), 10), (Duration::from_secs(1), 6), (Duration::from_millis(600), 6)] {
+        for (every, expected) in [(Duration::from_secs(3_600), 10), (Duration::from_secs(1), 6), (Duration::from_millis(600), 5)] {
             let began = Instant::now();
             let problem = read(dribble(every), 1 << 20, BODY_TIME).await.unwrap_err();
             assert!(matches!(problem, BodyProblem::TooSlow { .. }), "{problem}");
             assert_eq!(began.elapsed().as_secs(), expected, "{every:?}");
         }
         let began = Instant::now();
-        let problem = read(dribble(Duration::from_micros(500)), 1 << 20, BODY_TIME).await.unwrap_err();
+        let problem = read(dribble(Duration::from_millis(5)), 1 << 20, BODY_TIME).await.unwrap_err();
         assert!(matches!(problem, BodyProblem::TooSlow { .. }), "{problem}");
         assert!(began.elapsed() <= BODY_TIME + Duration::from_millis(1));
     }

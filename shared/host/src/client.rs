@@ -55,6 +55,12 @@ impl TrustedProxies {
         ClientAddress(client)
     }
 
+    /// Whether some network holds every address of its family.
+    #[must_use]
+    pub fn trusts_everybody(&self) -> bool {
+        self.0.iter().any(|network| network.prefix_len() == 0)
+    }
+
     fn trusts(&self, address: IpAddr) -> bool {
         self.0.iter().any(|network| network.contains(&address))
     }

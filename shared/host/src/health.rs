@@ -69,7 +69,7 @@ struct Check {
 ///
 /// A name can stand more than once (the queue answers, and it is durable): what is wrong with it is told together.
 pub struct Health {
-    role: &'static str,
+    role: String,
     began: Instant,
     checks: Vec<Check>,
     shutdown: Shutdown,
@@ -79,9 +79,9 @@ pub struct Health {
 impl Health {
     /// No checks yet; the uptime begins now.
     #[must_use]
-    pub fn new(role: &'static str) -> Self {
+    pub fn new(role: impl std::fmt::Display) -> Self {
         Self {
-            role,
+            role: role.to_string(),
             began: Instant::now(),
             checks: Vec::new(),
             shutdown: Shutdown::new(),

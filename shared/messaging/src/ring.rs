@@ -255,3 +255,74 @@ impl RingReader {
         None
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use analytics_domain::Timestamp;
+    use proptest::prelude::*;
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn message(number: u64) -> FeedMessage {
+        let event = Event {
+            id: Uuid::from_u128(u128::from(number)),
+            client_id: false,
+            session_id: "s".into(),
+            user_id: None,
+            event_type: "t".into(),
+            event_action: "a".into(),
+            metadata: "{}".into(),
+            timestamp: Timestamp::from_micros(0),
+        };
+        let cursor = FeedCursor { millis: 1, sequence: number, index: 0 };
+        FeedMessage { cursor, received_at: Timestamp::from_micros(0), event: Arc::new(event) }
+    }
+
+    const FLOOR: FeedCursor = FeedCursor { millis: 1, sequence: 0, index: 0 };
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(60))]
+
+        /// The oracle is counting: numbers 1.. were pushed, so what a reader saw and missed must add up without a hole.
+        #[test]
+        fn a_reader_sees_or_misses_each_message_once(
+            steps in proptest::collection::vec((1_u64..2_500, 0_usize..4), 1..16),
+            resume_from in 0_u64..20_000,
+        ) {
+            let ring = Arc::new(Ring::new(FLOOR));
+            let mut reader = ring.read_new();
+            let (mut pushed, mut next) = (0, 1);
+            for (count, reads) in steps {
+                ring.push_with(|_| (pushed + 1..=pushed + count).map(message).collect());
+                pushed += count;
+                for _ in 0..reads {
+                    match reader.read() {
+                        Some(FeedItem::Messages(messages)) => {
+                            prop_assert!(messages.iter().map(|one| one.cursor.sequence).eq(next..next + messages.len() as u64));
+                            next += messages.len() as u64;
+                        }
+                        Some(FeedItem::Missed(missed)) => next += missed.unwrap(),
+                        None => prop_assert_eq!(next, pushed + 1),
+                    }
+                    prop_assert_eq!(reader.position().sequence, next - 1);
+                }
+            }
+            let cursor = FeedCursor { millis: 1, sequence: resume_from, index: 0 };
+            let oldest = ring.read_all().position().sequence;
+            match ring.read_after(cursor) {
+                Err(Outside::Older) => prop_assert!(resume_from < oldest),
+                Err(Outside::Newer) => prop_assert!(resume_from > pushed),
+                Ok(mut resumed) => {
+                    let mut next = resume_from + 1;
+                    while let Some(FeedItem::Messages(messages)) = resumed.read() {
+                        prop_assert_eq!(messages[0].cursor.sequence, next);
+                        next += messages.len() as u64;
+                    }
+                    prop_assert_eq!(next, pushed + 1);
+                }
+            }
+            prop_assert!(pushed - oldest <= FEED_MESSAGES as u64 || pushed - oldest <= 2_500);
+        }
+    }
+}

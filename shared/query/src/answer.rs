@@ -148,8 +148,7 @@ pub enum Exactness {
 /// Something that the reader of an answer should know.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Warning {
-    /// A stable word: `range_cut` (the range, or the one compared with, reaches back beyond the retention),
-    /// `number_too_large` (a figure is beyond the doubles and answered as null).
+    /// A stable word: `range_cut` (the range, or the one compared with, reaches back beyond the retention).
     pub code: String,
     /// One sentence.
     pub message: String,

@@ -145,11 +145,6 @@ impl DateRange {
             Self::Instants(from, to) => Range { from, to },
         }
     }
-
-    /// Whether the range is told by instants or dates, so that it is the same whenever it is asked for.
-    pub(crate) const fn is_absolute(self) -> bool {
-        matches!(self, Self::Dates(..) | Self::Instants(..))
-    }
 }
 
 /// Prints the range in one form: a word, or the two ends as JSON.

@@ -20,7 +20,8 @@ pub enum Metric {
     Visitors,
     /// `events_per_session`: of the row.
     EventsPerSession,
-    /// `sum:metadata.x` and its like: over the JSON numbers at the path.
+    /// `sum:metadata.x` and its like: over the JSON numbers at the path. Sums and means take numbers beyond ±1e290 as
+    /// that, so that no sum leaves the doubles.
     Number(Aggregate, Property),
 }
 

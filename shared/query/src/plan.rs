@@ -101,14 +101,18 @@ impl Askable for Question {
         });
         let tally = Tally::new(&self.metrics);
         // Rows pair by bucket position in the whole ranges, whatever the retention has cut off them.
-        let whole = if resolved.compared.is_some() { Range { from: resolved.range.from, to: main.to } } else { main };
+        let whole = if resolved.compared.is_some() {
+            Range { from: resolved.range.from, to: main.to.min(resolved.range.to) }
+        } else {
+            main
+        };
         let selection = Selection::new(self, &tally, main, buckets(time, whole, zone)?);
         let compared = match resolved.compared {
             None => None,
             Some(other) => {
                 warn_of_cut(other, "the range compared with", context, &mut warnings);
                 let range = within(other, zone, resolved.now, context);
-                let whole = Range { from: other.from, to: range.to };
+                let whole = Range { from: other.from, to: range.to.min(other.to) };
                 Some(Selection::new(self, &tally, range, buckets(time, whole, zone)?))
             }
         };
@@ -207,12 +211,17 @@ pub(crate) fn kept(range: Range, context: &Context) -> Range {
     Range { from, to: range.to.max(from) }
 }
 
-/// What is selected of a range: within the retention, and up to the end of tomorrow, since no event lies further ahead than
-/// an hour and a range of many years to come would have as many buckets.
+/// A range up to the end of tomorrow: no event lies further ahead than an hour, and a range of many years to come would have
+/// as many buckets.
+fn until_tomorrow(range: Range, zone: &Zone, now: Timestamp) -> Range {
+    let end = zone.start_of_day(zone.clock(now).date().saturating_add(2.days()));
+    Range { from: range.from, to: range.to.min(end) }
+}
+
+/// What is selected of a range: within the retention, and up to the end of tomorrow.
 pub(crate) fn within(range: Range, zone: &Zone, now: Timestamp, context: &Context) -> Range {
-    let kept = kept(range, context);
-    let ahead = zone.start_of_day(zone.clock(now).date().saturating_add(2.days()));
-    Range { from: kept.from, to: kept.to.min(ahead).max(kept.from) }
+    let kept = kept(until_tomorrow(range, zone, now), context);
+    Range { from: kept.from, to: kept.to.max(kept.from) }
 }
 
 /// Tells the reader where the retention cut off a part of what was asked for.

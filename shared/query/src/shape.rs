@@ -105,7 +105,7 @@ fn found(plan: &Plan, selection: &Selection, rows: Vec<Row>) -> Result<Found, Qu
             return 0..0;
         }
         let first = buckets.index_of(selection.range.from).unwrap_or(0);
-        let now = buckets.index_of(plan.resolved.now).filter(|_| plan.resolved.now >= selection.range.from);
+        let now = buckets.index_of(plan.resolved.now);
         first..now.max(newest).map_or(first, |last| last + 1)
     });
     let count = match &filled {

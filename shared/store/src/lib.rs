@@ -7,6 +7,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic"))]
 
+pub mod answer;
 pub mod event_store;
 mod migration;
 #[cfg(feature = "postgres")]
@@ -15,6 +16,7 @@ mod settlement;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 
+pub use answer::{AnswerError, Prepared, answer, prepare};
 pub use event_store::{
     DayCounts, DeadLetterPage, Drift, Edition, EventStore, FailedEvent, Ingest, IngestBatch, Integrity, Maintenance,
     ProjectState, StoreError, Upkeep,

@@ -12,8 +12,7 @@ use super::identity::row_id;
 use super::row::RowError;
 
 /// The fields of an event that a column can be mapped to.
-const FIELDS: [&str; 7] =
-    ["id", "session_id", "user_id", "event_type", "event_action", "timestamp", "metadata"];
+const FIELDS: [&str; 7] = ["id", "session_id", "user_id", "event_type", "event_action", "timestamp", "metadata"];
 
 /// Why `--map`, `--set` or `--timezone` cannot be used.
 #[derive(Debug, Error)]
@@ -163,9 +162,14 @@ fn place(event: &mut Map<String, Value>, metadata: &mut Map<String, Value>, fiel
 
 fn pairs(option: &'static str, texts: &[String]) -> Result<Vec<(String, String)>, MappingError> {
     let pair = |text: &String| {
-        let (field, value) = text.split_once('=').ok_or_else(|| MappingError::NoEquals { option, text: text.clone() })?;
+        let (field, value) =
+            text.split_once('=').ok_or_else(|| MappingError::NoEquals { option, text: text.clone() })?;
         let known = FIELDS[..6].contains(&field) || field.strip_prefix("metadata.").is_some_and(|key| !key.is_empty());
-        if known { Ok((field.to_owned(), value.to_owned())) } else { Err(MappingError::UnknownField { option, field: field.to_owned() }) }
+        if known {
+            Ok((field.to_owned(), value.to_owned()))
+        } else {
+            Err(MappingError::UnknownField { option, field: field.to_owned() })
+        }
     };
     texts.iter().map(pair).collect()
 }

@@ -31,7 +31,9 @@ pub enum RowError {
     #[error("the file cannot be read on")]
     Read(#[source] std::io::Error),
     /// The time cannot be understood.
-    #[error("the time {text:?} cannot be understood; write 2026-11-02T10:00:00Z, 2026-11-02 10:00:00 (in --timezone) or Unix milliseconds")]
+    #[error(
+        "the time {text:?} cannot be understood; write 2026-11-02T10:00:00Z, 2026-11-02 10:00:00 (in --timezone) or Unix milliseconds"
+    )]
     Time {
         /// The cell.
         text: String,
@@ -73,10 +75,8 @@ impl Rows {
             Format::Csv => {
                 let mut csv = csv::ReaderBuilder::new().flexible(false).from_reader(reader);
                 let header = csv.headers().cloned();
-                let header = header.map_err(|source_error| SourceError::Header {
-                    path: source.name.clone(),
-                    source: source_error,
-                })?;
+                let header = header
+                    .map_err(|source_error| SourceError::Header { path: source.name.clone(), source: source_error })?;
                 Kind::Csv { header, records: csv.into_records() }
             }
         };
@@ -90,7 +90,9 @@ impl Iterator for Rows {
     fn next(&mut self) -> Option<Row> {
         let fields = match &mut self.kind {
             Kind::Ndjson(lines) => next_object(lines)?,
-            Kind::Csv { header, records } => records.next()?.map_err(RowError::Csv).map(|record| cells(header, &record)),
+            Kind::Csv { header, records } => {
+                records.next()?.map_err(RowError::Csv).map(|record| cells(header, &record))
+            }
         };
         let number = self.number;
         self.number += 1;

@@ -60,7 +60,8 @@ impl Source {
     pub fn open(path: &Path) -> Result<Self, SourceError> {
         let name = path.display().to_string();
         let failed = |source| SourceError::Read { path: name.clone(), source };
-        let mut file = if path == Path::new("-") { spool(io::stdin().lock()) } else { File::open(path) }.map_err(failed)?;
+        let mut file =
+            if path == Path::new("-") { spool(io::stdin().lock()) } else { File::open(path) }.map_err(failed)?;
         let mut digest = Sha256::new();
         let length = io::copy(&mut file, &mut digest).map_err(failed)?;
         file.rewind().map_err(failed)?;

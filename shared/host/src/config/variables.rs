@@ -1,13 +1,17 @@
-//! Every variable of every role: the source of `docs/configuration.md`.
+//! Every variable of every role.
+
+use super::role::Role::{self, Analytics, Api, Collector, Processor, Realtime};
 
 /// A variable and its meaning.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Variable {
     /// Its name.
     pub name: &'static str,
     /// Which roles read it.
-    pub roles: &'static str,
-    /// What holds without it; `required` names the roles that do not start.
+    pub roles: &'static [Role],
+    /// Which of them do not start without it.
+    pub required: &'static [Role],
+    /// What holds without it, in the page's own words.
     pub default: &'static str,
     /// Its meaning, unit and allowed values.
     pub meaning: &'static str,
@@ -15,56 +19,191 @@ pub struct Variable {
     pub secret: bool,
 }
 
-const fn variable(name: &'static str, roles: &'static str, default: &'static str, meaning: &'static str) -> Variable {
-    Variable { name, roles, default, meaning, secret: false }
+const EVERY: &[Role] = &[Collector, Processor, Api, Realtime, Analytics];
+const SERVERS: &[Role] = &[Collector, Api, Realtime, Analytics];
+const ON_REDIS: &[Role] = &[Collector, Processor, Api, Realtime];
+const ASKING: &[Role] = &[Api, Realtime, Analytics];
+const STORING: &[Role] = &[Processor, Api, Realtime, Analytics];
+const TAKING: &[Role] = &[Collector, Analytics];
+const WORKING: &[Role] = &[Processor, Analytics];
+
+const fn variable(
+    name: &'static str,
+    roles: &'static [Role],
+    default: &'static str,
+    meaning: &'static str,
+) -> Variable {
+    Variable { name, roles, required: &[], default, meaning, secret: false }
 }
 
-const fn secret(name: &'static str, roles: &'static str, default: &'static str, meaning: &'static str) -> Variable {
-    Variable { name, roles, default, meaning, secret: true }
-}
-
-/// Every variable.
-pub const VARIABLES: &[Variable] = &[
-    variable("APP_ENV", "all", "`development`", "`development` or `production`; production refuses risky settings. `NODE_ENV` is another name for it; both set and different is an error"),
-    variable("NODE_ENV", "all", "", "another name for `APP_ENV`"),
-    variable("PORT", "collector, api, realtime, analytics", "4001, 4002, 4003, 4000", "the port to listen on, 1 to 65535"),
-    variable("HOST", "all", "`0.0.0.0`, analytics `127.0.0.1`", "the address to listen on"),
-    secret("REDIS_URL", "collector, processor, realtime, api", "required: collector, processor, realtime", "queue, live feed and cache: `redis://` or `rediss://`; an api without it caches in the process"),
-    secret("CACHE_REDIS_URL", "api", "`REDIS_URL`", "a Redis of its own for the cache"),
-    variable("REDIS_KEY_PREFIX", "collector, processor, realtime, api", "`analytics`", "what the names of all keys in Redis begin with, 1 to 64 of [A-Za-z0-9_.-]"),
-    secret("DATABASE_URL", "processor, api, realtime, analytics", "required: processor, api", "`postgres://` or `postgresql://`; TimescaleDB is found by itself. analytics without it keeps SQLite in `DATA_DIR`; realtime without it answers no live questions"),
-    secret("DATABASE_REPLICA_URL", "api", "", "where questions are read from"),
-    variable("DATABASE_STATEMENT_CACHE", "processor, api, realtime, analytics", "`on`", "`off` behind a pooler in transaction mode"),
-    variable("STATEMENT_TIMEOUT_SECONDS", "processor, api, realtime, analytics", "30", "how long a statement may take, 1 to 3600"),
-    variable("DATA_DIR", "analytics", "`./data`", "the folder of the embedded queue and store; one process at a time"),
-    secret("API_KEYS", "api, realtime, analytics", "required: api, realtime", "comma-separated `key` (project `default`, scope `admin`) or `key:project:scope`, scope `read` or `admin`; a key is 16 to 128 of [A-Za-z0-9_-]. Without any, analytics listens on loopback only and answers, outside `/collect`, only this machine"),
-    secret("WRITE_KEYS", "collector, analytics", "", "comma-separated `key:project`; when set, events without a known key are refused; when not, everything goes to project `default`"),
-    variable("CORS_ORIGINS", "collector, api, realtime, analytics", "`*`", "comma-separated origins of web pages that may call, `*` for any"),
-    variable("TRUSTED_PROXIES", "collector, api, realtime, analytics", "", "comma-separated networks whose `X-Forwarded-For` is believed"),
-    variable("RATE_LIMIT", "collector, analytics", "", "events a second that one key, or one address where no keys are set, may send"),
-    variable("QUEUE_MAX_EVENTS", "collector, analytics", "5000000", "events in the queue from which on the collector answers 503"),
-    variable("DURABILITY", "collector, analytics", "analytics: `durable`; Redis: what the server gives", "what a 202 survives: `durable` a power cut, `fast` a killed process; on Redis `durable` makes the collector refuse a server that does not sync each write"),
-    variable("CONCURRENCY", "processor, analytics", "5", "transactions in flight, 1 to 64"),
-    variable("BATCH_SIZE", "processor, analytics", "100", "a transaction takes whole queued batches until it holds so many events, 1 to 10000; under a backlog it grows up to 50 times that"),
-    variable("BATCH_LINGER_MS", "processor, analytics", "50", "how long a transaction waits for so many events, 0 to 10000"),
-    variable("VISIBILITY_SECONDS", "processor, analytics", "30", "after how long the entries of a dead worker are handed out again, 5 to 3600"),
-    variable("RETENTION_DAYS", "collector, processor, api, realtime, analytics", "what the store was last given, else 90", "whole UTC days that raw events are kept and answered, 0 for ever; `daily_metrics` is kept"),
-    variable("DEDUPE_DAYS", "processor, analytics", "30", "how many days a client's event id is remembered, 1 to 3650"),
-    variable("METRICS_PORT", "processor", "4004", "the port of the processor's `/health` and `/metrics`"),
-    variable("AUTO_MIGRATE", "processor, analytics", "`true`", "whether pending migrations are applied at start"),
-    variable("LOG_LEVEL", "all", "`info`", "`error`, `warn`, `info`, `debug` or `trace`"),
-    variable("LOG_FORMAT", "all", "`text` on a terminal, else `json`", "`text` or `json`"),
-];
-
-/// `docs/configuration.md`.
-#[must_use]
-pub fn reference() -> String {
-    let mut page = String::from(
-        "# Configuration\n\nEvery setting is a variable of the environment. A wrong value stops the start with a sentence that names the variable and\nwhat is allowed; all that is wrong is told at once. Made from the code by `cargo xtask docs`.\n\n| variable | roles | default | meaning |\n|---|---|---|---|\n",
-    );
-    for variable in VARIABLES {
-        let Variable { name, roles, default, meaning, .. } = variable;
-        page.push_str(&format!("| `{name}` | {roles} | {default} | {meaning} |\n"));
+impl Variable {
+    const fn required(mut self, roles: &'static [Role]) -> Self {
+        self.required = roles;
+        self
     }
-    page
+
+    const fn secret(mut self) -> Self {
+        self.secret = true;
+        self
+    }
 }
+
+/// Every variable, in the order of the docs.
+pub static VARIABLES: &[Variable] = &[
+    variable(
+        "APP_ENV",
+        EVERY,
+        "`development`",
+        "`development` or `production`; production refuses risky settings (below). `NODE_ENV` is another name for it; both set \
+         and different is an error.",
+    ),
+    variable("NODE_ENV", EVERY, "", "Another name for `APP_ENV`; `test` counts as `development`."),
+    variable(
+        "PORT",
+        SERVERS,
+        "4001 collector, 4002 api, 4003 realtime, 4000 analytics",
+        "The port to listen on, 1 to 65535.",
+    ),
+    variable(
+        "HOST",
+        EVERY,
+        "`0.0.0.0`; `127.0.0.1` for analytics",
+        "The address to listen on: an IP address or `localhost`.",
+    ),
+    variable("METRICS_PORT", &[Processor], "4004", "The port of the processor's `/health` and `/metrics`, 1 to 65535."),
+    variable(
+        "REDIS_URL",
+        ON_REDIS,
+        "",
+        "The Redis of queue, live feed and cache: `redis://` or `rediss://` (TLS). An api without it caches in the process.",
+    )
+    .required(&[Collector, Processor, Realtime])
+    .secret(),
+    variable("CACHE_REDIS_URL", &[Api], "`REDIS_URL`", "A Redis of its own for the cache.").secret(),
+    variable(
+        "REDIS_KEY_PREFIX",
+        ON_REDIS,
+        "`analytics`",
+        "What the names of all keys in Redis begin with, 1 to 64 of `[A-Za-z0-9_.-]`: deployments that share a server differ \
+         here.",
+    ),
+    variable(
+        "DATABASE_URL",
+        STORING,
+        "",
+        "`postgres://` or `postgresql://`; TimescaleDB is found by itself. analytics without it keeps SQLite in `DATA_DIR`; \
+         realtime without it streams events and answers no live queries.",
+    )
+    .required(&[Processor, Api])
+    .secret(),
+    variable("DATABASE_REPLICA_URL", &[Api], "", "Where questions are read from, when set.").secret(),
+    variable(
+        "DATABASE_STATEMENT_CACHE",
+        STORING,
+        "`on`",
+        "`on` or `off`; `off` behind a pooler in transaction mode.",
+    ),
+    variable("STATEMENT_TIMEOUT_SECONDS", STORING, "30", "How long a statement may take, 1 to 3600 seconds."),
+    variable(
+        "DATA_DIR",
+        &[Analytics],
+        "`./data`",
+        "The folder of the embedded queue and store; one process at a time uses it.",
+    ),
+    variable(
+        "API_KEYS",
+        ASKING,
+        "",
+        "Comma-separated `key` (project `default`, scope `admin`) or `key:project:scope`, scope `read` or `admin` (admin includes \
+         read). A key is 16 to 128 of `[A-Za-z0-9_-]`. With none, analytics refuses a `HOST` that is not loopback and, outside \
+         `/collect`, answers only requests whose Host is `localhost`, `127.0.0.1` or `[::1]`, without forwarding headers or a \
+         foreign Origin, and sends no CORS headers.",
+    )
+    .required(&[Api, Realtime])
+    .secret(),
+    variable(
+        "WRITE_KEYS",
+        SERVERS,
+        "",
+        "Comma-separated `key:project`. When set, an event without a known key is answered 401; when not, everything goes to \
+         project `default`. api and realtime need it only to answer 403, not 401, to a write key.",
+    )
+    .secret(),
+    variable(
+        "CORS_ORIGINS",
+        SERVERS,
+        "`*`",
+        "Comma-separated origins of the web pages that may call, `*` for any. Credentials are never allowed.",
+    ),
+    variable(
+        "TRUSTED_PROXIES",
+        SERVERS,
+        "none",
+        "Comma-separated networks (`10.0.0.0/8`) or addresses whose `X-Forwarded-For` is believed.",
+    ),
+    variable(
+        "RATE_LIMIT",
+        TAKING,
+        "`off`",
+        "Events a second that one key, or one address where no keys are set, may send; beyond it 429. A whole number, or `off`.",
+    ),
+    variable(
+        "QUEUE_MAX_EVENTS",
+        TAKING,
+        "5000000",
+        "Events in the queue from which on the collector answers 503.",
+    ),
+    variable(
+        "DURABILITY",
+        TAKING,
+        "analytics: `durable`; Redis: what the server gives",
+        "What a 202 survives: `durable` a power cut, `fast` a killed process (a power cut may take about the last second). On \
+         Redis it is the server's `appendfsync`: with `durable`, the collector refuses a server that does not flush each write.",
+    ),
+    variable("CONCURRENCY", WORKING, "5", "Transactions in flight, 1 to 64."),
+    variable(
+        "BATCH_SIZE",
+        WORKING,
+        "100",
+        "A transaction takes whole queued batches until it holds at least so many events, 1 to 10000; under a backlog it grows \
+         by itself up to 50 times that.",
+    ),
+    variable(
+        "BATCH_LINGER_MS",
+        WORKING,
+        "50",
+        "How long a transaction waits for so many events, 0 to 10000 milliseconds.",
+    ),
+    variable(
+        "VISIBILITY_SECONDS",
+        WORKING,
+        "30",
+        "After how long the entries of a dead or stuck worker are handed out again, 5 to 3600 seconds.",
+    ),
+    variable(
+        "RETENTION_DAYS",
+        EVERY,
+        "what the store was last given, else 90",
+        "Whole UTC days that raw events are kept and answered, 0 to 36500; 0 keeps them for ever. `daily_metrics` is kept.",
+    ),
+    variable(
+        "DEDUPE_DAYS",
+        WORKING,
+        "30",
+        "How many days a client's event id is remembered, 1 to 3650.",
+    ),
+    variable(
+        "AUTO_MIGRATE",
+        WORKING,
+        "`true`",
+        "`true` or `false`: whether pending migrations are applied at start, under a lock. api and realtime wait for the schema.",
+    ),
+    variable(
+        "LOG_LEVEL",
+        EVERY,
+        "`info`",
+        "`error`, `warn`, `info`, `debug` or `trace`, for this project's own parts; or a list as `info,analytics_worker=debug`, \
+         where the first word is for everything else.",
+    ),
+    variable("LOG_FORMAT", EVERY, "`text` on a terminal, else `json`", "`text` or `json`; logs go to standard error."),
+];

@@ -4,6 +4,7 @@
 //! and how often each was handed out live in the file; who holds what, and the depth, live in memory and are rebuilt at
 //! open, so that the leases of a dead process end with it.
 
+mod access;
 mod file;
 mod ledger;
 mod mailbox;

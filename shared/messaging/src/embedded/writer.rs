@@ -1,14 +1,14 @@
 //! The one thread that touches the file: takes what waits, commits it together, answers.
 
 use std::collections::{HashSet, VecDeque};
-use std::error::Error;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use super::file::{FileLock, QueueFile, StoredEntry, is_disk_full};
-use super::ledger::{Ledger, Stock};
+use super::access::{Access, Failure, unavailable};
+use super::file::{QueueFile, StoredEntry};
+use super::ledger::Ledger;
 use super::mailbox::{Answer, Mailbox, Place, Request, Waiter};
-use crate::queue::{Delivery, EnqueueError, Entry, QueueError, Receipt};
+use crate::queue::{Delivery, EnqueueError, Entry, Receipt};
 use crate::reason::sentence;
 
 /// Commits are flushed at least so often, whatever the durability.
@@ -20,39 +20,21 @@ const GATHER: Duration = Duration::from_micros(300);
 /// Payload bytes that one receive hands out at most, but always one entry.
 const RECEIVE_BYTES: usize = 16 << 20;
 
-/// How often an unusable file is opened anew.
-const REOPEN_INTERVAL: Duration = Duration::from_millis(200);
-
-/// A failure that is told to several callers.
-type Failure = Arc<dyn Error + Send + Sync>;
-
 /// An entry that waits for its commit.
 type Offered = (Entry, Answer<(), EnqueueError>);
 
 /// Entries that are to be removed.
 type Acknowledged = (Vec<Place>, Answer<()>);
 
-/// The file, or why there is none.
-enum Access {
-    Open(QueueFile),
-    Broken {
-        lock: FileLock,
-        failure: Failure,
-        retry_at: Instant,
-    },
-    /// Only while one of the others is being made of the other.
-    Changing,
-}
-
 /// The thread's state.
 pub(super) struct Writer {
-    mailbox: Arc<Mailbox>,
-    access: Access,
-    ledger: Ledger,
+    pub(super) mailbox: Arc<Mailbox>,
+    pub(super) access: Access,
+    pub(super) ledger: Ledger,
     waiters: VecDeque<Waiter>,
-    next_id: i64,
+    pub(super) next_id: i64,
     durable: bool,
-    last_flush: Instant,
+    pub(super) last_flush: Instant,
     /// When the file is looked at for room to give back.
     tend_at: Option<Instant>,
     /// How many entries the last group held.
@@ -331,99 +313,6 @@ impl Writer {
             };
         }
     }
-
-    /// Commits `work`; on a full disk once more after the log was copied into the file, whose room it then writes over.
-    fn write(&mut self, flush: bool, work: impl Fn(&QueueFile) -> rusqlite::Result<()>) -> Result<(), Failure> {
-        let written = self.attempt(|file| match file.transaction(flush, &work) {
-            Err(error) if is_disk_full(&error) => {
-                file.checkpoint()?;
-                file.transaction(flush, &work)
-            }
-            outcome => outcome,
-        });
-        if flush && written.is_ok() {
-            self.last_flush = Instant::now();
-        }
-        written
-    }
-
-    /// Runs `work` on the file; opens it anew first where an earlier error left it in doubt.
-    fn attempt<T>(&mut self, work: impl FnOnce(&mut QueueFile) -> rusqlite::Result<T>) -> Result<T, Failure> {
-        self.mend()?;
-        let file = match &mut self.access {
-            Access::Open(file) => file,
-            Access::Broken { failure, .. } => return Err(Arc::clone(failure)),
-            Access::Changing => return Err(Arc::new(std::io::Error::other("the queue's file is being opened"))),
-        };
-        match work(file) {
-            Ok(value) => Ok(value),
-            Err(error) => {
-                let sound = is_disk_full(&error);
-                let failure: Failure = Arc::new(error);
-                if !sound {
-                    self.give_up(&failure);
-                }
-                Err(failure)
-            }
-        }
-    }
-
-    /// Closes a file in doubt: what its log holds is settled when it is opened anew.
-    fn give_up(&mut self, failure: &Failure) {
-        if let Access::Open(file) = std::mem::replace(&mut self.access, Access::Changing) {
-            let lock = file.into_lock();
-            tracing::error!(
-                path = %lock.path().display(), error = %sentence(&**failure),
-                "the queue's file cannot be used; it is opened anew with the next request"
-            );
-            self.access =
-                Access::Broken { lock, failure: Arc::clone(failure), retry_at: Instant::now() + REOPEN_INTERVAL };
-        }
-    }
-
-    /// Opens a broken file anew and takes stock of it; leases of entries that are still there go on.
-    fn mend(&mut self) -> Result<(), Failure> {
-        match &self.access {
-            Access::Broken { failure, retry_at, .. } if Instant::now() < *retry_at => return Err(Arc::clone(failure)),
-            Access::Broken { .. } => {}
-            _ => return Ok(()),
-        }
-        let Access::Broken { lock, .. } = std::mem::replace(&mut self.access, Access::Changing) else { return Ok(()) };
-        let retry_at = Instant::now() + REOPEN_INTERVAL;
-        let file = match QueueFile::open(lock) {
-            Ok(file) => file,
-            Err((lock, error)) => {
-                let failure: Failure = Arc::new(error);
-                self.access = Access::Broken { lock, failure: Arc::clone(&failure), retry_at };
-                return Err(failure);
-            }
-        };
-        match self.take_stock(&file) {
-            Ok(stock) => {
-                tracing::info!(batches = stock.batches, events = stock.events, "the queue's file is usable again");
-                self.next_id = self.next_id.max(stock.newest + 1);
-                self.mailbox.settle(0, 0, |told| *told = stock);
-                self.access = Access::Open(file);
-                Ok(())
-            }
-            Err(error) => {
-                let failure: Failure = Arc::new(error);
-                let lock = file.into_lock();
-                self.access = Access::Broken { lock, failure: Arc::clone(&failure), retry_at };
-                Err(failure)
-            }
-        }
-    }
-
-    fn take_stock(&mut self, file: &QueueFile) -> rusqlite::Result<Stock> {
-        let stock = file.count()?;
-        for id in self.ledger.known() {
-            if !file.holds(id)? {
-                self.ledger.remove(id);
-            }
-        }
-        Ok(stock)
-    }
 }
 
 impl Place {
@@ -432,10 +321,6 @@ impl Place {
         let (id, attempt) = receipt.0.split_once('-')?;
         Some(Self { id: id.parse().ok()?, attempt: attempt.parse().ok()? })
     }
-}
-
-fn unavailable(doing: &'static str, failure: &Failure) -> QueueError {
-    QueueError::Unavailable { doing, source: Arc::clone(failure).into() }
 }
 
 /// Milliseconds since the Unix epoch.

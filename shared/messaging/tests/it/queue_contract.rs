@@ -229,7 +229,7 @@ pub(crate) async fn every_entry_is_acknowledged_once<B: QueueBed>() {
     for task in producers.into_iter().chain(workers) {
         task.await.unwrap();
     }
-    let seen = seen.lock().unwrap();
+    let seen = seen.lock().unwrap().clone();
     assert_eq!(seen.len(), PRODUCERS * EACH);
     assert!(seen.values().all(|times| *times == 1), "some were delivered to two that both acknowledged");
     let depth = queue.depth().await.unwrap();

@@ -3,5 +3,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
 mod contract;
+mod oracle;
 mod postgres;
 mod sqlite;

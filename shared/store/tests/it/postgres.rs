@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use analytics_domain::EventOutcome::{Duplicate, Stored};
-use analytics_domain::Timestamp;
 use analytics_store::postgres::{PostgresOptions, PostgresStore, create_database};
 use analytics_store::{Edition, EventStore, StoreError};
 use analytics_testkit::postgres::{self as servers, Database, PostgresServer};
@@ -21,7 +20,7 @@ impl Operator for Shell {
         let sql = match sql {
             REFUSE => "ALTER TABLE raw_events ADD CONSTRAINT refuse CHECK (event_action <> 'poison')",
             EMPTY => {
-                "DROP TABLE raw_events, daily_metrics, session_users, event_ids, event_ids_1, event_ids_2, receipt_counts,
+                "DROP TABLE raw_events; DROP TABLE daily_metrics, session_users, event_ids, event_ids_1, event_ids_2, receipt_counts,
                     newest_receipts, dead_letters, settings, schema_migrations"
             }
             other => other,
@@ -207,7 +206,7 @@ async fn a_value_beyond_the_servers_range_is_data() {
     let (fixture, _database) = open_on(servers::Edition::Plain15, |_| {}).await;
     let project = project("shop");
     let broken: [fn(&mut analytics_domain::Event<'static>); 4] = [
-        |event| event.timestamp = Timestamp::from_micros(i64::MAX),
+        |event| event.event_action = "a".repeat(256).into(),
         |event| event.session_id = "s".repeat(65).into(),
         |event| event.metadata = r#"{"nul":"\u0000"}"#.into(),
         |event| event.metadata = "no json".into(),

@@ -42,11 +42,11 @@ pub fn answer(events: &[StoredEvent], question: &Json, world: &World) -> Result<
     let first_event = seen.iter().map(|seen| seen.event.timestamp).filter(|timestamp| *timestamp >= cutoff).min();
     let whole = resolve(&question.date_range, &question.zone, world, first_event)?;
     let range = clamp(whole, world);
-    let figures = figures(&seen, &question, range, world)?;
+    let figures = figures(&seen, &question, whole, world)?;
     let comparison = match &question.compare {
         Some(compare) => {
             let other = compared(compare, &asked["date_range"], whole, &question.zone, world)?;
-            Some(self::figures(&seen, &question, clamp(other, world), world)?)
+            Some(self::figures(&seen, &question, other, world)?)
         }
         None => None,
     };
@@ -101,7 +101,10 @@ fn with_persons<'e>(events: &'e [StoredEvent], world: &World) -> Vec<Seen<'e>> {
     .collect()
 }
 
-fn figures(seen: &[Seen<'_>], question: &Question, range: Range, world: &World) -> Result<Figures, OracleError> {
+/// The figures of what the retention leaves of a range; places are those in the whole range, so that rows of two ranges
+/// pair also where one of them is cut.
+fn figures(seen: &[Seen<'_>], question: &Question, whole: Range, world: &World) -> Result<Figures, OracleError> {
+    let range = clamp(whole, world);
     let in_range: Vec<&Seen<'_>> =
         seen.iter().filter(|seen| range.from <= seen.event.timestamp && seen.event.timestamp < range.to).collect();
     let persons_who = |filters: &[Filter]| -> BTreeSet<String> {
@@ -129,19 +132,17 @@ fn figures(seen: &[Seen<'_>], question: &Question, range: Range, world: &World) 
         tuples.insert(Vec::new());
     }
 
-    let listed = match interval(question) {
+    let (listed, places) = match interval(question) {
         Some(interval) => {
             let newest = found.iter().map(|seen| seen.event.timestamp).max();
             let until = newest.map_or(world.now, |newest| newest.max(world.now));
-            let mut listed = buckets(range, interval, &question.zone)?;
-            listed.retain(|bucket| bucket.start <= until);
-            Some(listed)
+            let listed = buckets(whole, interval, &question.zone)?;
+            let kept = buckets(range, interval, &question.zone)?;
+            let is_there = |bucket: &Bucket| kept.contains(bucket) && bucket.start <= until;
+            let places = (0..listed.len()).filter(|index| is_there(&listed[*index])).map(Some).collect();
+            (Some(listed), places)
         }
-        None => None,
-    };
-    let places: Vec<Option<usize>> = match &listed {
-        Some(listed) => (0..listed.len()).map(Some).collect(),
-        None => vec![None],
+        None => (None, vec![None]),
     };
     let mut rows = BTreeMap::new();
     for tuple in tuples {
@@ -206,8 +207,8 @@ fn shown(place: &Place, question: &Question, buckets: Option<&[Bucket]>) -> Vec<
         .collect()
 }
 
-/// The order asked; what that leaves open is decided by time, or without one by the first metric from the top, and then by
-/// the dimensions. What is null comes last in both directions.
+/// The order asked, else by time, else by the first metric from the top; what that leaves open is decided by the dimensions.
+/// What is null comes last in both directions.
 fn order(a: &(Place, OracleRow), b: &(Place, OracleRow), question: &Question) -> Ordering {
     let by_metric = |index: usize, descending: bool| match (a.1.metrics[index], b.1.metrics[index]) {
         (Some(a), Some(b)) => turned(a.total_cmp(&b), descending),
@@ -230,11 +231,13 @@ fn order(a: &(Place, OracleRow), b: &(Place, OracleRow), question: &Question) ->
             (None, None) => Ordering::Equal,
         });
     }
-    order = order.then_with(|| match interval(question) {
-        Some(_) => a.0.0.cmp(&b.0.0),
-        None if question.metrics.is_empty() => Ordering::Equal,
-        None => by_metric(0, true),
-    });
+    if question.order_by.is_empty() {
+        order = match interval(question) {
+            Some(_) => a.0.0.cmp(&b.0.0),
+            None if question.metrics.is_empty() => Ordering::Equal,
+            None => by_metric(0, true),
+        };
+    }
     for index in 0..question.dimensions.len() {
         order = order.then_with(|| by_dimension(index, false));
     }

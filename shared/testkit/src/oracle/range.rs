@@ -109,10 +109,15 @@ pub(super) fn compared(
             Ok(Range { from: range.from.saturating_add_micros(day), to: range.to.saturating_add_micros(day) })
         }
         Some("previous_period") => {
-            let from = civil(range.from, zone)?.date();
-            let to = civil(range.to, zone)?.date();
-            let days = (to - from).get_days();
-            moved(&|time| time.checked_sub(days.days()).ok())
+            // By its own number of days, or where it is not made of whole ones, by the fewest that leave no overlap.
+            let mut days = 1_i64;
+            loop {
+                let earlier = moved(&|time| time.checked_sub(days.days()).ok())?;
+                if earlier.to <= range.from {
+                    return Ok(earlier);
+                }
+                days += 1;
+            }
         }
         Some("previous_year") => moved(&|time| time.checked_sub(1.year()).ok()),
         _ => resolve(compare, zone, world, None),

@@ -5,13 +5,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use analytics_domain::{Batch, EventOutcome, Project, Retention, Timestamp};
-use analytics_query::{Context, Question, plan};
+use analytics_query::{Context, Executable as _, Figure, Question, ResultRow, plan};
 use analytics_store::{EventStore, Ingest, IngestBatch};
-use analytics_testkit::oracle::{self, OracleAnswer, StoredEvent, World};
+use analytics_testkit::oracle::{self, Extent, OracleAnswer, OracleRow, StoredEvent, World};
 use serde_json::Value as Json;
 use uuid::Uuid;
 
 use super::Case;
+
+/// What the compiler takes of the language.
+pub(crate) const EXTENT: Extent = Extent { compare: true, deeds: false };
+
+/// Pages followed of one answer.
+const PAGES: usize = 6;
 
 /// A store under test.
 pub(crate) struct Bench {
@@ -70,12 +76,124 @@ impl Bench {
         case
     }
 
-    pub(crate) fn expected(&self, case: &Case) -> OracleAnswer {
-        oracle::answer(&case.events, &case.question, &case.world)
-            .unwrap_or_else(|error| panic!("{error}: {}", case.question))
+    /// The oracle's answer with all rows, whatever the question's limit, and that limit; `None` where it is no question.
+    pub(crate) fn expected(case: &Case) -> Option<(OracleAnswer, usize)> {
+        let mut question = case.question.clone();
+        let limit = question["limit"].as_u64().unwrap_or(100);
+        question["limit"] = u64::MAX.into();
+        let answer = oracle::answer(&case.events, &question, &case.world).ok()?;
+        Some((answer, usize::try_from(limit).ok()?))
     }
+}
 
-    pub(crate) fn try_expected(&self, case: &Case) -> Option<OracleAnswer> {
-        oracle::answer(&case.events, &case.question, &case.world).ok()
+/// What a store answered: the first page's rows, all rows over its pages, and how many there are said to be.
+#[derive(Debug)]
+pub(crate) struct Answered {
+    first: Vec<ResultRow>,
+    followed: Vec<ResultRow>,
+    total_rows: u64,
+}
+
+impl Bench {
+    /// Plans, selects and shapes, a page after the other; an error is its sentence.
+    pub(crate) async fn ask(&self, world: &World, question: &Json) -> Result<Answered, String> {
+        let retention = Retention { days: world.retention_days };
+        let state = self
+            .store
+            .project_state(&world.project, retention.cutoff(world.now))
+            .await
+            .map_err(|error| format!("project_state: {error:?}"))?;
+        let context = Context {
+            now: world.now,
+            project: world.project.clone(),
+            retention,
+            first_event: state.first_event,
+            newest_receipt: state.newest_receipt,
+        };
+        let mut question = question.clone();
+        let mut pages: Vec<Vec<ResultRow>> = Vec::new();
+        loop {
+            let read = Question::from_json(&question).map_err(|error| format!("read: {error:?}"))?;
+            let planned = plan(&read, &context).map_err(|error| format!("plan: {error:?}"))?;
+            let mut rows = Vec::new();
+            for statement in planned.statements(self.store.dialect()) {
+                let found = self.store.select(&statement).await;
+                rows.push(
+                    found.map_err(|error| format!("select: {error:?}\n{}\n{:?}", statement.sql, statement.params))?,
+                );
+            }
+            let answer = planned.shape(rows).map_err(|error| format!("shape: {error:?}"))?;
+            pages.push(answer.results);
+            match answer.meta.next_cursor {
+                Some(cursor) if pages.len() < PAGES => question["cursor"] = cursor.into(),
+                _ => {
+                    let first = pages[0].clone();
+                    return Ok(Answered { first, followed: pages.concat(), total_rows: answer.meta.total_rows });
+                }
+            }
+        }
     }
+}
+
+/// What is different between the oracle's answer and the store's; `None` where they agree.
+///
+/// `expected` holds all rows, `limit` is the size of a page.
+pub(crate) fn difference(expected: &OracleAnswer, limit: usize, got: &Result<Answered, String>) -> Option<String> {
+    let got = match got {
+        Ok(got) => got,
+        Err(error) => return Some(format!("the store fails: {error}")),
+    };
+    let in_words = |what: &str, rows: &[OracleRow]| {
+        let shown: Vec<_> = rows.iter().take(12).map(|row| format!("  {row:?}")).collect();
+        format!("{what} ({} rows):\n{}", rows.len(), shown.join("\n"))
+    };
+    let first: Vec<OracleRow> = got.first.iter().map(as_oracle_row).collect();
+    let followed: Vec<OracleRow> = got.followed.iter().map(as_oracle_row).collect();
+    let page = &expected.rows[..limit.min(expected.rows.len())];
+    let followable = &expected.rows[..limit.saturating_mul(PAGES).min(expected.rows.len())];
+    for (name, expected, got) in [("the first page", page, &first), ("all pages", followable, &followed)] {
+        if expected.len() == got.len() && expected.iter().zip(got).all(|(expected, got)| same_row(expected, got)) {
+            continue;
+        }
+        let at = expected.iter().zip(got).take_while(|(expected, got)| same_row(expected, got)).count();
+        let from = at.saturating_sub(1);
+        return Some(format!(
+            "{name} differs in row {at}, shown from row {from}\n{}\n{}",
+            in_words("oracle", expected.get(from..).unwrap_or_default()),
+            in_words("store", got.get(from..).unwrap_or_default())
+        ));
+    }
+    (expected.total_rows as u64 != got.total_rows)
+        .then(|| format!("total_rows: oracle {}, store {}", expected.total_rows, got.total_rows))
+}
+
+fn as_oracle_row(row: &ResultRow) -> OracleRow {
+    let figures = |figures: &[Figure]| {
+        let figure = |figure: &Figure| match *figure {
+            Figure::Count(count) => Some(count as f64),
+            Figure::Number(number) => Some(number),
+            Figure::Null => None,
+        };
+        figures.iter().map(figure).collect()
+    };
+    OracleRow {
+        dimensions: row.dimensions.clone(),
+        metrics: figures(&row.metrics),
+        comparison: row.comparison.as_ref().and_then(|row| row.as_deref().map(figures)),
+    }
+}
+
+fn same_row(a: &OracleRow, b: &OracleRow) -> bool {
+    let same_figures = |a: &[Option<f64>], b: &[Option<f64>]| {
+        a.len() == b.len()
+            && a.iter().zip(b).all(|(a, b)| match (a, b) {
+                (Some(a), Some(b)) => (a - b).abs() <= 1e-9 * a.abs().max(b.abs()),
+                (a, b) => a.is_none() && b.is_none(),
+            })
+    };
+    let same_comparison = match (&a.comparison, &b.comparison) {
+        (Some(a), Some(b)) => same_figures(a, b),
+        (a, b) => a.is_none() && b.is_none(),
+    };
+    a.dimensions == b.dimensions && same_figures(&a.metrics, &b.metrics) && same_comparison
 }

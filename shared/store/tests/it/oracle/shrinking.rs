@@ -46,10 +46,10 @@ impl Shrinking<'_> {
             return None;
         }
         let case = self.bench.in_fresh_projects(case);
-        let expected = self.bench.try_expected(&case)?;
+        let (expected, limit) = Bench::expected(&case)?;
         self.bench.store_all(&case.events, &case.world).await;
         let got = self.bench.ask(&case.world, &case.question).await;
-        difference(&expected, &got)
+        difference(&expected, limit, &got)
     }
 }
 
@@ -113,7 +113,9 @@ fn smaller_questions(question: &Json) -> Vec<Json> {
     // An order by what is no longer asked for would be no question.
     questions.retain(|question| {
         let asked = |name: &Json| {
-            ["metrics", "dimensions"].iter().any(|list| question[list].as_array().is_some_and(|list| list.contains(name)))
+            ["metrics", "dimensions"]
+                .iter()
+                .any(|list| question[list].as_array().is_some_and(|list| list.contains(name)))
         };
         question["order_by"].as_array().is_none_or(|order| order.iter().all(|key| asked(&key[0])))
     });

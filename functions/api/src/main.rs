@@ -1,0 +1,188 @@
+//! `api`: answers questions over HTTP from PostgreSQL.
+
+use std::error::Error;
+use std::process::ExitCode;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use analytics_api::answering::Flights;
+use analytics_api::{ApiDeps, router};
+use analytics_domain::Retention;
+use analytics_host::clock::SystemClock;
+use analytics_host::config::{ApiConfig, Variables};
+use analytics_host::edge::EdgeLimits;
+use analytics_host::health::{Health, probe};
+use analytics_host::problem::Problem;
+use analytics_host::shutdown::{Shutdown, listen_for_signals};
+use analytics_host::{metrics, serve, telemetry};
+use analytics_messaging::process::ProcessCache;
+use analytics_messaging::redis::{RedisCache, RedisEndpoint, RedisOptions, RedisQueue};
+use analytics_messaging::{Cache, Queue, QueueError};
+use analytics_store::postgres::{PostgresOptions, PostgresStore};
+use analytics_store::{EventStore, StoreError};
+use axum::Router;
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use tower::ServiceExt;
+use tracing::{error, info, warn};
+
+/// Bytes of answers that a cache in the process may hold.
+const CACHE_BYTES: u64 = 32 << 20;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    // The one place that reads the environment; a variable that is no text cannot be one of ours.
+    let variables: Variables = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    match run(&variables).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            error!(error = chain(error.as_ref()), "the api cannot go on");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(variables: &Variables) -> Result<(), Box<dyn Error>> {
+    let config = ApiConfig::read(variables).inspect_err(|_| {
+        // Nothing is known yet of how logs are wanted; the error must still be seen.
+        let _ = telemetry::install("info", None);
+    })?;
+    telemetry::install(&config.common.log_level, config.common.log_format)?;
+    config.common.warnings.iter().for_each(|warning| warn!("{warning}"));
+    metrics::install();
+    let listener = serve::bind(config.http.host, config.http.port, "PORT")?;
+    let shutdown = Shutdown::new();
+    tokio::spawn(listen_for_signals(shutdown.clone()));
+
+    let cache = cache(&config)?;
+    let opened: Arc<OnceLock<Opened>> = Arc::default();
+    let health = health(&opened, &cache, shutdown.clone());
+    let routes = Arc::clone(&opened);
+    let late = move |request: Request| {
+        let routes = Arc::clone(&routes);
+        async move { late(routes.get(), request).await }
+    };
+    let limits = EdgeLimits { trusted_proxies: config.http.trusted_proxies.clone(), ..EdgeLimits::default() };
+    let root = health.router().merge(metrics::router()).route("/api/{*rest}", axum::routing::any(late));
+    let serving = tokio::spawn(serve::serve(listener, root, shutdown.clone(), limits));
+    let ready = tokio::select! {
+        ready = open(&config, cache, &opened) => ready,
+        () = shutdown.stopping() => Ok(()),
+    };
+    if ready.is_err() {
+        shutdown.stop();
+    }
+    serving.await??;
+    Ok(ready?)
+}
+
+/// What there is once the store has answered.
+struct Opened {
+    store: Arc<dyn EventStore>,
+    router: Router,
+}
+
+/// The port is open before the store is: until then every question is told to come again.
+async fn late(opened: Option<&Opened>, request: Request) -> Response {
+    match opened {
+        Some(opened) => opened.router.clone().oneshot(request).await.into_response(),
+        None => {
+            let detail = "the store has not answered since the start; ask again in a moment";
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", detail).retry_after(2).into_response()
+        }
+    }
+}
+
+/// Opens the store as soon as it answers and has its schema.
+async fn open(config: &ApiConfig, cache: Arc<dyn Cache>, opened: &OnceLock<Opened>) -> Result<(), StoreError> {
+    let (store, retention) = loop {
+        match connect(config).await {
+            Ok(ready) => break ready,
+            Err(error @ (StoreError::Unavailable { .. } | StoreError::Schema { .. })) => {
+                warn!(error = chain(&error), "the store is not ready; trying again in a second");
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+            Err(error) => return Err(error),
+        }
+    };
+    info!(edition = ?store.edition(), retention_days = retention.days, "the store is open");
+    let deps = ApiDeps {
+        store: Arc::clone(&store),
+        cache,
+        queue: queue(config).await,
+        keys: config.keys.clone(),
+        origins: config.http.origins.clone(),
+        retention: Arc::new(move || retention),
+        clock: Arc::new(SystemClock),
+        flights: Flights::default(),
+    };
+    let _ = opened.set(Opened { store, router: analytics_host::problem::fallbacks(router(deps)) });
+    Ok(())
+}
+
+async fn connect(config: &ApiConfig) -> Result<(Arc<dyn EventStore>, Retention), StoreError> {
+    let database = &config.database;
+    let store = PostgresStore::connect(PostgresOptions {
+        replica_url: database.replica_url.clone(),
+        statement_timeout: database.statement_timeout,
+        statement_cache: database.statement_cache,
+        application_name: "analytics api".to_owned(),
+        ..PostgresOptions::new(database.url.clone())
+    })
+    .await?;
+    store.check_schema().await?;
+    let retention = match config.retention_days {
+        Some(days) => Retention { days },
+        None => store.retention().await?.unwrap_or_default(),
+    };
+    Ok((Arc::new(store), retention))
+}
+
+fn cache(config: &ApiConfig) -> Result<Arc<dyn Cache>, QueueError> {
+    let url = config.cache_url.as_ref().or(config.redis.as_ref().map(|redis| &redis.url));
+    let prefix = config.redis.as_ref().map_or("analytics", |redis| redis.key_prefix.as_str());
+    Ok(match url {
+        Some(url) => Arc::new(RedisCache::new(&RedisEndpoint::from(url.as_str()), prefix)?),
+        None => Arc::new(ProcessCache::new(CACHE_BYTES)),
+    })
+}
+
+/// The queue, only to tell what is in flight: without it that one figure is null.
+async fn queue(config: &ApiConfig) -> Option<Arc<dyn Queue>> {
+    let redis = config.redis.as_ref()?;
+    let options = RedisOptions { key_prefix: redis.key_prefix.clone(), ..RedisOptions::new(redis.url.as_str()) };
+    match RedisQueue::connect(options).await {
+        Ok(queue) => Some(Arc::new(queue)),
+        Err(error) => {
+            warn!(error = chain(&error), "the queue cannot be asked; what is in flight is not told");
+            None
+        }
+    }
+}
+
+fn health(opened: &Arc<OnceLock<Opened>>, cache: &Arc<dyn Cache>, shutdown: Shutdown) -> Health {
+    let (opened, cache) = (Arc::clone(opened), Arc::clone(cache));
+    let database = probe(move || {
+        let opened = Arc::clone(&opened);
+        async move {
+            match opened.get() {
+                Some(opened) => opened.store.check().await.map_err(|error| error.to_string()),
+                None => Err("it has not answered since the start".to_owned()),
+            }
+        }
+    });
+    let redis = probe(move || {
+        let cache = Arc::clone(&cache);
+        async move { cache.check().await.map_err(|error| error.to_string()) }
+    });
+    Health::new("api").until(shutdown).require("database", database).prefer("redis", redis)
+}
+
+/// An error and what it came from, in one line.
+fn chain(error: &dyn Error) -> String {
+    let sources = std::iter::successors(error.source(), |error| error.source());
+    sources.fold(error.to_string(), |line, source| format!("{line}: {source}"))
+}

@@ -1,0 +1,10 @@
+//! The collector over real sockets, with real queues behind it.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+
+mod bombs;
+mod cors;
+mod limits;
+mod queue_down;
+mod refusals;
+mod running;
+mod shapes;

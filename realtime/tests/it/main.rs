@@ -1,0 +1,16 @@
+//! The realtime role on real sockets, over the real feeds.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+
+mod access;
+mod crowd;
+mod ending;
+mod events;
+mod grammar;
+mod live;
+mod program;
+mod replicas;
+mod resume;
+mod server;
+mod slow;
+mod socket;
+mod stream;

@@ -1,0 +1,303 @@
+//! The settings that roles share, typed, and how each is read.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use super::reading::Reader;
+use super::role::Role;
+use super::{risk, spelling};
+use crate::client::TrustedProxies;
+use crate::cors::Origins;
+use crate::keys::{ReadKeys, WriteKeys};
+use crate::telemetry::{self, LogFormat};
+
+/// What every role is told.
+#[derive(Debug, Clone)]
+pub struct Common {
+    /// `APP_ENV=production`: risky settings are refused.
+    pub production: bool,
+    /// `LOG_LEVEL`.
+    pub log_level: String,
+    /// `LOG_FORMAT`; none: by what standard error is.
+    pub log_format: Option<LogFormat>,
+    /// What is legal and risky: told in the log at start.
+    pub warnings: Vec<String>,
+}
+
+/// How a role listens.
+#[derive(Debug, Clone)]
+pub struct HttpConfig {
+    /// `HOST`.
+    pub host: IpAddr,
+    /// `PORT` (processor: `METRICS_PORT`).
+    pub port: u16,
+    /// `CORS_ORIGINS`.
+    pub origins: Origins,
+    /// `TRUSTED_PROXIES`.
+    pub trusted_proxies: TrustedProxies,
+}
+
+/// Where Redis is.
+#[derive(Clone)]
+pub struct RedisConfig {
+    /// `REDIS_URL`.
+    pub url: String,
+    /// `REDIS_KEY_PREFIX`.
+    pub key_prefix: String,
+}
+
+/// How the database is used.
+#[derive(Clone)]
+pub struct DatabaseConfig {
+    /// `DATABASE_URL`.
+    pub url: String,
+    /// `DATABASE_REPLICA_URL`.
+    pub replica_url: Option<String>,
+    /// `STATEMENT_TIMEOUT_SECONDS`.
+    pub statement_timeout: Duration,
+    /// `DATABASE_STATEMENT_CACHE`.
+    pub statement_cache: bool,
+}
+
+/// How events are taken.
+#[derive(Debug, Clone)]
+pub struct IntakeConfig {
+    /// `WRITE_KEYS`.
+    pub write_keys: WriteKeys,
+    /// `RATE_LIMIT`.
+    pub rate_limit: Option<u32>,
+    /// `QUEUE_MAX_EVENTS`.
+    pub queue_max_events: u64,
+    /// `DURABILITY=durable`; none: not said.
+    pub durable: Option<bool>,
+    /// `RETENTION_DAYS`; none: not said.
+    pub retention_days: Option<u32>,
+}
+
+/// How events are processed.
+#[derive(Debug, Clone)]
+pub struct WorkConfig {
+    /// `CONCURRENCY`.
+    pub concurrency: usize,
+    /// `BATCH_SIZE`.
+    pub batch_size: usize,
+    /// `BATCH_LINGER_MS`.
+    pub linger: Duration,
+    /// `VISIBILITY_SECONDS`.
+    pub visibility: Duration,
+    /// `DEDUPE_DAYS`.
+    pub dedupe_days: u32,
+    /// `AUTO_MIGRATE`.
+    pub auto_migrate: bool,
+    /// `RETENTION_DAYS`; none: not said.
+    pub retention_days: Option<u32>,
+}
+
+/// Says nothing of the URL: it can hold a password.
+impl fmt::Debug for RedisConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisConfig").field("key_prefix", &self.key_prefix).finish_non_exhaustive()
+    }
+}
+
+/// Says nothing of the URLs: they can hold passwords.
+impl fmt::Debug for DatabaseConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DatabaseConfig")
+            .field("replica", &self.replica_url.is_some())
+            .field("statement_timeout", &self.statement_timeout)
+            .field("statement_cache", &self.statement_cache)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What stands under the variables that several roles read.
+pub(super) struct Shared {
+    pub(super) common: Common,
+    pub(super) http: HttpConfig,
+}
+
+impl Shared {
+    /// Reads what every role reads, and judges its risks.
+    pub(super) fn read(reader: &mut Reader<'_>, role: Role) -> Self {
+        let mut common = common(reader);
+        common.warnings.extend(spelling::warnings(reader));
+        let http = http(reader, role);
+        risk::judge(reader, role, &mut common, &http);
+        Self { common, http }
+    }
+}
+
+fn common(reader: &mut Reader<'_>) -> Common {
+    let (app, node) = (reader.text("APP_ENV"), reader.text("NODE_ENV"));
+    if let (Some(app), Some(node)) = (app, node)
+        && app != node
+    {
+        reader.fault(format!("APP_ENV is {app:?} and NODE_ENV is {node:?}; they are one setting, set one of them"));
+    }
+    let name = if app.is_some() { "APP_ENV" } else { "NODE_ENV" };
+    let known = |text: &str| match text {
+        "production" => Some(true),
+        "development" | "test" => Some(false),
+        _ => None,
+    };
+    let production = reader.read(name, known, "development or production").unwrap_or(false);
+    let level = |text: &str| telemetry::is_level(text).then(|| text.to_owned());
+    let log_level = reader.read("LOG_LEVEL", level, "error, warn, info, debug or trace, or a list as info,analytics_worker=debug");
+    let format = |text: &str| match text {
+        "text" => Some(LogFormat::Text),
+        "json" => Some(LogFormat::Json),
+        _ => None,
+    };
+    let log_format = reader.read("LOG_FORMAT", format, "text or json");
+    Common { production, log_level: log_level.unwrap_or_else(|| "info".into()), log_format, warnings: Vec::new() }
+}
+
+fn http(reader: &mut Reader<'_>, role: Role) -> HttpConfig {
+    let (port_variable, port) = match role {
+        Role::Collector => ("PORT", 4001),
+        Role::Api => ("PORT", 4002),
+        Role::Realtime => ("PORT", 4003),
+        Role::Processor => ("METRICS_PORT", 4004),
+        Role::Analytics => ("PORT", 4000),
+    };
+    let host = if role == Role::Analytics { Ipv4Addr::LOCALHOST } else { Ipv4Addr::UNSPECIFIED };
+    let address = |text: &str| match text {
+        "localhost" => Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+        _ => text.parse().ok(),
+    };
+    let serves_clients = role != Role::Processor;
+    HttpConfig {
+        host: reader.read("HOST", address, "an address such as 0.0.0.0, 127.0.0.1 or ::").unwrap_or(IpAddr::V4(host)),
+        port: reader.number(port_variable, 1, u16::MAX).unwrap_or(port),
+        origins: if serves_clients {
+            reader.try_read("CORS_ORIGINS", Origins::parse).unwrap_or(Origins::Any)
+        } else {
+            Origins::Nobody
+        },
+        trusted_proxies: if serves_clients {
+            reader.try_read("TRUSTED_PROXIES", TrustedProxies::parse).unwrap_or_default()
+        } else {
+            TrustedProxies::default()
+        },
+    }
+}
+
+/// A URL of one of `schemes`; `hosted`: it has to name a host.
+pub(super) fn url(reader: &mut Reader<'_>, name: &str, schemes: &[&str], hosted: bool) -> Option<String> {
+    let fits = |text: &str| {
+        url::Url::parse(text).is_ok_and(|url| {
+            let host = url.host_str().is_some_and(|host| !host.is_empty());
+            schemes.contains(&url.scheme()) && (host || !hosted)
+        })
+    };
+    let forms = schemes.iter().map(|scheme| format!("{scheme}://")).collect::<Vec<_>>().join(" or ");
+    let read = |text: &str| fits(text).then(|| text.to_owned());
+    reader.read(name, read, &format!("a URL that begins with {forms}{}", if hosted { " and names a host" } else { "" }))
+}
+
+const REDIS: &[&str] = &["redis", "rediss"];
+const POSTGRES: &[&str] = &["postgres", "postgresql"];
+
+/// `CACHE_REDIS_URL`.
+pub(super) fn cache_url(reader: &mut Reader<'_>) -> Option<String> {
+    url(reader, "CACHE_REDIS_URL", REDIS, true)
+}
+
+/// The Redis server; with `why` it is required.
+pub(super) fn redis(reader: &mut Reader<'_>, why: Option<&str>) -> Option<RedisConfig> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+    let prefix = |text: &str| (text.len() <= 64 && text.bytes().all(allowed)).then(|| text.to_owned());
+    let key_prefix = reader.read("REDIS_KEY_PREFIX", prefix, "1 to 64 of [A-Za-z0-9_.-]");
+    let key_prefix = key_prefix.unwrap_or_else(|| "analytics".into());
+    if let (None, Some(why)) = (reader.text("REDIS_URL"), why) {
+        reader.missing("REDIS_URL", &format!("{why} (redis://host:6379)"));
+    }
+    url(reader, "REDIS_URL", REDIS, true).map(|url| RedisConfig { url, key_prefix })
+}
+
+/// The database; with `why` it is required.
+pub(super) fn database(reader: &mut Reader<'_>, role: Role, why: Option<&str>) -> Option<DatabaseConfig> {
+    if let (None, Some(why)) = (reader.text("DATABASE_URL"), why) {
+        reader.missing("DATABASE_URL", &format!("{why} (postgres://user:password@host:5432/database)"));
+    }
+    // A URL without a host is one of a socket in the file system.
+    let found = url(reader, "DATABASE_URL", POSTGRES, false);
+    let replica_url = if role == Role::Api { url(reader, "DATABASE_REPLICA_URL", POSTGRES, false) } else { None };
+    let seconds = reader.number("STATEMENT_TIMEOUT_SECONDS", 1, 3_600).unwrap_or(30);
+    let statement_cache = reader.truth("DATABASE_STATEMENT_CACHE").unwrap_or(true);
+    let statement_timeout = Duration::from_secs(seconds);
+    found.map(|url| DatabaseConfig { url, replica_url, statement_timeout, statement_cache })
+}
+
+/// How events are taken.
+pub(super) fn intake(reader: &mut Reader<'_>, common: &mut Common) -> IntakeConfig {
+    let durability = |text: &str| match text {
+        "durable" => Some(true),
+        "fast" => Some(false),
+        _ => None,
+    };
+    let rate = |text: &str| match text {
+        "off" => Some(None),
+        _ => text.parse().ok().filter(|rate| *rate > 0).map(Some),
+    };
+    let intake = IntakeConfig {
+        write_keys: write_keys(reader),
+        rate_limit: reader.read("RATE_LIMIT", rate, "a whole number of events a second from 1 on, or off").flatten(),
+        queue_max_events: reader.number("QUEUE_MAX_EVENTS", 1, 1_000_000_000_000).unwrap_or(5_000_000),
+        durable: reader.read("DURABILITY", durability, "durable or fast"),
+        retention_days: retention_days(reader),
+    };
+    risk::judge_intake(common, &intake);
+    intake
+}
+
+/// How events are processed.
+pub(super) fn work(reader: &mut Reader<'_>) -> WorkConfig {
+    WorkConfig {
+        concurrency: reader.number("CONCURRENCY", 1, 64).unwrap_or(5),
+        batch_size: reader.number("BATCH_SIZE", 1, 10_000).unwrap_or(100),
+        linger: Duration::from_millis(reader.number("BATCH_LINGER_MS", 0, 10_000).unwrap_or(50)),
+        visibility: Duration::from_secs(reader.number("VISIBILITY_SECONDS", 5, 3_600).unwrap_or(30)),
+        dedupe_days: reader.number("DEDUPE_DAYS", 1, 3_650).unwrap_or(30),
+        auto_migrate: reader.truth("AUTO_MIGRATE").unwrap_or(true),
+        retention_days: retention_days(reader),
+    }
+}
+
+/// `RETENTION_DAYS`; asked for twice in one start, it is told once.
+pub(super) fn retention_days(reader: &mut Reader<'_>) -> Option<u32> {
+    reader.number("RETENTION_DAYS", 0, 36_500)
+}
+
+/// `WRITE_KEYS`.
+pub(super) fn write_keys(reader: &mut Reader<'_>) -> WriteKeys {
+    reader.try_read("WRITE_KEYS", WriteKeys::parse).unwrap_or_else(WriteKeys::none)
+}
+
+/// `API_KEYS`, which know the write keys apart; `None` where there are none.
+pub(super) fn read_keys(reader: &mut Reader<'_>, write_keys: &WriteKeys) -> Option<ReadKeys> {
+    let keys = reader.try_read("API_KEYS", ReadKeys::parse)?;
+    if keys.shares_a_key_with(write_keys) {
+        reader.fault("API_KEYS and WRITE_KEYS hold the same key; a key that pages send with must not be one that reads");
+    }
+    Some(keys.with_write_keys(write_keys))
+}
+
+/// `API_KEYS` of a role that needs some.
+pub(super) fn required_keys(reader: &mut Reader<'_>, role: Role) -> Option<ReadKeys> {
+    let write_keys = write_keys(reader);
+    if reader.text("API_KEYS").is_none() {
+        let why = format!("the {role} role answers nobody without one; write key or key:project:scope, comma-separated");
+        reader.missing("API_KEYS", &why);
+    }
+    read_keys(reader, &write_keys)
+}
+
+/// Refuses what other builds know and this one would pass over in silence.
+pub(super) fn refuse_sqs(reader: &mut Reader<'_>) {
+    if reader.names().any(|name| name == "SQS_QUEUE_URL") {
+        reader.fault("SQS_QUEUE_URL is set, and this build has no SQS queue; unset it and set REDIS_URL");
+    }
+}

@@ -1,0 +1,18 @@
+//! The HTTP edge: accepts connections with every bound that a public server needs, and drains them at the end.
+//!
+//! One loop accepts, and looks over all connections a few times a second: who sends a request's head too slowly, does not
+//! read the answer, or has been idle for long. So a connection costs no timer of its own and a request none at all; the
+//! library's own head timeout sets one for every request and closes idle connections by the same bound, which is far too
+//! early for a balancer that keeps its connections open.
+
+mod accept;
+mod connection;
+mod files;
+mod limits;
+mod pulse;
+mod refusal;
+mod watch;
+mod wire;
+
+pub use accept::run;
+pub use limits::EdgeLimits;

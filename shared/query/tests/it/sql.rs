@@ -1,0 +1,81 @@
+//! The statements of the corpus, as they are sent to each store.
+
+use std::fmt::Write as _;
+
+use analytics_query::{
+    Askable, Dialect, EventsQuestion, Executable as _, Param, PropertiesQuestion, Statement, corpus, plan,
+};
+use serde_json::json;
+
+use crate::{context, question};
+
+const DIALECTS: [(Dialect, &str); 2] = [(Dialect::Postgres, "postgres"), (Dialect::Sqlite, "sqlite")];
+
+fn written(statements: &[Statement]) -> String {
+    let mut text = String::new();
+    for statement in statements {
+        writeln!(text, "{}", statement.sql).unwrap();
+        for (index, param) in statement.params.iter().enumerate() {
+            let param = match param {
+                Param::Timestamp(instant) => instant.to_string(),
+                Param::Timestamps(instants) if instants.len() > 8 => {
+                    format!("{} instants from {} to {}", instants.len(), instants[0], instants[instants.len() - 1])
+                }
+                Param::Timestamps(instants) => instants.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
+                other => format!("{other:?}"),
+            };
+            writeln!(text, "  {}: {param}", index + 1).unwrap();
+        }
+        text.push('\n');
+    }
+    text
+}
+
+#[test]
+fn the_corpus_is_what_it_was() {
+    let questions = corpus::questions();
+    assert!(questions.len() >= 25);
+    for (dialect, name) in DIALECTS {
+        let mut text = String::new();
+        for (title, value) in &questions {
+            let plan = plan(&question(value), &context()).unwrap();
+            writeln!(text, "-- {title}\n{}", written(&plan.statements(dialect))).unwrap();
+        }
+        insta::assert_snapshot!(format!("corpus_{name}"), text);
+    }
+}
+
+#[test]
+fn lists_are_what_they_were() {
+    let filters = json!([["is", "event_type", ["commerce"]], ["gt", "metadata.price", [10]]]);
+    let events = EventsQuestion::from_json(&json!({"date_range": "7d", "filters": filters, "limit": 50})).unwrap();
+    let properties = PropertiesQuestion::from_json(&json!({"filters": filters})).unwrap();
+    for (dialect, name) in DIALECTS {
+        let mut text = written(&events.plan(&context()).unwrap().statements(dialect));
+        text.push_str(&written(&properties.plan(&context()).unwrap().statements(dialect)));
+        insta::assert_snapshot!(format!("lists_{name}"), text);
+    }
+}
+
+/// Whatever a client writes, none of it is in the text.
+#[test]
+fn no_text_of_a_client_is_in_the_sql() {
+    let evil = "x'; DROP TABLE raw_events; --$1?1\"";
+    let path = format!("metadata.{}", json!(evil));
+    let value = json!({
+        "metrics": ["events", format!("sum:{path}"), format!("min:{path}")],
+        "dimensions": ["time:day", path],
+        "filters": [
+            ["is", path, [evil]], ["is_not", "user_id", [evil, "b"]], ["contains", "event_type", [evil]],
+            ["starts_with", path, [evil], {"case_sensitive": false}], ["matches", "session_id", [evil]],
+            ["exists", path], ["between", path, [1, 2]],
+        ],
+        "order_by": [[path, "asc"]],
+        "compare": "previous_year",
+    });
+    for (dialect, _) in DIALECTS {
+        for statement in plan(&question(&value), &context()).unwrap().statements(dialect) {
+            assert!(!statement.sql.to_ascii_lowercase().contains("drop"), "{}", statement.sql);
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! From a question to its answer: plan, select, shape.
+
+use analytics_domain::{Project, Retention, Timestamp};
+use analytics_query::{Askable, Context, Executable, QueryError, plan};
+use futures::future::try_join_all;
+use thiserror::Error;
+
+use crate::{EventStore, StoreError};
+
+/// Why a question has no answer.
+#[derive(Debug, Error)]
+pub enum AnswerError {
+    /// The question is refused.
+    #[error(transparent)]
+    Query(#[from] QueryError),
+    /// The store fails.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A planned question, not yet asked.
+#[derive(Debug, Clone)]
+pub struct Prepared<P>(P);
+
+/// Plans a question about a project with what the store knows of it.
+///
+/// # Errors
+/// [`AnswerError`].
+pub async fn prepare<Q: Askable>(
+    store: &dyn EventStore,
+    question: &Q,
+    project: &Project,
+    retention: Retention,
+    now: Timestamp,
+) -> Result<Prepared<Q::Plan>, AnswerError> {
+    let state = store.project_state(project, retention.cutoff(now)).await?;
+    let context = Context {
+        now,
+        project: project.clone(),
+        retention,
+        first_event: state.first_event,
+        newest_receipt: state.newest_receipt,
+    };
+    Ok(Prepared(plan(question, &context)?))
+}
+
+impl<P: Executable> Prepared<P> {
+    /// The same for two questions that have the same answer at the same moment, project included.
+    #[must_use]
+    pub fn cache_key(&self) -> String {
+        self.0.cache_key()
+    }
+
+    /// Asks the store and shapes its rows.
+    ///
+    /// # Errors
+    /// [`AnswerError`].
+    pub async fn run(&self, store: &dyn EventStore) -> Result<P::Answer, AnswerError> {
+        let statements = self.0.statements(store.dialect());
+        let rows = try_join_all(statements.iter().map(|statement| store.select(statement))).await?;
+        Ok(self.0.shape(rows)?)
+    }
+}
+
+/// Answers a question about a project.
+///
+/// # Errors
+/// [`AnswerError`].
+pub async fn answer<Q: Askable>(
+    store: &dyn EventStore,
+    question: &Q,
+    project: &Project,
+    retention: Retention,
+    now: Timestamp,
+) -> Result<<Q::Plan as Executable>::Answer, AnswerError> {
+    prepare(store, question, project, retention, now).await?.run(store).await
+}

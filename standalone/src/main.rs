@@ -1,0 +1,61 @@
+//! `analytics`: the single process and the command line.
+#![allow(clippy::print_stdout, reason = "a command line answers on standard output")]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic"))]
+
+mod command;
+mod dead_letters;
+mod demo;
+mod doctor;
+mod healthcheck;
+mod import;
+mod migrate;
+mod reach;
+mod serve;
+mod stack;
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use analytics_host::config::Variables;
+use clap::Parser;
+
+use crate::command::Command;
+
+/// Event analytics that counts each event once: send batches of events, ask about them, watch them live.
+///
+/// Without a command it serves everything in one process on http://127.0.0.1:4000 and keeps its data in ./data.
+/// Settings are variables of the environment; docs/configuration.md lists them all.
+#[derive(Debug, Parser)]
+#[command(name = "analytics", version, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+fn main() -> ExitCode {
+    // The one place that reads the environment; a variable that is no text cannot be one of ours.
+    let variables: Variables = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    let command = Arguments::parse().command.unwrap_or(Command::Serve);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&error),
+    };
+    match runtime.block_on(command.run(&variables)) {
+        Ok(code) => code,
+        Err(error) => fail(error.as_ref()),
+    }
+}
+
+/// Tells an error and what it came from, each on a line of its own.
+#[allow(clippy::print_stderr, reason = "the last word of a command that failed")]
+fn fail(error: &(dyn Error + 'static)) -> ExitCode {
+    eprintln!("error: {error}");
+    let mut source = error.source();
+    while let Some(cause) = source {
+        eprintln!("  because: {cause}");
+        source = cause.source();
+    }
+    ExitCode::FAILURE
+}

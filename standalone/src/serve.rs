@@ -1,0 +1,56 @@
+//! `analytics serve`: everything in one process, on one port.
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+use analytics_host::config::{StandaloneConfig, Variables};
+use analytics_host::edge::EdgeLimits;
+use analytics_host::shutdown::{Shutdown, listen_for_signals};
+use analytics_host::{metrics, serve, telemetry};
+use tracing::warn;
+
+use crate::command::Ended;
+use crate::stack::Stack;
+
+/// Serves until told to stop.
+pub async fn run(variables: &Variables) -> Ended {
+    let config = StandaloneConfig::read(variables)?;
+    telemetry::install(&config.common.log_level, config.common.log_format)?;
+    config.common.warnings.iter().for_each(|warning| warn!("{warning}"));
+    metrics::install();
+    let listener = serve::bind(config.http.host, config.http.port, "PORT")?;
+    let address = listener.local_addr()?;
+    let shutdown = Shutdown::new();
+    tokio::spawn(listen_for_signals(shutdown.clone()));
+    let stack =
+        Stack::open(&config, shutdown.clone()).await.map_err(|error| -> Box<dyn std::error::Error> { error })?;
+    if std::io::stdout().is_terminal() {
+        println!("{}", welcome(&format!("http://{address}"), config.keys.is_open_on_loopback()));
+    }
+    let limits = EdgeLimits { trusted_proxies: config.http.trusted_proxies.clone(), ..EdgeLimits::default() };
+    let serving = serve::serve(listener, stack.router.clone(), shutdown, limits);
+    stack.run(serving).await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What a newcomer can try next.
+fn welcome(url: &str, open: bool) -> String {
+    let key = if open { "" } else { " -H 'Authorization: Bearer YOUR_API_KEY'" };
+    format!(
+        "analytics serves on {url}. Try, in another terminal:
+
+  send events
+    curl {url}/collect -H 'Content-Type: application/json' \\
+      -d '{{\"events\":[{{\"session_id\":\"s1\",\"event_type\":\"page\",\"event_action\":\"view\",\"metadata\":{{\"path\":\"/\"}}}}]}}'
+
+  ask
+    curl '{url}/api/trends?metric=events&interval=day&range=7d'{key}
+    curl '{url}/api/breakdown?dimension=metadata.path&metric=events&range=7d'{key}
+
+  have something to look at
+    analytics demo                                          made-up visitors, then live ones
+    analytics import events.csv --map event_action=event    your own log (analytics import --help)
+
+  the routes: {url}/api/docs"
+    )
+}

@@ -1,0 +1,35 @@
+//! One suite over HTTP, run against every deployment form: `docs/contract.md`, sentence by sentence.
+//!
+//! A case is an async function over a deployment; `every_form!` makes a test of it for each form. Cases take a project of
+//! their own and never look into a server's files or tables.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+
+/// Makes a test of each case for every deployment form.
+macro_rules! every_form {
+    ($($case:ident),* $(,)?) => {
+        mod single {
+            $(#[tokio::test] async fn $case() {
+                super::$case(analytics_blackbox::Deployment::shared(analytics_blackbox::Form::Single)).await;
+            })*
+        }
+        mod four_roles {
+            $(#[tokio::test] async fn $case() {
+                super::$case(analytics_blackbox::Deployment::shared(analytics_blackbox::Form::FourRoles)).await;
+            })*
+        }
+        mod four_roles_plain {
+            $(#[tokio::test] async fn $case() {
+                super::$case(analytics_blackbox::Deployment::shared(analytics_blackbox::Form::FourRolesPlain)).await;
+            })*
+        }
+    };
+}
+
+mod agreement;
+mod collect;
+mod corpus;
+mod health;
+mod metrics;
+mod query;
+mod realtime;
+mod settings;

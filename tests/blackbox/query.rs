@@ -1,0 +1,9 @@
+//! Questions: contract, "Questions".
+
+mod access;
+mod counting;
+mod filtering;
+mod listing;
+mod paging;
+mod refusals;
+mod shorthands;
