@@ -15,6 +15,8 @@ const NESTED: &str =
     r#"{"path": "/docs\/install", "item": {"sku": "A-1", "price": 19.90, "tags": ["a", "b"]}, "ms": 120}"#;
 
 fn main() {
+    // How many events each measurement decodes.
+    let events: usize = std::env::args().nth(1).and_then(|count| count.parse().ok()).unwrap_or(50_000);
     let context =
         DecodeContext { received_at: Timestamp::from_micros(1_793_613_600_000_000), retention: Retention::default() };
     for (name, metadata) in [("sorted", SORTED), ("unsorted", UNSORTED), ("nested", NESTED), ("none", "{}")] {
@@ -23,7 +25,7 @@ fn main() {
                 r#"{{"session_id":"0192f0c1-2d3e-7a4b","event_type":"page_view","event_action":"view","timestamp":1793613599123,"metadata":{metadata}}}"#
             );
             let body = format!("{{\"events\":[{}]}}", vec![event; count].join(","));
-            let rounds = 50_000 / count;
+            let rounds = events / count;
             let mut next = 0_u128;
             // The best of several: what is slower was disturbed by others on the machine.
             let mut best = f64::INFINITY;

@@ -160,6 +160,12 @@ impl ReadKeys {
         self
     }
 
+    /// Whether one of these keys is a write key too.
+    #[must_use]
+    pub fn shares_a_key_with(&self, write_keys: &WriteKeys) -> bool {
+        write_keys.0.as_ref().is_some_and(|write| write.keys().any(|digest| self.keys.contains_key(digest)))
+    }
+
     /// Whether there are no keys and only this machine may ask.
     #[must_use]
     pub fn is_open_on_loopback(&self) -> bool {

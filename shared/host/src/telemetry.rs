@@ -38,3 +38,11 @@ pub fn install(level: &str, format: Option<LogFormat>) -> Result<(), TelemetryEr
     installed.map_err(|error| fail(error.to_string()))
 }
 
+
+/// Whether `text` is a level, or a list of levels by module.
+#[must_use]
+pub fn is_level(text: &str) -> bool {
+    let level = |text: &str| ["error", "warn", "info", "debug", "trace"].contains(&text);
+    let part = |part: &str| level(part.rsplit_once('=').map_or(part, |(_, level)| level));
+    text.split(',').all(part) && EnvFilter::try_new(text).is_ok()
+}

@@ -79,7 +79,8 @@ impl<'a> Scanner<'a> {
             let (key, tight) = self.key()?;
             canonical &= tight && key.canonical && members.last().is_none_or(|last| last.key.compare(&key).is_lt());
             let value_start = self.at;
-            let value_canonical = self.value(depth)?;
+            // Most values are texts.
+            let value_canonical = if self.peek() == b'"' { self.text()?.canonical } else { self.value(depth)? };
             if members.len() >= MEMBERS_HELD.max(2 * limit / MEMBER_BYTES) {
                 sort(members);
                 overfull |= members.len() > limit / MEMBER_BYTES;

@@ -29,7 +29,12 @@ impl<'a> Text<'a> {
         if self.escaped || other.escaped {
             self.decode().as_bytes().cmp(other.decode().as_bytes())
         } else {
-            self.raw.as_bytes().cmp(other.raw.as_bytes())
+            let (ours, theirs) = (self.raw.as_bytes(), other.raw.as_bytes());
+            // Most keys differ in their first byte, which saves the call.
+            match (ours.first(), theirs.first()) {
+                (Some(a), Some(b)) if a != b => a.cmp(b),
+                _ => ours.cmp(theirs),
+            }
         }
     }
 }

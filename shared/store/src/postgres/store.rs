@@ -156,8 +156,13 @@ impl PostgresStore {
 
 /// The newest applied migration, `None` where there is none.
 async fn applied(connection: &mut PgConnection) -> Result<Option<i64>, sqlx::Error> {
-    let known: bool =
-        sqlx::query_scalar("SELECT to_regclass('schema_migrations') IS NOT NULL").fetch_one(&mut *connection).await?;
+    // From the catalogue's table, not by `to_regclass`: after waiting for the lock of a migration, that may answer from what
+    // the connection remembers of before.
+    let known: bool = sqlx::query_scalar(
+        "SELECT EXISTS (SELECT FROM pg_tables WHERE schemaname = current_schema() AND tablename = 'schema_migrations')",
+    )
+    .fetch_one(&mut *connection)
+    .await?;
     if !known {
         return Ok(None);
     }
