@@ -287,7 +287,7 @@ mod tests {
         ] {
             assert_eq!(read_subscriptions(text, 32, NOW).unwrap_err().code, code, "{text}");
         }
-        let many = format!("[{}]", vec![r#"{"events":{}}"#; 3].join(","));
+        let many = format!("[{}]", [r#"{"events":{}}"#; 3].join(","));
         assert_eq!(read_subscriptions(&many, 2, NOW).unwrap_err().code, "too_many_subscriptions");
     }
 }

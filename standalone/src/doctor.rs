@@ -89,11 +89,7 @@ impl Findings {
 
     fn wrong(&mut self, what: &str, error: &(dyn Error + 'static)) {
         self.wrong += 1;
-        let (mut told, mut source) = (error.to_string(), error.source());
-        while let Some(cause) = source {
-            told.push_str(&format!(": {cause}"));
-            source = cause.source();
-        }
+        let told = analytics_host::failure::chain(error);
         println!("WRONG  {what}: {told}");
     }
 }

@@ -82,8 +82,6 @@ pub struct Stack {
     pub router: Router,
     /// The queue.
     pub queue: Arc<dyn Queue>,
-    /// The store.
-    pub store: Arc<dyn EventStore>,
     realtime: Arc<Realtime>,
     processor: Processor,
     shutdown: Shutdown,
@@ -103,7 +101,7 @@ impl Stack {
             store.migrate().await?;
         }
         store.check_schema().await?;
-        info!(edition = ?store.edition(), "the store is open");
+        info!(edition = %store.edition(), "the store is open");
         let retention = settle_retention(store.as_ref(), config.work.retention_days).await?;
         let queue: Arc<dyn Queue> = Arc::new(EmbeddedQueue::open(folder.path.join("queue.db"), queue_options(config))?);
         let feed: Arc<dyn Feed> = Arc::new(ProcessFeed::new());
@@ -151,7 +149,7 @@ impl Stack {
         let processor = Processor::new(Arc::clone(&queue), Arc::clone(&store), feed, settings);
         let health = health(&queue, &store, shutdown.clone());
         let router = collector.merge(api).merge(realtime.router()).merge(health.router()).merge(metrics::router());
-        Ok(Self { router, queue, store, realtime, processor, shutdown, _folder: folder })
+        Ok(Self { router, queue, realtime, processor, shutdown, _folder: folder })
     }
 
     /// Runs processor and `serving` until the shutdown, then lets everything end: the edge first, what is queued stays.

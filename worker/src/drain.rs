@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use analytics_host::failure::causes as cause;
 use analytics_messaging::{Consumer, Delivery, Feed, Queue, Receipt};
 use analytics_store::{EventStore, StoreError};
 use tokio_util::sync::CancellationToken;
@@ -158,18 +159,4 @@ async fn pause(wait: Duration, stopping: &CancellationToken) {
 /// How many events an entry holds, for the size of a transaction; an unreadable one counts as one.
 fn events_of(delivery: &Delivery) -> usize {
     analytics_domain::envelope::count_events(&delivery.payload).unwrap_or(1)
-}
-
-/// The error behind an error, as text.
-pub(crate) fn cause(error: &dyn std::error::Error) -> String {
-    let mut text = String::new();
-    let mut next = error.source();
-    while let Some(error) = next {
-        if !text.is_empty() {
-            text.push_str(": ");
-        }
-        text.push_str(&error.to_string());
-        next = error.source();
-    }
-    text
 }

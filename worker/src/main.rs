@@ -12,6 +12,7 @@ use analytics_host::config::{ProcessorConfig, Variables};
 use analytics_host::edge::EdgeLimits;
 use analytics_host::health::{Health, probe};
 use analytics_host::shutdown::{Shutdown, listen_for_signals};
+use analytics_host::failure::chain;
 use analytics_host::{metrics, serve, telemetry};
 use analytics_messaging::redis::{RedisEndpoint, RedisFeed, RedisOptions, RedisQueue};
 use analytics_messaging::{Queue, QueueError};
@@ -77,7 +78,7 @@ struct Servers {
 /// Waits for store and queue, one after the other, and puts the processor together.
 async fn open(config: &ProcessorConfig, servers: &Servers) -> Result<Option<Processor>, Box<dyn Error>> {
     let (store, retention) = open_store(config).await?;
-    info!(edition = ?store.edition(), retention_days = retention.days, "the store is open");
+    info!(edition = %store.edition(), retention_days = retention.days, "the store is open");
     let _ = servers.store.set(Arc::clone(&store));
     let queue = open_queue(config).await?;
     let _ = servers.queue.set(Arc::clone(&queue));
@@ -183,10 +184,4 @@ fn health(servers: &Arc<Servers>, shutdown: Shutdown) -> Health {
         }
     });
     Health::new("processor").until(shutdown).require("redis", redis).require("database", database)
-}
-
-/// An error and what it came from, in one line.
-fn chain(error: &dyn Error) -> String {
-    let sources = std::iter::successors(error.source(), |error| error.source());
-    sources.fold(error.to_string(), |line, source| format!("{line}: {source}"))
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use analytics_domain::EventOutcome;
+use analytics_host::failure::causes;
 use analytics_messaging::Feed;
 use futures::future::join_all;
 use tracing::warn;
@@ -34,7 +35,7 @@ pub async fn publish(feed: &dyn Feed, processed: &Processed<'_>) {
     match tokio::time::timeout(PATIENCE, join_all(told)).await {
         Ok(results) => {
             if let Some(Err(error)) = results.into_iter().find(Result::is_err) {
-                warn!(error = %error, cause = error_cause(&error), "stored events were not told to the live feed");
+                warn!(error = %error, cause = causes(&error), "stored events were not told to the live feed");
             }
         }
         Err(_) => warn!(seconds = PATIENCE.as_secs(), "the live feed takes too long; stored events were not told to it"),
@@ -43,8 +44,4 @@ pub async fn publish(feed: &dyn Feed, processed: &Processed<'_>) {
 
 fn is_news(batch: &ProcessedBatch<'_>, outcome: EventOutcome) -> bool {
     outcome == EventOutcome::Stored || batch.attempt > 1 && outcome == EventOutcome::Duplicate
-}
-
-fn error_cause(error: &dyn std::error::Error) -> String {
-    error.source().map(ToString::to_string).unwrap_or_default()
 }

@@ -3,12 +3,13 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use analytics_host::failure::causes as cause;
 use analytics_domain::{Batch, DeadLetter};
 use analytics_store::{FailedEvent, Ingest, IngestBatch, StoreError};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::drain::{Drain, cause};
+use crate::drain::Drain;
 use crate::poison::find_refused;
 
 /// How often requests are looked for.

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use analytics_host::failure::causes as cause;
 use analytics_store::Maintenance;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::drain::{Drain, cause};
+use crate::drain::Drain;
 
 /// How often the store and the queue are tended.
 const PERIOD: Duration = Duration::from_secs(300);

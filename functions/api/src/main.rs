@@ -14,6 +14,7 @@ use analytics_host::edge::EdgeLimits;
 use analytics_host::health::{Health, probe};
 use analytics_host::problem::Problem;
 use analytics_host::shutdown::{Shutdown, listen_for_signals};
+use analytics_host::failure::chain;
 use analytics_host::{metrics, serve, telemetry};
 use analytics_messaging::process::ProcessCache;
 use analytics_messaging::redis::{RedisCache, RedisEndpoint, RedisOptions, RedisQueue};
@@ -108,7 +109,7 @@ async fn open(config: &ApiConfig, cache: Arc<dyn Cache>, opened: &OnceLock<Opene
             Err(error) => return Err(error),
         }
     };
-    info!(edition = ?store.edition(), retention_days = retention.days, "the store is open");
+    info!(edition = %store.edition(), retention_days = retention.days, "the store is open");
     let deps = ApiDeps {
         store: Arc::clone(&store),
         cache,
@@ -179,10 +180,4 @@ fn health(opened: &Arc<OnceLock<Opened>>, cache: &Arc<dyn Cache>, shutdown: Shut
         async move { cache.check().await.map_err(|error| error.to_string()) }
     });
     Health::new("api").until(shutdown).require("database", database).prefer("redis", redis)
-}
-
-/// An error and what it came from, in one line.
-fn chain(error: &dyn Error) -> String {
-    let sources = std::iter::successors(error.source(), |error| error.source());
-    sources.fold(error.to_string(), |line, source| format!("{line}: {source}"))
 }

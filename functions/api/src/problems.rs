@@ -2,6 +2,7 @@
 
 use analytics_host::keys::{ReadKeys, Scope};
 use analytics_host::problem::Problem;
+use analytics_host::failure::causes;
 use analytics_query::{QueryError, QueryErrorCode};
 use analytics_store::{AnswerError, StoreError};
 use axum::extract::rejection::BytesRejection;
@@ -152,14 +153,4 @@ pub(crate) fn answer(failure: AnswerError) -> Problem {
         AnswerError::Query(error) => query(error),
         AnswerError::Store(error) => store(error),
     }
-}
-
-fn causes(error: &dyn std::error::Error) -> String {
-    let mut text = Vec::new();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text.push(cause.to_string());
-        next = cause.source();
-    }
-    text.join(": ")
 }

@@ -12,6 +12,7 @@ use analytics_host::config::{CollectorConfig, Variables};
 use analytics_host::edge::EdgeLimits;
 use analytics_host::health::{Health, probe};
 use analytics_host::shutdown::{Shutdown, listen_for_signals};
+use analytics_host::failure::chain;
 use analytics_host::{config, metrics, serve, telemetry};
 use analytics_messaging::redis::{RedisOptions, RedisQueue};
 use analytics_messaging::{Durability, Queue, QueueError};
@@ -110,15 +111,4 @@ fn health(queue: &LateQueue, config: &CollectorConfig, shutdown: Shutdown) -> He
         }
     });
     Health::new(config::Role::Collector).until(shutdown).require("redis", writable).prefer("redis", durable)
-}
-
-/// An error and what it came from, in one line.
-fn chain(error: &dyn Error) -> String {
-    let mut line = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        line = format!("{line}: {error}");
-        source = error.source();
-    }
-    line
 }

@@ -1,5 +1,6 @@
 //! The realtime role on real sockets, over the real feeds.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+#![allow(clippy::print_stderr, reason = "figures are told to whoever runs a test by hand")]
 
 mod access;
 mod crowd;

@@ -7,6 +7,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use analytics_domain::Project;
+use axum::Router;
+use axum::extract::Request;
+use axum::middleware::{Next, from_fn};
+use axum::response::IntoResponse as _;
 use http::{HeaderMap, StatusCode, header};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
@@ -45,6 +49,14 @@ fn digest(key: &str) -> Digested {
     Sha256::digest(key.as_bytes()).into()
 }
 
+/// The length of a key, in characters.
+const KEY_LENGTH: std::ops::RangeInclusive<usize> = 16..=128;
+
+/// What is filed under a client's key; a text too long to be one is not digested.
+fn look_up<'k, T>(keys: &'k HashMap<Digested, T>, key: &str) -> Option<&'k T> {
+    KEY_LENGTH.contains(&key.len()).then(|| keys.get(&digest(key))).flatten()
+}
+
 const KEY_RULE: &str = "is not 16 to 128 of [A-Za-z0-9_-]";
 
 /// Reads a comma-separated list; `part` gets the fields between colons behind the key.
@@ -59,7 +71,7 @@ fn parse_list<T>(
         let fields: Vec<&str> = item.split(':').collect();
         let key = fields[0];
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
-        if !(16..=128).contains(&key.len()) || !key.bytes().all(allowed) {
+        if !KEY_LENGTH.contains(&key.len()) || !key.bytes().all(allowed) {
             return Err(fail(KEY_RULE));
         }
         let value = part(&fields[1..]).map_err(fail)?;
@@ -105,7 +117,7 @@ impl WriteKeys {
     /// 401 `unknown_key` where keys are set and this is none of them.
     pub fn project(&self, key: Option<&str>) -> Result<Project, Problem> {
         let Some(keys) = &self.0 else { return Ok(Project::default()) };
-        key.and_then(|key| keys.get(&digest(key)).cloned()).ok_or_else(|| {
+        key.and_then(|key| look_up(keys, key)).cloned().ok_or_else(|| {
             let detail = "send a write key as Authorization: Bearer KEY, X-Write-Key: KEY, or ?key=KEY";
             Problem::new(StatusCode::UNAUTHORIZED, "unknown_key", detail)
         })
@@ -160,12 +172,6 @@ impl ReadKeys {
         self
     }
 
-    /// Whether one of these keys is a write key too.
-    #[must_use]
-    pub fn shares_a_key_with(&self, write_keys: &WriteKeys) -> bool {
-        write_keys.0.as_ref().is_some_and(|write| write.keys().any(|digest| self.keys.contains_key(digest)))
-    }
-
     /// Whether there are no keys and only this machine may ask.
     #[must_use]
     pub fn is_open_on_loopback(&self) -> bool {
@@ -188,20 +194,47 @@ impl ReadKeys {
     pub fn grant_key(&self, key: Option<&str>, headers: &HeaderMap, needed: Scope) -> Result<Grant, Problem> {
         if self.open_on_loopback {
             check_loopback(headers)?;
+            self.refuse_write_key(key)?;
             return Ok(Grant { project: Project::default(), scope: Scope::Admin });
         }
-        let found = key.map(digest).and_then(|digest| self.keys.get(&digest));
-        match found {
+        match key.and_then(|key| look_up(&self.keys, key)) {
             Some(grant) if grant.scope >= needed => Ok(grant.clone()),
             Some(_) => Err(forbidden("this key may only read; an admin key is needed here")),
-            None if key.is_some() && !self.write_keys.is_open() && self.write_keys.project(key).is_ok() => {
-                Err(forbidden("this is a write key; it sends events and asks nothing"))
-            }
             None => {
+                self.refuse_write_key(key)?;
                 let detail = "send an API key as Authorization: Bearer KEY or X-API-Key: KEY";
                 Err(Problem::new(StatusCode::UNAUTHORIZED, "unknown_key", detail))
             }
         }
+    }
+}
+
+impl ReadKeys {
+    /// Holds every route of a role without keys to the rule of [`ReadKeys::open_on_loopback`], those too that ask for no
+    /// grant: health, metrics, the dashboard's page. With keys, nothing changes. `/collect` is not to be among the routes.
+    #[must_use]
+    pub fn guard(&self, router: Router) -> Router {
+        if !self.open_on_loopback {
+            return router;
+        }
+        router.layer(from_fn(async |request: Request, next: Next| match check_loopback(request.headers()) {
+            Ok(()) => next.run(request).await,
+            Err(problem) => problem.into_response(),
+        }))
+    }
+
+    /// Whether some key is in both lists.
+    #[must_use]
+    pub fn shares_a_key_with(&self, write_keys: &WriteKeys) -> bool {
+        write_keys.0.as_ref().is_some_and(|write_keys| self.keys.keys().any(|key| write_keys.contains_key(key)))
+    }
+
+    fn refuse_write_key(&self, key: Option<&str>) -> Result<(), Problem> {
+        let known = |write_keys: &HashMap<Digested, Project>| key.is_some_and(|key| look_up(write_keys, key).is_some());
+        if self.write_keys.0.as_deref().is_some_and(known) {
+            return Err(forbidden("this is a write key; it sends events and asks nothing"));
+        }
+        Ok(())
     }
 }
 
@@ -224,53 +257,58 @@ fn forbidden(detail: &str) -> Problem {
     Problem::new(StatusCode::FORBIDDEN, "forbidden_scope", detail)
 }
 
-/// Headers that a proxy adds: what comes with one did not come straight from this machine's user.
-const FORWARDING: [&str; 7] =
-    ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip", "cf-connecting-ip"];
+/// Headers that proxies add, besides those that begin with [`FORWARDED_PREFIX`]: what comes with one did not come straight
+/// from this machine's user.
+const FORWARDING: [&str; 9] = [
+    "forwarded",
+    "via",
+    "x-real-ip",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "x-original-host",
+    "true-client-ip",
+    "cf-connecting-ip",
+    "fastly-client-ip",
+];
+
+/// `X-Forwarded-For`, `-Host`, `-Proto` and what else proxies have thought of.
+const FORWARDED_PREFIX: &str = "x-forwarded-";
 
 /// A server without keys listens on loopback, and a web page or a proxy can still reach it there: a page through a name
-/// that points to 127.0.0.1, a proxy by forwarding. Both are told by their headers.
+/// that points to 127.0.0.1 or by asking across origins, a proxy by forwarding. All are told by their headers.
 fn check_loopback(headers: &HeaderMap) -> Result<(), Problem> {
-    let mut hosts = headers.get_all(header::HOST).iter();
-    let host_is_loopback = match (hosts.next(), hosts.next()) {
-        (Some(host), None) => host.to_str().is_ok_and(is_loopback_authority),
+    let only = |name: header::HeaderName| {
+        let mut values = headers.get_all(name).iter().map(|value| value.to_str().unwrap_or_default());
+        (values.next(), values.next().is_none())
+    };
+    let (host, one_host) = only(header::HOST);
+    let host = host.filter(|host| one_host && is_loopback_authority(host));
+    let forwarded =
+        headers.keys().any(|name| name.as_str().starts_with(FORWARDED_PREFIX) || FORWARDING.contains(&name.as_str()));
+    let own_origin = match (only(header::ORIGIN), host) {
+        ((None, _), _) => true,
+        // A page of another server on this machine is foreign as well: another port, or another of its names.
+        ((Some(origin), true), Some(host)) => {
+            origin.strip_prefix("http://").is_some_and(|authority| authority.eq_ignore_ascii_case(host))
+        }
         _ => false,
     };
-    let forwarded = FORWARDING.iter().any(|name| headers.contains_key(*name));
-    let foreign = headers.get_all(header::ORIGIN).iter().any(|origin| {
-        let authority = origin.to_str().ok().and_then(|origin| origin.split_once("://")).map(|(_, authority)| authority);
-        !authority.is_some_and(|authority| is_loopback_authority(authority) && same_port(authority, headers))
-    });
-    if host_is_loopback && !forwarded && !foreign {
+    if host.is_some() && !forwarded && own_origin {
         return Ok(());
     }
-    let detail = "no API_KEYS are set, so only this machine may ask, straight and by localhost, 127.0.0.1 or [::1]; set API_KEYS to let others ask";
+    let detail = "no API_KEYS are set, so only this machine may ask, straight and by localhost, 127.0.0.1 or [::1]; set API_KEYS \
+                  to let others ask";
     Err(Problem::new(StatusCode::FORBIDDEN, "loopback_only", detail))
 }
 
+/// `localhost`, `127.0.0.1` or `[::1]`, with or without a port.
 fn is_loopback_authority(authority: &str) -> bool {
-    let host = match authority.strip_prefix('[') {
-        Some(rest) => match rest.split_once(']') {
-            Some((host, port)) if port.is_empty() || is_port(port) => host,
-            _ => return false,
-        },
-        None => match authority.split_once(':') {
-            Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
-            Some(_) => return false,
-            None => authority,
-        },
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, port),
+        _ => (authority, ""),
     };
-    host.eq_ignore_ascii_case("localhost") || host == "127.0.0.1" || host == "::1"
-}
-
-fn is_port(text: &str) -> bool {
-    text.strip_prefix(':').is_some_and(|port| port.bytes().all(|byte| byte.is_ascii_digit()))
-}
-
-/// A page of another local server is foreign too.
-fn same_port(origin: &str, headers: &HeaderMap) -> bool {
-    let port = |authority: &str| authority.rsplit_once(':').map(|(_, port)| port.to_owned()).unwrap_or_default();
-    headers.get(header::HOST).and_then(|host| host.to_str().ok()).is_some_and(|host| port(host) == port(origin))
+    let known = host.eq_ignore_ascii_case("localhost") || host == "127.0.0.1" || host == "[::1]";
+    known && port.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 #[cfg(test)]
@@ -318,6 +356,38 @@ mod tests {
     }
 
     #[test]
+    fn a_key_is_read_from_either_header_and_its_length_is_bounded() {
+        let longest = "k".repeat(128);
+        let keys = ReadKeys::parse(&format!("{KEY},{longest}")).unwrap();
+        let code = |pairs: &[(&'static str, &str)]| keys.grant(&headers(pairs), Scope::Read).err().map(|problem| problem.code());
+        for fine in [
+            [("authorization", format!("Bearer {KEY}"))],
+            [("authorization", format!("bEaReR  {KEY} "))],
+            [("authorization", format!("Bearer {longest}"))],
+            [("x-api-key", format!(" {KEY} "))],
+        ] {
+            assert_eq!(code(&[(fine[0].0, &fine[0].1)]), None, "{fine:?}");
+        }
+        for unknown in ["", "Bearer", "Bearer ", "Basic YWJj", KEY] {
+            assert_eq!(code(&[("authorization", unknown)]), Some("unknown_key"), "{unknown}");
+        }
+        assert_eq!(code(&[("authorization", "Basic YWJj"), ("x-api-key", KEY)]), None, "a proxy's own login is passed over");
+        assert_eq!(code(&[("x-api-key", &"k".repeat(60_000))]), Some("unknown_key"));
+        assert!(ReadKeys::parse(&"k".repeat(129)).is_err() && ReadKeys::parse(&"k".repeat(15)).is_err());
+    }
+
+    #[test]
+    fn a_write_key_asks_nothing_even_where_no_key_is_needed() {
+        let write = WriteKeys::parse("write_key_0123456:shop").unwrap();
+        let keys = ReadKeys::open_on_loopback().with_write_keys(&write);
+        let asks = |key: &str| keys.grant(&headers(&[("host", "localhost"), ("x-api-key", key)]), Scope::Read);
+        assert_eq!(asks("write_key_0123456").unwrap_err().code(), "forbidden_scope");
+        assert_eq!(asks("any_other_key_01234").unwrap().scope, Scope::Admin);
+        assert!(ReadKeys::parse("write_key_0123456").unwrap().shares_a_key_with(&write));
+        assert!(!ReadKeys::parse(KEY).unwrap().shares_a_key_with(&write));
+    }
+
+    #[test]
     fn without_keys_only_this_machine_asks() {
         let keys = ReadKeys::open_on_loopback();
         let asks = |pairs: &[(&'static str, &str)]| keys.grant(&headers(pairs), Scope::Admin).is_ok();
@@ -329,11 +399,11 @@ mod tests {
         }
         assert!(!asks(&[]));
         assert!(!asks(&[("host", "localhost"), ("host", "evil.example")]));
-        for name in FORWARDING {
+        for name in FORWARDING.into_iter().chain(["x-forwarded-for", "x-forwarded-host", "x-forwarded-anything"]) {
             assert!(!asks(&[("host", "localhost:4000"), (name, "127.0.0.1")]), "{name}");
         }
         assert!(asks(&[("host", "localhost:4000"), ("origin", "http://localhost:4000")]));
-        for origin in ["https://evil.example", "null", "http://localhost:3000", "http://localhost"] {
+        for origin in ["https://evil.example", "null", "http://localhost:3000", "http://localhost", "https://localhost:4000", "http://127.0.0.1:4000", "http://localhost:4000.evil.example", ""] {
             assert!(!asks(&[("host", "localhost:4000"), ("origin", origin)]), "{origin}");
         }
     }

@@ -10,6 +10,7 @@ pub mod clock;
 pub mod config;
 pub mod cors;
 pub mod edge;
+pub mod failure;
 pub mod health;
 pub mod keys;
 pub mod metrics;

@@ -35,6 +35,18 @@ pub enum Edition {
     },
 }
 
+/// `TimescaleDB 2.19.3 (Apache 2)`, `PostgreSQL 15.18`, `SQLite 3.51.3`.
+impl std::fmt::Display for Edition {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::TimescaleCommunity { version } => write!(f, "TimescaleDB {version} (community)"),
+            Self::TimescaleApache { version } => write!(f, "TimescaleDB {version} (Apache 2)"),
+            Self::Postgres { version } => write!(f, "PostgreSQL {version}"),
+            Self::Sqlite { version } => write!(f, "SQLite {version}"),
+        }
+    }
+}
+
 /// A batch and what is already known of its events.
 #[derive(Debug, Clone)]
 pub struct IngestBatch<'a> {

@@ -3,7 +3,9 @@
 mod bodies;
 mod drain;
 mod harness;
+mod pages;
 mod refusals;
 mod requests;
+mod settings;
 mod signals;
 mod slowness;

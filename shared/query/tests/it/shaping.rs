@@ -105,6 +105,20 @@ fn what_the_retention_cut_off_does_not_move_the_pairs() {
     assert_eq!(found[5..], [Some(vec![Figure::Count(4)]), Some(vec![Figure::Count(0)])]);
 }
 
+/// A bucket that has begun is there, also where the range has not.
+#[test]
+fn a_range_that_is_yet_to_come() {
+    let ask = |range: Value, interval: &str| {
+        let value = json!({"metrics": ["events"], "dimensions": [interval], "date_range": range});
+        shape(&value, vec![vec![]]).results.len()
+    };
+    let soon = json!(["2026-11-12T12:30:00Z", "2026-11-12T13:30:00Z"]);
+    assert_eq!(ask(soon.clone(), "time:day"), 1);
+    assert_eq!(ask(soon.clone(), "time:hour"), 1);
+    assert_eq!(ask(soon, "time:minute"), 0);
+    assert_eq!(ask(json!(["2027-01-01", "2027-01-02"]), "time:day"), 0);
+}
+
 /// A range compared with that is wholly gone costs no buckets for the time since.
 #[test]
 fn nothing_is_left_to_compare_with() {

@@ -82,6 +82,12 @@ impl Begin {
         ))
     }
 
+    /// A transaction of events: as [`Begin::writing`], and ids are always looked up by their index, also while the server
+    /// has not counted yet how large the tables have become.
+    pub(super) fn storing(timeout: Duration, force_flush: bool) -> Self {
+        Self(Self::writing(timeout, force_flush).0 + "; SET LOCAL enable_seqscan = off")
+    }
+
     /// A transaction that reads; the server notices within a second that nobody waits for it any more.
     pub(super) fn reading(timeout: Duration) -> Self {
         Self(format!(

@@ -6,23 +6,44 @@
 use sqlx::postgres::PgConnection;
 
 use super::values::wire;
-use crate::settlement::FreshRow;
+use crate::settlement::{FreshRow, Key};
 
-const STATEMENT: &str = "COPY raw_events (id, project, session_id, user_id, event_type, event_action, metadata, \
+const KEYS: &str = "COPY event_ids (id, project) FROM STDIN (FORMAT binary)";
+const ROWS: &str = "COPY raw_events (id, project, session_id, user_id, event_type, event_action, metadata, \
                          timestamp, created_at) FROM STDIN (FORMAT binary)";
 
 /// Signature, flags, length of the header's extension.
 const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 const TRAILER: [u8; 2] = (-1_i16).to_be_bytes();
-const FIELDS: [u8; 2] = 9_i16.to_be_bytes();
+const KEY_FIELDS: [u8; 2] = 2_i16.to_be_bytes();
+const ROW_FIELDS: [u8; 2] = 9_i16.to_be_bytes();
 const NULL: [u8; 4] = (-1_i32).to_be_bytes();
 
 /// Bytes of one message: the server works on it while the next is encoded.
 const PIECE: usize = 64 * 1024;
 
+/// Sends keys into `event_ids`, in their order.
+pub(super) async fn copy_keys(connection: &mut PgConnection, keys: &[Key<'_>]) -> Result<(), sqlx::Error> {
+    copy(connection, KEYS, keys, |piece, (id, project)| {
+        piece.extend_from_slice(&KEY_FIELDS);
+        field(piece, id.as_bytes());
+        field(piece, project.as_bytes());
+    })
+    .await
+}
+
 /// Sends rows into `raw_events`.
 pub(super) async fn copy_rows(connection: &mut PgConnection, rows: &[FreshRow<'_>]) -> Result<(), sqlx::Error> {
-    let mut copy = connection.copy_in_raw(STATEMENT).await?;
+    copy(connection, ROWS, rows, encode_row).await
+}
+
+async fn copy<R>(
+    connection: &mut PgConnection,
+    statement: &'static str,
+    rows: &[R],
+    encode: impl Fn(&mut Vec<u8>, &R),
+) -> Result<(), sqlx::Error> {
+    let mut copy = connection.copy_in_raw(statement).await?;
     let mut piece = Vec::with_capacity(PIECE + 4 * 1024);
     piece.extend_from_slice(HEADER);
     for row in rows {
@@ -37,9 +58,9 @@ pub(super) async fn copy_rows(connection: &mut PgConnection, rows: &[FreshRow<'_
     copy.finish().await.map(|_| ())
 }
 
-fn encode(piece: &mut Vec<u8>, row: &FreshRow<'_>) {
+fn encode_row(piece: &mut Vec<u8>, row: &FreshRow<'_>) {
     let event = row.event;
-    piece.extend_from_slice(&FIELDS);
+    piece.extend_from_slice(&ROW_FIELDS);
     field(piece, event.id.as_bytes());
     field(piece, row.project.as_bytes());
     field(piece, event.session_id.as_bytes());

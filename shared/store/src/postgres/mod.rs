@@ -1,8 +1,8 @@
 //! The store on PostgreSQL 15 and later, with or without TimescaleDB.
 //!
-//! One transaction of events is four exchanges: begin with the transaction's limits, the ids (which tell what is fresh), a
-//! binary COPY of the fresh rows, one statement for all that is counted, commit. A call that is dropped half-way closes its
-//! connection: nothing of it is stored, and no later call meets its leftovers.
+//! One transaction of events: begin with the transaction's limits, a look which ids are known, a binary COPY of those that are
+//! not, a binary COPY of the fresh rows, one statement for all that is counted, commit. A call that is dropped half-way closes
+//! its connection: nothing of it is stored, and no later call meets its leftovers.
 
 mod connection;
 mod copy;

@@ -29,6 +29,7 @@ pub struct PostgresStore {
     connect: PgConnectOptions,
     edition: Arc<RwLock<Edition>>,
     writing: Begin,
+    storing: Begin,
     reading: Begin,
     statement_timeout: Duration,
 }
@@ -86,6 +87,7 @@ impl PostgresStore {
             connect,
             edition: Arc::new(RwLock::new(server.edition)),
             writing: Begin::writing(WRITE_TIMEOUT, server.commits_late),
+            storing: Begin::storing(WRITE_TIMEOUT, server.commits_late),
             reading,
             statement_timeout: options.statement_timeout,
         })
@@ -214,11 +216,11 @@ impl EventStore for PostgresStore {
         retention: Retention,
         now: Timestamp,
     ) -> Result<Vec<BatchOutcome>, StoreError> {
-        ingest::ingest(&self.primary, &self.writing, work, retention, now, true).await
+        ingest::ingest(&self.primary, &self.storing, work, retention, now, true).await
     }
 
     async fn probe(&self, work: &Ingest<'_>, retention: Retention, now: Timestamp) -> Result<(), StoreError> {
-        ingest::ingest(&self.primary, &self.writing, work, retention, now, false).await.map(|_| ())
+        ingest::ingest(&self.primary, &self.storing, work, retention, now, false).await.map(|_| ())
     }
 
     async fn select(&self, statement: &Statement) -> Result<Vec<Row>, StoreError> {
