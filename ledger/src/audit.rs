@@ -268,3 +268,96 @@ fn compare_sums(book: &Book, holdings: &Holdings, found: &mut Balance) {
         found.violations.push(format!("the receipt account took {accepted} events; clients know of {least} to {most}"));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+    use rand::rngs::StdRng;
+
+    use super::*;
+    use crate::book::Answer;
+
+    /// Three acknowledged events, two open ones of which one is stored, and what an honest system says of them.
+    fn honest() -> (Book, Holdings) {
+        let mut random = StdRng::seed_from_u64(1);
+        let events: Vec<Event> = (0..5).map(|_| Event::random(&mut random, 1_700_000_000_000_000)).collect();
+        let mut book = Book::default();
+        book.announce(&events);
+        book.record(&events[..3], Answer::Acknowledged, Duration::from_secs(1));
+        book.record(&events[..3], Answer::Acknowledged, Duration::from_secs(2));
+        book.record(&events[3..], Answer::Unanswered, Duration::from_secs(3));
+        let received = json!({ "accepted": 7, "stored": 4, "duplicate": 3, "expired": 0, "dead_lettered": 0 });
+        let integrity = json!({
+            "in_flight": 0, "drift": 0, "received": [received], "rollups": [{ "raw": 1, "rollup": 1 }, { "raw": 3, "rollup": 3 }],
+        });
+        let stored = events[..4].iter().map(Event::to_json).collect();
+        (book, Holdings { stored, integrity, counted: Some(4) })
+    }
+
+    fn broken(change: impl FnOnce(&mut Book, &mut Holdings)) -> Balance {
+        let (mut book, mut holdings) = honest();
+        change(&mut book, &mut holdings);
+        balance(&book, &holdings)
+    }
+
+    #[test]
+    fn an_honest_system_balances() {
+        assert_eq!(broken(|_, _| {}), Balance { open_stored: 1, ..Balance::default() });
+    }
+
+    #[test]
+    fn each_kind_of_difference_is_found() {
+        let lost = broken(|_, holdings| drop(holdings.stored.remove(0)));
+        assert_eq!((lost.missing, lost.violations.is_empty()), (1, false));
+        assert!(lost.violations[0].contains("acknowledged at 1.000 s"), "{lost:?}");
+        let repeated = broken(|_, holdings| holdings.stored.push(holdings.stored[0].clone()));
+        assert_eq!((repeated.repeated, repeated.violations.is_empty()), (1, false));
+        let invented = broken(|_, holdings| holdings.stored[3]["id"] = Uuid::from_u128(7).to_string().into());
+        assert_eq!((invented.invented, invented.missing, invented.violations.is_empty()), (1, 0, false));
+        let changed = broken(|_, holdings| holdings.stored[0]["metadata"]["number"] = 1_000_001.into());
+        assert_eq!((changed.changed, changed.missing, changed.violations.is_empty()), (1, 0, false));
+    }
+
+    #[test]
+    fn an_open_event_may_be_there_or_not_but_never_twice() {
+        let twice = broken(|_, holdings| holdings.stored.push(holdings.stored[3].clone()));
+        assert_eq!(twice.repeated, 1);
+        let absent = broken(|_, holdings| {
+            holdings.stored.pop();
+            holdings.counted = Some(3);
+            holdings.integrity["rollups"][1]["raw"] = 2.into();
+            holdings.integrity["received"][0]["stored"] = 3.into();
+            holdings.integrity["received"][0]["accepted"] = 6.into();
+        });
+        assert_eq!(absent, Balance::default());
+    }
+
+    #[test]
+    fn each_sum_is_compared() {
+        let cases: [(&str, &str, Value); 7] = [
+            ("/drift", "rollups drift", 1.into()),
+            ("/drift", "rollups drift: unknown", Value::Null),
+            ("/rollups/0/raw", "raw rows in integrity", 2.into()),
+            ("/received/0/stored", "stored in the receipt account", 5.into()),
+            ("/received/0/dead_lettered", "dead letters", 1.into()),
+            ("/received/0/expired", "expired", 1.into()),
+            ("/received/0/duplicate", "accepted is not the sum", 2.into()),
+        ];
+        for (place, sentence, value) in cases {
+            let found = broken(|_, holdings| *holdings.integrity.pointer_mut(place).unwrap() = value);
+            assert!(found.violations.iter().any(|violation| violation.contains(sentence)), "{place}: {found:?}");
+        }
+        let counted = broken(|_, holdings| holdings.counted = Some(5));
+        assert_eq!(counted.violations.len(), 1, "{counted:?}");
+        // Eight were sent; a receipt account of nine or of five holds more or less than clients can know of.
+        for (accepted, duplicate) in [(9, 5), (5, 1)] {
+            let found = broken(|_, holdings| {
+                holdings.integrity["received"][0]["accepted"] = accepted.into();
+                holdings.integrity["received"][0]["duplicate"] = duplicate.into();
+            });
+            assert!(found.violations.iter().any(|violation| violation.contains("clients know of 6 to 8")), "{found:?}");
+        }
+        let wrong = broken(|book, _| book.complain("a valid batch was answered 400".to_owned()));
+        assert_eq!(wrong.violations, ["a valid batch was answered 400"]);
+    }
+}

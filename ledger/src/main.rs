@@ -40,6 +40,9 @@ struct Arguments {
     /// The folder of the programs; else the one that this program is in.
     #[arg(long)]
     programs: Option<PathBuf>,
+    /// Another `processor` than the folder's; with `--prove`, the broken one, which is then not built.
+    #[arg(long)]
+    processor: Option<PathBuf>,
     /// Where the logs of a red run are put.
     #[arg(long)]
     logs: Option<PathBuf>,
@@ -104,7 +107,7 @@ async fn check(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         Forms::Roles => &[Form::Roles],
         Forms::Both => &[Form::Single, Form::Roles],
     };
-    let programs = Programs::of(programs(arguments)?);
+    let programs = Programs { processor: processor(arguments)?, ..Programs::of(programs(arguments)?) };
     let mut runs = 0;
     let mut red = Vec::new();
     for seed in arguments.seed..arguments.seed.saturating_add(arguments.seeds) {
@@ -124,8 +127,11 @@ async fn check(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
 }
 
 async fn prove(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
-    let processor = build_broken_processor()?;
-    let programs = Programs { processor: Some(processor), ..Programs::of(programs(arguments)?) };
+    let broken = match processor(arguments)? {
+        Some(broken) => broken,
+        None => build_broken_processor()?,
+    };
+    let programs = Programs { processor: Some(broken), ..Programs::of(programs(arguments)?) };
     for seed in arguments.seed..arguments.seed.saturating_add(PROOF_SEEDS) {
         let report = run_seed(arguments, seed, Form::Roles, Edition::Plain15, programs.clone()).await?;
         // Anything else that is red would prove nothing about lost events.
@@ -168,6 +174,10 @@ fn build_broken_processor() -> Result<PathBuf, Box<dyn Error>> {
         return Err(format!("the processor with {FAULT} cannot be built: cargo ended with {status}").into());
     }
     Ok(target.join("debug/processor"))
+}
+
+fn processor(arguments: &Arguments) -> std::io::Result<Option<PathBuf>> {
+    arguments.processor.as_deref().map(std::path::absolute).transpose()
 }
 
 fn programs(arguments: &Arguments) -> Result<PathBuf, Box<dyn Error>> {

@@ -148,7 +148,8 @@ impl Stack {
         };
         let processor = Processor::new(Arc::clone(&queue), Arc::clone(&store), feed, settings);
         let health = health(&queue, &store, shutdown.clone());
-        let router = collector.merge(api).merge(realtime.router()).merge(health.router()).merge(metrics::router());
+        let asking = api.merge(realtime.router()).merge(health.router()).merge(metrics::router());
+        let router = collector.merge(config.keys.guard(asking));
         Ok(Self { router, queue, realtime, processor, shutdown, _folder: folder })
     }
 

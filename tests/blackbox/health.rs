@@ -38,6 +38,8 @@ async fn a_stop_loses_nothing(form: Form) {
     for (_, role) in &mut deployment.parts().roles {
         role.restart().unwrap();
     }
+    // The same project over new connections.
+    let tenant = deployment.tenant_number(0);
     tenant.settled(200).await;
 }
 
@@ -54,6 +56,8 @@ async fn a_kill_loses_nothing(form: Form) {
     for (_, role) in &mut deployment.parts().roles {
         role.restart().unwrap();
     }
+    // The same project over new connections.
+    let tenant = deployment.tenant_number(0);
     tenant.settled(200).await;
     let answer = tenant.get("/api/integrity").await.expect_status(200);
     assert_eq!(answer.body["drift"], 0, "{}", answer.text);

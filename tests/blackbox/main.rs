@@ -29,6 +29,7 @@ mod agreement;
 mod collect;
 mod corpus;
 mod health;
+mod ledger;
 mod metrics;
 mod query;
 mod realtime;

@@ -60,6 +60,13 @@ enum Chore {
         #[arg(long)]
         check: bool,
     },
+    /// Prove under kills that every acknowledged event is stored exactly once; `cargo xtask ledger --help` says how.
+    #[command(disable_help_flag = true)]
+    Ledger {
+        /// Handed on to the ledger program.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Run a benchmark of `bench/`, built for release; `cargo xtask bench --help` lists them.
     #[command(disable_help_flag = true)]
     Bench {
@@ -90,6 +97,14 @@ fn run(workspace: &Workspace, chore: Chore) -> Result<(), Failure> {
         }
         Chore::Tidy { rules: false } => tidy::run(workspace),
         Chore::Docs { check } => reference::run(workspace, check),
+        Chore::Ledger { arguments } => {
+            // It runs the programs that lie beside it.
+            steps::build(workspace)?;
+            command::Command::cargo(workspace)
+                .arguments(["run", "--quiet", "--package", "analytics-ledger", "--"])
+                .arguments(arguments)
+                .run()
+        }
         Chore::Bench { arguments } => command::Command::cargo(workspace)
             .arguments(["run", "--release", "--package", "analytics-bench", "--"])
             .arguments(arguments)

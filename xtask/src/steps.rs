@@ -89,13 +89,18 @@ fn take(workspace: &Workspace, step: Step, arguments: &[String], tally: &mut Tal
             cargo().arguments(["doc", "--workspace", "--no-deps"]).variable("RUSTDOCFLAGS", "--deny warnings").run()
         }
         Step::Docs => reference::run(workspace, true),
-        Step::Build => cargo().arguments(["build", "--workspace", "--bins"]).run(),
+        Step::Build => build(workspace),
         Step::Test => {
             let everything = if arguments.is_empty() { vec!["--workspace".to_owned()] } else { arguments.to_vec() };
             // All failures of a run are worth seeing, so one failing program does not stop the others.
             cargo().arguments(["test", "--no-fail-fast"]).arguments(everything).lines(|line| tally.count(line))
         }
     }
+}
+
+/// Builds every program.
+pub(crate) fn build(workspace: &Workspace) -> Result<(), Failure> {
+    Command::cargo(workspace).arguments(["build", "--workspace", "--bins"]).run()
 }
 
 /// Puts what the tests need on this machine.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use analytics_api::answering::Flights;
 use analytics_api::{ApiDeps, router};
 use analytics_domain::Retention;
+use analytics_host::client::ClientAddress;
 use analytics_host::clock::SystemClock;
 use analytics_host::config::{ApiConfig, Variables};
 use analytics_host::edge::EdgeLimits;
@@ -89,12 +90,24 @@ struct Opened {
 /// The port is open before the store is: until then every question is told to come again.
 async fn late(opened: Option<&Opened>, request: Request) -> Response {
     match opened {
-        Some(opened) => opened.router.clone().oneshot(request).await.into_response(),
+        Some(opened) => opened.router.clone().oneshot(unrouted(request)).await.into_response(),
         None => {
             let detail = "the store has not answered since the start; ask again in a moment";
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", detail).retry_after(2).into_response()
         }
     }
+}
+
+/// The request as the edge handed it over: what the outer route knows of its path would confuse the inner one.
+fn unrouted(request: Request) -> Request {
+    let (parts, body) = request.into_parts();
+    let mut fresh = Request::new(body);
+    (*fresh.method_mut(), *fresh.uri_mut(), *fresh.version_mut()) = (parts.method, parts.uri, parts.version);
+    *fresh.headers_mut() = parts.headers;
+    if let Some(client) = parts.extensions.get::<ClientAddress>() {
+        fresh.extensions_mut().insert(*client);
+    }
+    fresh
 }
 
 /// Opens the store as soon as it answers and has its schema.

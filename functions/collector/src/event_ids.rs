@@ -35,7 +35,6 @@ impl EventIds {
     /// Ids for one batch that was received at `received_at`, all above those of every batch before.
     ///
     /// It gives up to 1,001 ids: one a possible event, and one for the batch.
-    #[must_use]
     pub fn batch(&self, received_at: Timestamp) -> impl FnMut() -> Uuid + use<> {
         let millis = u64::try_from(received_at.as_millis()).unwrap_or(0);
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);

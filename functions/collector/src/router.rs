@@ -5,6 +5,7 @@ use std::sync::Arc;
 use analytics_host::cors;
 use axum::Router;
 use axum::routing::post;
+use http::{HeaderName, StatusCode, header};
 
 use crate::CollectorDeps;
 use crate::collect::{Collector, collect};
@@ -13,5 +14,11 @@ use crate::collect::{Collector, collect};
 pub fn router(deps: CollectorDeps) -> Router {
     let cors = cors::layer(&deps.origins);
     let collector = Arc::new(Collector::new(deps));
-    Router::new().route("/collect", post(collect)).with_state(collector).layer(cors)
+    // A preflight is answered by the layer, which is only asked about methods that the route has.
+    let route = post(collect).options(methods);
+    Router::new().route("/collect", route).with_state(collector).layer(cors)
+}
+
+async fn methods() -> (StatusCode, [(HeaderName, &'static str); 1]) {
+    (StatusCode::NO_CONTENT, [(header::ALLOW, "POST, OPTIONS")])
 }

@@ -295,4 +295,6 @@ fn invalid_json(body: &str, at: usize, field: Option<String>, reason: &str) -> B
 }
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;

@@ -214,9 +214,8 @@ mod rfc3339 {
             return None;
         }
         let mut micros = 0;
-        for index in 0..6 {
-            let digit = if index < length { rest[index] - b'0' } else { 0 };
-            micros = micros * 10 + i64::from(digit);
+        for digit in rest[..length].iter().copied().chain(std::iter::repeat(b'0')).take(6) {
+            micros = micros * 10 + i64::from(digit - b'0');
         }
         Some((micros, &rest[length..]))
     }

@@ -179,7 +179,9 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn slowness_is_bounded_by_silence_by_rate_and_in_all() {
-        for (every, expected) in [(Duration::from_secs(3_600), 10), (Duration::from_secs(1), 6), (Duration::from_millis(600), 5)] {
+        for (every, expected) in
+            [(Duration::from_secs(3_600), 10), (Duration::from_secs(1), 6), (Duration::from_millis(600), 5)]
+        {
             let began = Instant::now();
             let problem = read(dribble(every), 1 << 20, BODY_TIME).await.unwrap_err();
             assert!(matches!(problem, BodyProblem::TooSlow { .. }), "{problem}");

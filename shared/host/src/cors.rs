@@ -37,7 +37,8 @@ impl Origins {
         let checked = origins.into_iter().map(|origin| {
             let fail = || InvalidOrigin { text: origin.to_owned() };
             let url = url::Url::parse(origin).map_err(|_| fail())?;
-            let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+            let bare =
+                url.path() == "/" && url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
             let known = matches!(url.scheme(), "http" | "https") && url.has_host();
             if bare && known { Ok(url.origin().ascii_serialization()) } else { Err(fail()) }
         });

@@ -115,10 +115,7 @@ impl Health {
 
     /// `GET /health` and `GET /health/live`.
     pub fn router(self) -> Router {
-        Router::new()
-            .route("/health", get(health))
-            .route("/health/live", get(live))
-            .with_state(Arc::new(self))
+        Router::new().route("/health", get(health)).route("/health/live", get(live)).with_state(Arc::new(self))
     }
 
     /// The answer now: at most a second old, after at most two.
@@ -205,7 +202,10 @@ mod tests {
         let fine = Health::new("api").require("database", says(Ok(()))).prefer("redis", says(Ok(())));
         let report = fine.report().await;
         assert_eq!(report.status, Status::Healthy);
-        assert_eq!(serde_json::to_value(&report).unwrap()["checks"], serde_json::json!({"database": "ok", "redis": "ok"}));
+        assert_eq!(
+            serde_json::to_value(&report).unwrap()["checks"],
+            serde_json::json!({"database": "ok", "redis": "ok"})
+        );
 
         let short = Health::new("api").require("database", says(Ok(()))).prefer("redis", says(Err("it is away")));
         let report = short.report().await;

@@ -1,10 +1,11 @@
 //! Errors as problem documents (RFC 9457).
 
 use axum::Router;
-use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
+use axum::http::{HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::{Map, Value};
+use tower::util::MapResponseLayer;
 
 /// An error answer: a status, a stable `code`, and a sentence that says what would be right.
 ///
@@ -95,9 +96,12 @@ impl IntoResponse for Problem {
     }
 }
 
-/// Answers what no route takes: 404 `not_found`, and 405 `method_not_allowed` where the path is known.
+/// Answers what no route takes: 404 `not_found`, and 405 `method_not_allowed` with `Allow` where the path is known.
+///
+/// To be called last. A 405 is rewritten on its way out and not made by a fallback of its own: that would step in front of
+/// what lies around the routes, and preflights would be refused.
 pub fn fallbacks(router: Router) -> Router {
-    router.fallback(not_found).method_not_allowed_fallback(method_not_allowed)
+    router.fallback(not_found).layer(MapResponseLayer::new(name_the_405))
 }
 
 async fn not_found(uri: Uri) -> Problem {
@@ -105,8 +109,17 @@ async fn not_found(uri: Uri) -> Problem {
     Problem::new(StatusCode::NOT_FOUND, "not_found", "there is nothing at this path").with("path", path)
 }
 
-async fn method_not_allowed(method: Method) -> Problem {
-    let method: String = method.as_str().chars().take(20).collect();
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "this path does not take this method; Allow names those it takes")
-        .with("method", method)
+fn name_the_405(response: Response) -> Response {
+    let is_bare =
+        response.status() == StatusCode::METHOD_NOT_ALLOWED && !response.headers().contains_key(header::CONTENT_TYPE);
+    if !is_bare {
+        return response;
+    }
+    let detail = "this path does not take this method; Allow names those it takes";
+    let mut named = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail).into_response();
+    let kept = response.headers().iter().filter(|(name, _)| **name != header::CONTENT_LENGTH);
+    kept.for_each(|(name, value)| {
+        named.headers_mut().append(name.clone(), value.clone());
+    });
+    named
 }

@@ -80,10 +80,21 @@ mod tests {
 
     #[test]
     fn a_level_is_a_word_or_a_list() {
-        for text in ["error", "warn", "info", "debug", "trace", "info,analytics_worker=debug", "analytics_api=trace", "off,sqlx=info"] {
+        for text in [
+            "error",
+            "warn",
+            "info",
+            "debug",
+            "trace",
+            "info,analytics_worker=debug",
+            "analytics_api=trace",
+            "off,sqlx=info",
+        ] {
             assert!(is_level(text), "{text}");
         }
-        for text in ["", "loud", "INFO ", "analytics_api", "info,loud", "x=loud", "info,", ",", "=", "a=b=c", "info;debug"] {
+        for text in
+            ["", "loud", "INFO ", "analytics_api", "info,loud", "x=loud", "info,", ",", "=", "a=b=c", "info;debug"]
+        {
             assert!(!is_level(text), "{text}");
         }
     }

@@ -145,6 +145,22 @@ pub struct DayCounts {
     pub rejected: BTreeMap<String, u64>,
 }
 
+impl DayCounts {
+    /// Takes one row of `receipt_counts` in.
+    pub(crate) fn add(&mut self, kind: &str, reason: &str, count: i64) {
+        let count = u64::try_from(count).unwrap_or(0);
+        match kind {
+            "accepted" => self.accepted += count,
+            "stored" => self.stored += count,
+            "duplicate" => self.duplicate += count,
+            "expired" => self.expired += count,
+            "dead_lettered" => self.dead_lettered += count,
+            "rejected" => *self.rejected.entry(reason.to_owned()).or_default() += count,
+            _ => {}
+        }
+    }
+}
+
 /// Rollups against raw rows on one UTC day of event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Drift {

@@ -19,7 +19,7 @@ async fn trends_and_breakdown_are_the_same_questions(deployment: &'static Deploy
             "/api/trends?metric=sessions&interval=hour&range=30d&event_type=commerce&filter=%5B%22gt%22,%22metadata.price%22,%5B10%5D%5D",
             json!({
                 "metrics": ["sessions"], "dimensions": ["time:hour"], "date_range": "30d",
-                "filters": [["is", "event_type", ["commerce"]], ["gt", "metadata.price", [10]]],
+                "filters": [["gt", "metadata.price", [10]], ["is", "event_type", ["commerce"]]],
             }),
         ),
         ("/api/trends", json!({ "metrics": ["events"], "dimensions": ["time:day"], "date_range": "7d" })),

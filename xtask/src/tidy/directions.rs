@@ -47,7 +47,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
 ];
 
 /// Crates that ship nothing.
-const TOOLS: &[&str] = &["xtask", "analytics-bench", "analytics-blackbox"];
+const TOOLS: &[&str] = &["xtask", "analytics-bench", "analytics-ledger", "analytics-blackbox"];
 
 /// Only for tests of other crates.
 const FOR_TESTS: &str = "analytics-testkit";

@@ -4,7 +4,7 @@ use super::source::SourceFile;
 use super::{Finding, Findings};
 
 /// Tools and tests, which are mains of their own.
-const TOOLS: &[&str] = &["xtask/", "bench/", "shared/testkit/", "tests/"];
+const TOOLS: &[&str] = &["xtask/", "bench/", "ledger/", "shared/testkit/", "tests/"];
 
 /// Who asks the system for the wall time: the clock itself, and the queue and the feed that stand in a process for a
 /// server, which has a clock of its own.

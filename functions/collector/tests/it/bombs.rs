@@ -37,7 +37,7 @@ async fn a_hundred_bombs_at_once_are_refused_and_take_no_memory() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_large_and_honest_is_taken() {
     let running = Running::start(Setup::default()).await;
-    let long = event(&format!(r#","metadata":{{"text":"{}"}}"#, "lorem ipsum ".repeat(600)));
+    let long = event(&format!(r#","metadata":{{"text":"{}"}}"#, "lorem ipsum ".repeat(640)));
     let body = format!("[{}]", vec![long; 1_000].join(","));
     assert!(body.len() > 7 << 20 && body.len() < 8 << 20);
     for (encoding, packed) in packed(body.as_bytes()) {

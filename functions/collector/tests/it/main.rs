@@ -4,6 +4,7 @@
 mod bombs;
 mod cors;
 mod limits;
+mod program;
 mod queue_down;
 mod refusals;
 mod running;

@@ -294,9 +294,13 @@ mod tests {
     fn careless_text(text: &str, noise: &mut impl FnMut() -> u8) -> String {
         let mut out = String::from("\"");
         for character in text.chars() {
-            if noise() % 8 == 0 {
+            if noise().is_multiple_of(8) {
                 for unit in character.encode_utf16(&mut [0; 2]) {
-                    out.push_str(&if noise() % 2 == 0 { format!("\\u{unit:04x}") } else { format!("\\u{unit:04X}") });
+                    out.push_str(&if noise().is_multiple_of(2) {
+                        format!("\\u{unit:04x}")
+                    } else {
+                        format!("\\u{unit:04X}")
+                    });
                 }
             } else {
                 let quoted = serde_json::to_string(&character.to_string()).unwrap();

@@ -144,7 +144,8 @@ fn common(reader: &mut Reader<'_>) -> Common {
     };
     let production = reader.read(name, known, "development or production").unwrap_or(false);
     let level = |text: &str| telemetry::is_level(text).then(|| text.to_owned());
-    let log_level = reader.read("LOG_LEVEL", level, "error, warn, info, debug or trace, or a list as info,analytics_worker=debug");
+    let log_level =
+        reader.read("LOG_LEVEL", level, "error, warn, info, debug or trace, or a list as info,analytics_worker=debug");
     let format = |text: &str| match text {
         "text" => Some(LogFormat::Text),
         "json" => Some(LogFormat::Json),
@@ -280,7 +281,8 @@ pub(super) fn write_keys(reader: &mut Reader<'_>) -> WriteKeys {
 pub(super) fn read_keys(reader: &mut Reader<'_>, write_keys: &WriteKeys) -> Option<ReadKeys> {
     let keys = reader.try_read("API_KEYS", ReadKeys::parse)?;
     if keys.shares_a_key_with(write_keys) {
-        reader.fault("API_KEYS and WRITE_KEYS hold the same key; a key that pages send with must not be one that reads");
+        reader
+            .fault("API_KEYS and WRITE_KEYS hold the same key; a key that pages send with must not be one that reads");
     }
     Some(keys.with_write_keys(write_keys))
 }
@@ -289,7 +291,8 @@ pub(super) fn read_keys(reader: &mut Reader<'_>, write_keys: &WriteKeys) -> Opti
 pub(super) fn required_keys(reader: &mut Reader<'_>, role: Role) -> Option<ReadKeys> {
     let write_keys = write_keys(reader);
     if reader.text("API_KEYS").is_none() {
-        let why = format!("the {role} role answers nobody without one; write key or key:project:scope, comma-separated");
+        let why =
+            format!("the {role} role answers nobody without one; write key or key:project:scope, comma-separated");
         reader.missing("API_KEYS", &why);
     }
     read_keys(reader, &write_keys)

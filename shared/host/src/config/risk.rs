@@ -25,7 +25,8 @@ pub(super) const WARNED: &[&str] = &[
 const FEWEST_CHARACTERS: usize = 6;
 
 /// Words of keys and passwords that somebody has yet to replace.
-const PLACEHOLDERS: &[&str] = &["change-me", "change_me", "changeme", "example", "placeholder", "replace-me", "your-key", "your_key"];
+const PLACEHOLDERS: &[&str] =
+    &["change-me", "change_me", "changeme", "example", "placeholder", "replace-me", "your-key", "your_key"];
 
 /// Passwords of guides and sample files.
 const SAMPLE_PASSWORDS: &[&str] = &["password", "postgres", "secret", "admin", "root", "redis", "analytics", "123456"];
@@ -60,7 +61,9 @@ pub(super) fn judge(reader: &mut Reader<'_>, role: Role, common: &mut Common, ht
         }
     }
     if matches!(common.log_level.as_str(), "debug" | "trace") {
-        common.warnings.push(format!("LOG_LEVEL is {}: the log grows fast; info is meant for production", common.log_level));
+        common
+            .warnings
+            .push(format!("LOG_LEVEL is {}: the log grows fast; info is meant for production", common.log_level));
     }
     if http.origins == Origins::Any && role != Role::Processor {
         let sentence = "CORS_ORIGINS is *: any web page may call with a key that it knows; name your own origins";

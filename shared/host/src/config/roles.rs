@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use super::parts::{
-    self, Common, DatabaseConfig, HttpConfig, IntakeConfig, RedisConfig, Shared, WorkConfig, cache_url, database, intake,
-    read_keys, redis, required_keys, retention_days, work,
+    self, Common, DatabaseConfig, HttpConfig, IntakeConfig, RedisConfig, Shared, WorkConfig, cache_url, database,
+    intake, read_keys, redis, required_keys, retention_days, work,
 };
 use super::reading::{ConfigError, Reader, Variables};
 use super::role::Role;

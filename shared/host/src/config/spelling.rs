@@ -47,7 +47,8 @@ mod tests {
 
     #[test]
     fn near_names_are_told_and_others_are_left_alone() {
-        let names = ["REDIS_ULR", "DATABASE_URI", "WRITE_KEY", "HOSTNAME", "REDIS_PORT", "REDIS_URL", "PATH", "LOG_LEVELS"];
+        let names =
+            ["REDIS_ULR", "DATABASE_URI", "WRITE_KEY", "HOSTNAME", "REDIS_PORT", "REDIS_URL", "PATH", "LOG_LEVELS"];
         let variables: Variables = names.iter().map(|name| ((*name).to_owned(), "x".to_owned())).collect();
         let told = warnings(&Reader::new(&variables));
         let about: Vec<&str> = told.iter().map(|sentence| sentence.split(' ').next().unwrap()).collect();

@@ -113,7 +113,11 @@ mod tests {
         for dribbles in [false, true] {
             let (pulse, begin, mut watch) = (Arc::new(Pulse::default()), Instant::now(), Watch::default());
             watch.add(Arc::clone(&pulse), begin);
-            let each = |_| if dribbles { pulse.read(1) };
+            let each = |_| {
+                if dribbles {
+                    pulse.read(1)
+                }
+            };
             run(&mut watch, begin, 9, each);
             assert_eq!(told(&pulse), Order::Run);
             run(&mut watch, begin + Duration::from_secs(9), 1, each);

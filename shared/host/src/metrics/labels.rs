@@ -119,7 +119,8 @@ mod tests {
         let labels = BoundedLabels::new("test_raced_total", "type");
         std::thread::scope(|scope| {
             for _ in 0..4 {
-                scope.spawn(|| (0..20_000_u32).for_each(|index| labels.counter(&(index % 80).to_string()).increment(1)));
+                scope
+                    .spawn(|| (0..20_000_u32).for_each(|index| labels.counter(&(index % 80).to_string()).increment(1)));
             }
         });
         let page = crate::metrics::render();

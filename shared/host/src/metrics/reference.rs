@@ -23,7 +23,8 @@ pub fn reference() -> String {
         let labels = metric.labels.iter().map(|label| format!("`{label}`")).collect::<Vec<_>>().join(", ");
         let roles = metric.roles;
         // Writing to a String does not fail.
-        let _ = writeln!(page, "| `{}` | {kind} | {} | {labels} | {roles} | {} |", metric.name, metric.unit, metric.help);
+        let _ =
+            writeln!(page, "| `{}` | {kind} | {} | {labels} | {roles} | {} |", metric.name, metric.unit, metric.help);
     }
     page.push_str("\nUpper bounds of the histograms' buckets, before `+Inf`:\n\n");
     for metric in REGISTRY {

@@ -40,10 +40,10 @@ const EVERY: &str = "all";
 /// Bounds of sizes: a body holds at most 1,000 events.
 const EVENT_COUNTS: &[f64] = &[1.0, 2.0, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1_000.0];
 /// Bounds of transactions: they grow to 50 times `BATCH_SIZE`.
-const TRANSACTION_COUNTS: &[f64] = &[1.0, 10.0, 50.0, 100.0, 250.0, 500.0, 1_000.0, 2_500.0, 5_000.0, 10_000.0, 50_000.0];
+const TRANSACTION_COUNTS: &[f64] =
+    &[1.0, 10.0, 50.0, 100.0, 250.0, 500.0, 1_000.0, 2_500.0, 5_000.0, 10_000.0, 50_000.0];
 /// Bounds of times in seconds.
-const SECONDS: &[f64] =
-    &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+const SECONDS: &[f64] = &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
 
 const fn metric(
     name: &'static str,
@@ -250,14 +250,7 @@ pub static REGISTRY: &[Metric] = &[
         EVERY,
         "Connections ended because the client sent its headers or read its answer too slowly.",
     ),
-    metric(
-        names::HTTP_IN_FLIGHT,
-        Kind::Gauge,
-        "requests",
-        &[],
-        EVERY,
-        "Requests whose answer has not begun.",
-    ),
+    metric(names::HTTP_IN_FLIGHT, Kind::Gauge, "requests", &[], EVERY, "Requests whose answer has not begun."),
     metric(
         names::HTTP_PANICS,
         Kind::Counter,
@@ -266,7 +259,14 @@ pub static REGISTRY: &[Metric] = &[
         EVERY,
         "Requests answered with 500 because their handler panicked: each is a defect.",
     ),
-    metric(names::BUILD_INFO, Kind::Gauge, "state", &["version"], EVERY, "Always 1; the label names the build that runs."),
+    metric(
+        names::BUILD_INFO,
+        Kind::Gauge,
+        "state",
+        &["version"],
+        EVERY,
+        "Always 1; the label names the build that runs.",
+    ),
     metric(names::PROCESS_MEMORY, Kind::Gauge, "bytes", &[], EVERY, "Resident memory of the process."),
     metric(names::PROCESS_OPEN_FDS, Kind::Gauge, "files", &[], EVERY, "Open files and sockets of the process."),
     metric(

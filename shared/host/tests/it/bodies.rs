@@ -37,7 +37,11 @@ async fn what_is_too_large_gets_a_413_that_can_be_read() {
     for (chunked, length) in [(false, LIMIT + 1), (true, LIMIT + 1), (false, 2 * LIMIT - 1), (true, 2 * LIMIT - 1)] {
         let mut stream = edge.connect().await;
         if chunked {
-            send(&mut stream, format!("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n{length:x}\r\n")).await;
+            send(
+                &mut stream,
+                format!("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n{length:x}\r\n"),
+            )
+            .await;
         } else {
             send(&mut stream, format!("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: {length}\r\n\r\n")).await;
         }
@@ -47,7 +51,10 @@ async fn what_is_too_large_gets_a_413_that_can_be_read() {
             send(&mut stream, "\r\n0\r\n\r\n").await;
         }
         let answer = receive(&mut stream).await;
-        assert!(answer.starts_with("HTTP/1.1 413 ") && answer.contains("body_too_large"), "{chunked} {length} {answer}");
+        assert!(
+            answer.starts_with("HTTP/1.1 413 ") && answer.contains("body_too_large"),
+            "{chunked} {length} {answer}"
+        );
     }
     let answer = reqwest::Client::new().post(edge.url("/")).body(vec![b'x'; 1_000]).send().await.unwrap();
     assert_eq!(answer.status(), 200);

@@ -50,7 +50,9 @@ pub async fn receive(stream: &mut TcpStream) -> String {
         if let Some((head, body)) = text.split_once("\r\n\r\n") {
             let length = head
                 .lines()
-                .find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length:").map(str::trim).map(str::to_owned))
+                .find_map(|line| {
+                    line.to_ascii_lowercase().strip_prefix("content-length:").map(str::trim).map(str::to_owned)
+                })
                 .map_or(0, |length| length.parse::<usize>().unwrap());
             if body.len() >= length {
                 return text.into_owned();

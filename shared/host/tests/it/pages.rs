@@ -28,7 +28,11 @@ async fn cors_answers_by_origin_and_never_allows_credentials() {
     let header = |response: &reqwest::Response, name: &str| {
         response.headers().get(name).map(|value| value.to_str().unwrap().to_ascii_lowercase())
     };
-    for (text, expected) in [("*", Some("*")), ("https://SHOP.example:443/, https://b.example", Some("https://shop.example")), ("https://b.example", None)] {
+    for (text, expected) in [
+        ("*", Some("*")),
+        ("https://SHOP.example:443/, https://b.example", Some("https://shop.example")),
+        ("https://b.example", None),
+    ] {
         let origins = Origins::parse(text).unwrap();
         let plain = ask(origins.clone(), reqwest::Method::GET, &origin).await;
         assert_eq!(header(&plain, "access-control-allow-origin").as_deref(), expected, "{text}");
@@ -40,7 +44,15 @@ async fn cors_answers_by_origin_and_never_allows_credentials() {
         }
         assert_eq!(header(&plain, "access-control-expose-headers").unwrap(), "retry-after");
         let allowed = header(&asked, "access-control-allow-headers").unwrap();
-        for name in ["authorization", "content-type", "content-encoding", "x-write-key", "x-api-key", "cache-control", "last-event-id"] {
+        for name in [
+            "authorization",
+            "content-type",
+            "content-encoding",
+            "x-write-key",
+            "x-api-key",
+            "cache-control",
+            "last-event-id",
+        ] {
             assert!(allowed.split(',').any(|allowed| allowed.trim() == name), "{name} is not in {allowed}");
         }
         assert_eq!(header(&asked, "access-control-max-age").unwrap(), "86400");
@@ -87,10 +99,18 @@ async fn a_server_without_keys_answers_this_machine_only_but_takes_events_from_e
     ];
     for path in ["/api/trends", "/health", "/health/live", "/metrics"] {
         for headers in fine {
-            assert_eq!(status(&format!("GET {path} HTTP/1.1\r\n{headers}")).await, ("200".into(), false), "{path} {headers}");
+            assert_eq!(
+                status(&format!("GET {path} HTTP/1.1\r\n{headers}")).await,
+                ("200".into(), false),
+                "{path} {headers}"
+            );
         }
         for headers in foreign {
-            assert_eq!(status(&format!("GET {path} HTTP/1.1\r\n{headers}")).await, ("403".into(), false), "{path} {headers}");
+            assert_eq!(
+                status(&format!("GET {path} HTTP/1.1\r\n{headers}")).await,
+                ("403".into(), false),
+                "{path} {headers}"
+            );
         }
         let absolute = format!("GET http://rebound.example{path} HTTP/1.1\r\nHost: localhost");
         assert_eq!(status(&absolute).await.0, "403");

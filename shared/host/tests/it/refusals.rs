@@ -1,6 +1,7 @@
 //! What the edge turns away by itself.
 
 use analytics_host::edge::EdgeLimits;
+use analytics_host::serve;
 use axum::Router;
 use axum::routing::get;
 
@@ -55,9 +56,26 @@ async fn heads_are_bounded_in_number_and_size() {
 #[tokio::test]
 async fn what_is_no_http_is_closed() {
     let edge = start(hello(), EdgeLimits::default()).await;
-    for garbage in [b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03".as_slice(), b"hello there\r\n\r\n", &[0xff; 4_096]] {
+    for garbage in [b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03".as_slice(), b"hello there\r\n\r\n", &[0xff; 4_096]]
+    {
         let mut stream = edge.connect().await;
         send(&mut stream, garbage).await;
         assert!(closed_after(&mut stream).await < ms(5_000));
     }
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken_is_named_with_the_variable_that_moves_it() {
+    let host = std::net::Ipv4Addr::LOCALHOST.into();
+    let first = serve::bind(host, 0, "PORT").unwrap();
+    let port = first.local_addr().unwrap().port();
+    let error = serve::bind(host, port, "METRICS_PORT").unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!("port {port} of 127.0.0.1 is taken by another program; stop it, or set METRICS_PORT to another port")
+    );
+    drop(first);
+    assert!(serve::bind(host, port, "PORT").is_ok());
+    let elsewhere = serve::bind("203.0.113.1".parse().unwrap(), 0, "PORT").unwrap_err();
+    assert!(std::error::Error::source(&elsewhere).is_some(), "{elsewhere}");
 }

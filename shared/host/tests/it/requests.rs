@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 
 use analytics_host::client::{ClientAddress, TrustedProxies};
+use analytics_host::cors::{self, Origins};
 use analytics_host::edge::EdgeLimits;
 use axum::extract::ws::{Message, WebSocketUpgrade};
 use axum::routing::{any, get, post};
@@ -50,8 +51,7 @@ async fn http2_and_whole_urls_name_the_host_too() {
     assert!(answer.ends_with("127.0.0.1 evil.example"), "{answer}");
 
     let io = TokioIo::new(edge.connect().await);
-    let (mut sender, connection) =
-        hyper::client::conn::http2::handshake(TokioExecutor::new(), io).await.unwrap();
+    let (mut sender, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), io).await.unwrap();
     tokio::spawn(connection);
     let request = http::Request::get("http://localhost:4000/who").body(Empty::<bytes::Bytes>::new()).unwrap();
     let answer = sender.send_request(request).await.unwrap();
@@ -62,7 +62,8 @@ async fn http2_and_whole_urls_name_the_host_too() {
 
 #[tokio::test]
 async fn unknown_paths_and_methods_are_problem_documents() {
-    let merged = who().merge(Router::new().route("/collect", post(|| async {})));
+    let collect = Router::new().route("/collect", post(|| async {})).layer(cors::layer(&Origins::Any));
+    let merged = who().merge(collect);
     let edge = start(merged, EdgeLimits::default()).await;
     let client = reqwest::Client::new();
     let missing = client.get(edge.url("/nowhere")).send().await.unwrap();
@@ -75,6 +76,7 @@ async fn unknown_paths_and_methods_are_problem_documents() {
     assert_eq!(wrong.status(), 405);
     assert_eq!(wrong.headers()["allow"], "POST");
     assert_eq!(wrong.headers()["content-type"], "application/problem+json");
+    assert_eq!(wrong.headers()["access-control-allow-origin"], "*", "a page can read why it was refused");
     assert_eq!(wrong.json::<serde_json::Value>().await.unwrap()["code"], "method_not_allowed");
 }
 

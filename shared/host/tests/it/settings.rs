@@ -1,8 +1,8 @@
 //! Every setting that can be wrong, and the sentence that says so.
 
 use analytics_host::config::{
-    ApiConfig, CollectorConfig, ConfigError, ProcessorConfig, RealtimeConfig, Role, StandaloneConfig, VARIABLES, Variables,
-    reference,
+    ApiConfig, CollectorConfig, ConfigError, ProcessorConfig, RealtimeConfig, Role, StandaloneConfig, VARIABLES,
+    Variables, reference,
 };
 use analytics_host::cors::Origins;
 
@@ -42,6 +42,9 @@ fn faults(role: Role, more: &[(&str, &str)]) -> Vec<String> {
     pairs.extend_from_slice(more);
     read(role, &pairs).err().map(|error| error.faults).unwrap_or_default()
 }
+
+/// What is set and risky.
+type Risky<'a> = &'a [(&'a str, &'a str)];
 
 const ROLES: [Role; 5] = [Role::Collector, Role::Processor, Role::Api, Role::Realtime, Role::Analytics];
 
@@ -105,7 +108,12 @@ fn secrets_are_never_told() {
         (Api, "API_KEYS", "hunter2-hunter2-hunter2:sh op:read", "names a project"),
         (Analytics, "API_KEYS", "hunter2-hunter2-hunter2!", "key 1 of the list is not 16 to 128"),
         (Collector, "WRITE_KEYS", "hunter2-hunter2-hunter2", "key:project"),
-        (Collector, "WRITE_KEYS", "hunter2-hunter2-hunter2:a,hunter2-hunter2-hunter2:b", "key 2 of the list stands twice"),
+        (
+            Collector,
+            "WRITE_KEYS",
+            "hunter2-hunter2-hunter2:a,hunter2-hunter2-hunter2:b",
+            "key 2 of the list stands twice",
+        ),
     ];
     for (role, name, value, expected) in table {
         let faults = faults(*role, &[(name, value)]);
@@ -113,8 +121,12 @@ fn secrets_are_never_told() {
         assert!(fault.starts_with(name) && fault.contains(expected), "{name}={value}: {fault}");
         assert!(!fault.contains("hunter2"), "{fault}");
     }
-    let collector = CollectorConfig::read(&variables(&[("REDIS_URL", "redis://:hunter2@h"), ("WRITE_KEYS", &format!("{KEY}:p"))]));
-    let processor = ProcessorConfig::read(&variables(&[("REDIS_URL", "redis://:hunter2@h"), ("DATABASE_URL", "postgres://u:hunter2@h/d")]));
+    let collector =
+        CollectorConfig::read(&variables(&[("REDIS_URL", "redis://:hunter2@h"), ("WRITE_KEYS", &format!("{KEY}:p"))]));
+    let processor = ProcessorConfig::read(&variables(&[
+        ("REDIS_URL", "redis://:hunter2@h"),
+        ("DATABASE_URL", "postgres://u:hunter2@h/d"),
+    ]));
     let api = ApiConfig::read(&variables(&[
         ("CACHE_REDIS_URL", "redis://:hunter2@h"),
         ("DATABASE_URL", "postgres://u:hunter2@h/d"),
@@ -137,7 +149,11 @@ fn what_is_missing_is_named_all_at_once() {
     assert_eq!(missing(Role::Realtime), ["REDIS_URL", "API_KEYS"]);
     assert_eq!(missing(Role::Analytics), Vec::<String>::new());
     for role in ROLES {
-        let required: Vec<&str> = VARIABLES.iter().filter(|variable| variable.required.contains(&role)).map(|variable| variable.name).collect();
+        let required: Vec<&str> = VARIABLES
+            .iter()
+            .filter(|variable| variable.required.contains(&role))
+            .map(|variable| variable.name)
+            .collect();
         assert_eq!(missing(role), required, "the page and the reader of {role} differ");
         for (name, _) in needed(role) {
             assert_eq!(faults(role, &[(name, " ")]).len(), 1, "an empty {name} is as good as none");
@@ -186,17 +202,25 @@ fn defaults_are_those_of_the_page() {
     assert_eq!((analytics.http.host.to_string().as_str(), analytics.http.port), ("127.0.0.1", 4000));
     assert_eq!(analytics.data_dir.to_str(), Some("./data"));
     assert!(analytics.keys.is_open_on_loopback() && analytics.http.origins == Origins::Nobody);
-    let keyed = StandaloneConfig::read(&variables(&[("HOST", "::"), ("API_KEYS", KEY), ("RATE_LIMIT", "off")])).unwrap();
+    let keyed =
+        StandaloneConfig::read(&variables(&[("HOST", "::"), ("API_KEYS", KEY), ("RATE_LIMIT", "off")])).unwrap();
     assert!(!keyed.keys.is_open_on_loopback() && keyed.http.origins == Origins::Any);
 }
 
 #[test]
 fn the_two_names_of_the_environment_agree_or_stop_the_start() {
-    for (app, node, fine) in [("production", "production", true), ("development", "production", false), ("development", "test", false)] {
+    for (app, node, fine) in
+        [("production", "production", true), ("development", "production", false), ("development", "test", false)]
+    {
         let faults = faults(Role::Collector, &[("APP_ENV", app), ("NODE_ENV", node)]);
         assert_eq!(faults.is_empty(), fine, "{app} {node} {faults:?}");
     }
-    let production = |name| CollectorConfig::read(&variables(&[needed(Role::Collector)[0], (name, "production")])).unwrap().common.production;
+    let production = |name| {
+        CollectorConfig::read(&variables(&[needed(Role::Collector)[0], (name, "production")]))
+            .unwrap()
+            .common
+            .production
+    };
     assert!(production("APP_ENV") && production("NODE_ENV"));
 }
 
@@ -207,7 +231,10 @@ fn analytics_without_keys_stays_on_this_machine() {
     }
     for host in ["0.0.0.0", "::", "192.168.0.7"] {
         let faults = faults(Role::Analytics, &[("HOST", host)]);
-        assert!(faults.len() == 1 && faults[0].starts_with(&format!("HOST is {host} and API_KEYS is not set")), "{faults:?}");
+        assert!(
+            faults.len() == 1 && faults[0].starts_with(&format!("HOST is {host} and API_KEYS is not set")),
+            "{faults:?}"
+        );
         assert!(self::faults(Role::Analytics, &[("HOST", host), ("API_KEYS", KEY)]).is_empty());
     }
 }
@@ -215,7 +242,7 @@ fn analytics_without_keys_stays_on_this_machine() {
 #[test]
 fn production_refuses_what_is_risky_and_development_does_not() {
     let both = format!("{KEY}:shop");
-    let table: &[(Role, &[(&str, &str)], &str)] = &[
+    let table: &[(Role, Risky<'_>, &str)] = &[
         (Role::Analytics, &[], "API_KEYS is not set, and APP_ENV=production"),
         (Role::Api, &[("API_KEYS", "aaaaaaaaaaaaaaaaaaaa")], "API_KEYS: key 1"),
         (Role::Api, &[("API_KEYS", "k3y-with_16-or-more,change-me-change-me:shop:read")], "API_KEYS: key 2"),
@@ -240,7 +267,11 @@ fn production_warns_of_what_is_legal_and_risky() {
     let warned = |more: &[(&str, &str)]| {
         let mut pairs = vec![("REDIS_URL", "redis://localhost:6379")];
         pairs.extend_from_slice(more);
-        read(Role::Collector, &pairs).unwrap().iter().map(|sentence| sentence.split(' ').next().unwrap().to_owned()).collect::<Vec<_>>()
+        read(Role::Collector, &pairs)
+            .unwrap()
+            .iter()
+            .map(|sentence| sentence.split(' ').next().unwrap().to_owned())
+            .collect::<Vec<_>>()
     };
     assert!(warned(&[("DURABILITY", "fast"), ("LOG_LEVEL", "debug")]).is_empty());
     let production = ("APP_ENV", "production");
@@ -253,7 +284,11 @@ fn production_warns_of_what_is_legal_and_risky() {
     assert_eq!(warned(&risky), ["LOG_LEVEL", "DURABILITY"]);
     let told = read(
         Role::Processor,
-        &[production, ("REDIS_URL", "redis://localhost"), ("DATABASE_URL", "postgresql://postgres:password@postgres:5432/analytics")],
+        &[
+            production,
+            ("REDIS_URL", "redis://localhost"),
+            ("DATABASE_URL", "postgresql://postgres:password@postgres:5432/analytics"),
+        ],
     );
     assert!(told.unwrap()[0].starts_with("DATABASE_URL has a password that stands in guides"));
     assert_eq!(warned(&[("WRITE_KEY", "x")]), ["WRITE_KEY"], "a misspelt name is told in every environment");

@@ -91,19 +91,3 @@ pub(super) async fn integrity(readers: &Readers, project: &Project, from: Timest
     transaction.rollback().await.map_err(fault)?;
     Ok(found)
 }
-
-impl DayCounts {
-    /// Takes one row of `receipt_counts` in.
-    pub(crate) fn add(&mut self, kind: &str, reason: &str, count: i64) {
-        let count = u64::try_from(count).unwrap_or(0);
-        match kind {
-            "accepted" => self.accepted += count,
-            "stored" => self.stored += count,
-            "duplicate" => self.duplicate += count,
-            "expired" => self.expired += count,
-            "dead_lettered" => self.dead_lettered += count,
-            "rejected" => *self.rejected.entry(reason.to_owned()).or_default() += count,
-            _ => {}
-        }
-    }
-}

@@ -9,10 +9,13 @@ mod shrinking;
 use std::sync::Arc;
 
 use analytics_domain::Project;
+use analytics_query::Filter;
 use analytics_store::EventStore;
 use analytics_store::postgres::{PostgresOptions, PostgresStore};
 use analytics_store::sqlite::{SqliteOptions, SqliteStore};
-use analytics_testkit::oracle::{StoredEvent, World, random_events, random_question, random_world};
+use analytics_testkit::oracle::{
+    StoredEvent, World, passes, random_events, random_filters, random_question, random_world,
+};
 use analytics_testkit::postgres::{Edition, database};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -76,6 +79,26 @@ async fn agree(store: Arc<dyn EventStore>) {
     }
     assert!(shown.is_empty(), "disagreements:\n\n{}", shown.join("\n\n"));
     assert!(found_something * 3 > pairs, "only {found_something} of {pairs} questions found an event");
+}
+
+/// A live feed judges events one by one in memory, by the same filters.
+#[test]
+fn filters_in_memory_agree() {
+    let first_seed = number("ANALYTICS_ORACLE_SEED", 1);
+    for seed in first_seed..first_seed + 40 {
+        let mut rng = StdRng::seed_from_u64(seed);
+        let (world, around) = random_world(&mut rng, &Project::default());
+        let events = random_events(&mut rng, EVENTS, &world, &around);
+        for _ in 0..40 {
+            let asked = random_filters(&mut rng);
+            let filters = Filter::parse_all(&asked, "filters").unwrap();
+            for stored in &events {
+                let expected = passes(&stored.event, &asked).unwrap();
+                let got = filters.iter().all(|filter| filter.matches(&stored.event));
+                assert_eq!(got, expected, "seed {seed}: {asked} on {:?}", stored.event);
+            }
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

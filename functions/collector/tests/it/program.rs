@@ -1,0 +1,75 @@
+//! The program `collector` from outside.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use analytics_testkit::redis::{RedisOptions, RedisServer};
+use analytics_testkit::role::{Role, RoleOptions};
+
+use crate::running::{event, refused, told};
+
+fn program() -> &'static Path {
+    Path::new(env!("CARGO_BIN_EXE_collector"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn takes_events_tells_its_health_and_stops_when_asked() {
+    let redis = RedisServer::start(RedisOptions::default()).unwrap();
+    let mut role = Role::start(program(), RoleOptions::new().variable("REDIS_URL", redis.url())).unwrap();
+    let client = reqwest::Client::new();
+    let url = role.url();
+    let response = client.post(format!("{url}/collect")).body(event("")).send().await.unwrap();
+    assert_eq!(response.status(), 202, "{}", role.log());
+    let (status, health) = told(client.get(format!("{url}/health")).send().await.unwrap()).await;
+    assert_eq!((status, &health["status"], &health["checks"]["redis"]), (200, &"healthy".into(), &"ok".into()));
+    let page = client.get(format!("{url}/metrics")).send().await.unwrap().text().await.unwrap();
+    assert!(page.contains("analytics_events_queued_total 1"), "{page}");
+    assert!(page.contains(r#"analytics_events_received_total{type="t"} 1"#), "{page}");
+    assert_eq!(refused(client.get(format!("{url}/nowhere")).send().await.unwrap()).await, (404, "not_found".into()));
+    assert!(role.stop(Duration::from_secs(20)).unwrap().success(), "{}", role.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn listens_before_its_queue_is_there_and_says_so() {
+    let port = analytics_testkit::ports::free();
+    let mut role =
+        Role::spawn(program(), RoleOptions::new().variable("REDIS_URL", format!("redis://127.0.0.1:{port}"))).unwrap();
+    let client = reqwest::Client::new();
+    let health = format!("{}/health", role.url());
+    let begin = Instant::now();
+    let answer = loop {
+        match client.get(&health).send().await {
+            Ok(answer) => break answer,
+            Err(error) => assert!(begin.elapsed() < Duration::from_secs(10), "{error}: {}", role.log()),
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    let (status, document) = told(answer).await;
+    assert_eq!((status, &document["status"]), (503, &"unhealthy".into()));
+    let response = client.post(format!("{}/collect", role.url())).body(event("")).send().await.unwrap();
+    assert_eq!(refused(response).await, (503, "queue_unavailable".into()));
+    assert_eq!(client.get(format!("{health}/live")).send().await.unwrap().status(), 200);
+    assert!(role.stop(Duration::from_secs(20)).unwrap().success(), "{}", role.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_wrong_with_its_settings_stops_the_start_by_name() {
+    let faults = [
+        (RoleOptions::new(), "REDIS_URL"),
+        (RoleOptions::new().variable("REDIS_URL", "redis://127.0.0.1:1").variable("RATE_LIMIT", "many"), "RATE_LIMIT"),
+    ];
+    for (options, name) in faults {
+        let mut role = Role::spawn(program(), options).unwrap();
+        assert!(!role.wait(Duration::from_secs(10)).unwrap().success());
+        assert!(role.log().contains(name), "{}", role.log());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refuses_to_start_where_durability_was_asked_for_and_is_not_there() {
+    let redis = RedisServer::start(RedisOptions::default()).unwrap();
+    let options = RoleOptions::new().variable("REDIS_URL", redis.url()).variable("DURABILITY", "durable");
+    let mut role = Role::spawn(program(), options).unwrap();
+    assert!(!role.wait(Duration::from_secs(10)).unwrap().success());
+    assert!(role.log().contains("appendfsync"), "{}", role.log());
+}
