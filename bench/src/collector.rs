@@ -48,13 +48,18 @@ fn measure_one(table: &mut Table, fsync: AppendFsync, events: usize, goal: f64) 
     let bodies: Vec<String> = (0..16).map(|seed| bodies::body(events, seed)).collect();
     let url = format!("http://127.0.0.1:{port}/collect");
     wrk::post(&url, &bodies, CONNECTIONS, 1)?;
-    let (mut ratios, mut ours, mut plain, mut p99, mut cpu) = (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut ratios, mut ours, mut plain, mut p99, mut cpu) =
+        (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for _ in 0..TURNS {
         let other = wrk::post(&bare.url, &bodies, CONNECTIONS, SECONDS)?;
         let cpu_before = collector.cpu_seconds();
         let load = wrk::post(&url, &bodies, CONNECTIONS, SECONDS)?;
         if load.failures > 0 || other.failures > 0 {
-            return Err(format!("{} requests failed under load; the figures mean nothing", load.failures + other.failures).into());
+            return Err(format!(
+                "{} requests failed under load; the figures mean nothing",
+                load.failures + other.failures
+            )
+            .into());
         }
         cpu.push((collector.cpu_seconds() - cpu_before) * 1e6 / load.requests as f64);
         ratios.push(load.requests_per_second / other.requests_per_second);

@@ -38,7 +38,13 @@ pub async fn measure(table: &mut Table) -> Outcome<()> {
         shares.push(cpu);
     }
     let rows = |rates: Vec<f64>| format!("{:.0} rows/s", median(rates));
-    table.ratio("drain, one processor, 1,000 events a transaction, against \\copy", rows(drained), rows(copied), median(ratios), 0.75);
+    table.ratio(
+        "drain, one processor, 1,000 events a transaction, against \\copy",
+        rows(drained),
+        rows(copied),
+        median(ratios),
+        0.75,
+    );
     table.note("drain: CPU of the processor an event", format!("{:.1} us", median(shares)));
     table.at_most("drain: peak memory of the processor", peak, 128.0, "MB");
     Ok(())
@@ -74,7 +80,9 @@ async fn drain(database: &Database, seed: u64) -> Outcome<(f64, f64, f64)> {
                 let rate = (processed - before) / now.duration_since(since).as_secs_f64();
                 return Ok((rate, processor.peak_mb(), processor.cpu_seconds() * 1e6 / EVENTS as f64));
             }
-            _ if now > deadline => return Err(format!("only {processed} of {EVENTS} events were drained in 180 s").into()),
+            _ if now > deadline => {
+                return Err(format!("only {processed} of {EVENTS} events were drained in 180 s").into());
+            }
             _ => {}
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -137,6 +145,8 @@ fn copy(server: &Arc<PostgresServer>, full: &Database) -> Outcome<f64> {
 
 fn psql(database: &Database, command: &str) -> Outcome<()> {
     let url = database.url();
-    let output = Command::new("psql").args(["--no-psqlrc", "--quiet", "--set", "ON_ERROR_STOP=1", "--command", command, &url]).output()?;
+    let output = Command::new("psql")
+        .args(["--no-psqlrc", "--quiet", "--set", "ON_ERROR_STOP=1", "--command", command, &url])
+        .output()?;
     if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned().into()) }
 }

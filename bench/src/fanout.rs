@@ -61,9 +61,15 @@ pub async fn measure(table: &mut Table) -> Outcome<()> {
     }
     let seconds = began.elapsed().as_secs_f64();
     let seen = seen.load(Ordering::Relaxed);
-    table.note("fan-out: messages to 1,000 sockets", format!("{:.0} messages/s, {seen} of {all} shown", seen as f64 / seconds));
+    table.note(
+        "fan-out: messages to 1,000 sockets",
+        format!("{:.0} messages/s, {seen} of {all} shown", seen as f64 / seconds),
+    );
     if let Some(realtime) = roles.last() {
-        table.note("fan-out: CPU of realtime a message", format!("{:.1} us", realtime.cpu_seconds() * 1e6 / seen.max(1) as f64));
+        table.note(
+            "fan-out: CPU of realtime a message",
+            format!("{:.1} us", realtime.cpu_seconds() * 1e6 / seen.max(1) as f64),
+        );
         table.at_most("fan-out: peak memory of realtime with 1,000 sockets", realtime.peak_mb(), 128.0, "MB");
     }
     Ok(())

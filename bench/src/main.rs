@@ -2,6 +2,7 @@
 //!
 //! `cargo xtask bench` builds the release binaries and runs this. Machines are noisy; what is compared is run in turns,
 //! and the ratio printed is the median of the turns' ratios.
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test may panic"))]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark prints its table")]
 
 mod bodies;

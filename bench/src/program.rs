@@ -81,7 +81,9 @@ impl Drop for Program {
 fn asks_ok(address: &str, path: &str) -> bool {
     use std::io::{Read, Write};
     let Ok(address) = address.parse() else { return false };
-    let Ok(mut stream) = std::net::TcpStream::connect_timeout(&address, Duration::from_millis(200)) else { return false };
+    let Ok(mut stream) = std::net::TcpStream::connect_timeout(&address, Duration::from_millis(200)) else {
+        return false;
+    };
     let _ = stream.set_read_timeout(Some(Duration::from_secs(2)));
     let asked = write!(stream, "GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
     let mut head = [0; 12];
@@ -98,7 +100,9 @@ fn status_mb(pid: u32, field: &str) -> f64 {
 pub fn cpu_seconds(pid: u32) -> f64 {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let after_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
-    let ticks = |index: usize| -> f64 { after_name.split_whitespace().nth(index).and_then(|tick| tick.parse().ok()).unwrap_or(0.0) };
+    let ticks = |index: usize| -> f64 {
+        after_name.split_whitespace().nth(index).and_then(|tick| tick.parse().ok()).unwrap_or(0.0)
+    };
     (ticks(11) + ticks(12)) / 100.0
 }
 

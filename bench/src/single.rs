@@ -27,7 +27,12 @@ pub fn measure(table: &mut Table) -> Outcome<()> {
     if load.failures > 0 {
         return Err(format!("{} requests failed under load; the figures mean nothing", load.failures).into());
     }
-    table.at_least("single process: accepted events/s, durable, 100 events a body", load.requests_per_second * 100.0, 30_000.0, "events/s");
+    table.at_least(
+        "single process: accepted events/s, durable, 100 events a body",
+        load.requests_per_second * 100.0,
+        30_000.0,
+        "events/s",
+    );
     table.note("single process: p99 of these requests", format!("{:.1} ms", load.p99_ms));
     let accepted = load.requests as f64 * 100.0;
     let began = std::time::Instant::now();
@@ -35,11 +40,18 @@ pub fn measure(table: &mut Table) -> Outcome<()> {
     let client = reqwest::Client::new();
     let mut stored = 0.0;
     while stored < accepted && began.elapsed() < Duration::from_secs(180) {
-        stored = runtime.block_on(crate::drain::counter(&client, &format!("{base}/metrics"), "analytics_events_processed_total"))?;
+        stored = runtime.block_on(crate::drain::counter(
+            &client,
+            &format!("{base}/metrics"),
+            "analytics_events_processed_total",
+        ))?;
         std::thread::sleep(Duration::from_millis(50));
     }
     let seconds = f64::from(SECONDS) + began.elapsed().as_secs_f64();
-    table.note("single process: stored events/s over the same load and its backlog", format!("{:.0} events/s", stored / seconds));
+    table.note(
+        "single process: stored events/s over the same load and its backlog",
+        format!("{:.0} events/s", stored / seconds),
+    );
     table.at_most("single process: peak memory under that load", process.peak_mb(), 512.0, "MB");
     Ok(())
 }

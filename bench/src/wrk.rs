@@ -41,7 +41,8 @@ pub fn post(url: &str, bodies: &[String], connections: u32, seconds: u32) -> Out
         .output()
         .map_err(|error| format!("wrk cannot be run ({error}); run cargo xtask setup"))?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    read(&text).ok_or_else(|| format!("wrk printed no figures: {text}{}", String::from_utf8_lossy(&output.stderr)).into())
+    read(&text)
+        .ok_or_else(|| format!("wrk printed no figures: {text}{}", String::from_utf8_lossy(&output.stderr)).into())
 }
 
 fn read(text: &str) -> Option<Load> {

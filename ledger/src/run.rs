@@ -163,11 +163,10 @@ async fn pass_a_fresh_event(load: &Load, auditor: &Auditor, seed: u64) -> Result
 
 fn panics(deployment: &Deployment) -> Option<String> {
     let logs = deployment.logs();
-    let found = logs.iter().find_map(|(name, log)| {
+    logs.iter().find_map(|(name, log)| {
         let line = log.lines().find(|line| line.contains("panicked at"))?;
         Some(format!("{name} panicked: {line}"))
-    });
-    found
+    })
 }
 
 /// Puts logs and report into the folder of the settings; what cannot be written is left out.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use analytics_domain::Timestamp;
+use analytics_host::clock::{Clock, SystemClock};
 use clap::Args;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
@@ -95,7 +96,7 @@ pub async fn run(options: &DemoOptions, base_url: &str, tell: impl Fn(String)) -
 }
 
 fn now() -> Timestamp {
-    Timestamp::from_jiff(jiff::Timestamp::now())
+    SystemClock.now()
 }
 
 struct Visitors {
@@ -135,7 +136,7 @@ impl Visitors {
         let mut add = |rng: &mut StdRng, at: &mut Timestamp, kind: &str, action: &str, extra: Value| {
             let mut metadata = context.clone();
             if let (Some(metadata), Value::Object(extra)) = (metadata.as_object_mut(), extra) {
-                metadata.extend(extra.into_iter());
+                metadata.extend(extra);
                 metadata.retain(|_, value| value.as_str() != Some(""));
             }
             let mut event = json!({

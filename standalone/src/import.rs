@@ -12,6 +12,7 @@ pub mod source;
 
 use std::path::PathBuf;
 
+use analytics_host::clock::{Clock, SystemClock};
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use thiserror::Error;
@@ -118,11 +119,11 @@ pub async fn import(options: &ImportOptions, base_url: &str) -> Result<Imported,
     let mapping = Mapping::new(&options.map, &options.set, &options.timezone)?;
     let shift = if options.shift_to_now { shift_micros(&source, format, &mapping)? } else { 0 };
     let progress = progress_bar(source.length);
-    let mut rows = Rows::open(&source, format, &progress)?;
+    let rows = Rows::open(&source, format, &progress)?;
     let mut sender = Sender::new(base_url, options.key.as_deref());
     let mut imported = Imported::default();
     let mut batch = Vec::with_capacity(usize::from(options.batch));
-    while let Some(row) = rows.next() {
+    for row in rows {
         let (number, fields) = row.map_err(|(row, source)| ImportError::Row { row, source })?;
         if number < options.from_row {
             continue;
@@ -160,7 +161,7 @@ fn shift_micros(source: &Source, format: Format, mapping: &Mapping) -> Result<i6
         let time = mapping.time(&fields).map_err(|source| ImportError::Row { row: number, source })?;
         newest = newest.max(time);
     }
-    let now = jiff::Timestamp::now().as_microsecond();
+    let now = SystemClock.now().as_micros();
     let day = analytics_domain::timestamp::MICROS_PER_DAY;
     Ok(newest.map_or(0, |newest| (now - newest.as_micros()).div_euclid(day) * day))
 }

@@ -37,7 +37,8 @@ impl Tenant {
     pub fn new(project: String, keys: [String; 3], urls: [String; 3]) -> Self {
         let [write_key, read_key, admin_key] = keys;
         let [collector, api, realtime] = urls;
-        let client = Client::builder().timeout(Duration::from_secs(60)).pool_max_idle_per_host(0).build().unwrap_or_default();
+        let client =
+            Client::builder().timeout(Duration::from_secs(60)).pool_max_idle_per_host(0).build().unwrap_or_default();
         Self { project, write_key, read_key, admin_key, collector, api, realtime, client }
     }
 

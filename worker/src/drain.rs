@@ -43,7 +43,9 @@ impl Drain {
                         warn!(consumer = name, error = %error, cause = cause(&error), "the queue cannot be read; trying again");
                     }
                 }
-                Err(error) => warn!(consumer = name, error = %error, cause = cause(&error), "the queue cannot be reached; trying again"),
+                Err(error) => {
+                    warn!(consumer = name, error = %error, cause = cause(&error), "the queue cannot be reached; trying again")
+                }
             }
             pause(backoff.next_wait(self.settings.spread()), &stopping).await;
         }

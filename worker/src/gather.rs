@@ -95,9 +95,10 @@ impl Gatherer {
         self.mean = Some(match self.mean {
             None => (events, bytes),
             // A large entry is believed at once and forgotten slowly: memory is what is at stake.
-            Some((mean_events, mean_bytes)) => {
-                (mean_events * 0.9 + events * 0.1, if bytes > mean_bytes { bytes } else { mean_bytes * 0.95 + bytes * 0.05 })
-            }
+            Some((mean_events, mean_bytes)) => (
+                mean_events * 0.9 + events * 0.1,
+                if bytes > mean_bytes { bytes } else { mean_bytes * 0.95 + bytes * 0.05 },
+            ),
         });
     }
 }

@@ -10,9 +10,9 @@ use analytics_domain::Retention;
 use analytics_host::clock::SystemClock;
 use analytics_host::config::{ProcessorConfig, Variables};
 use analytics_host::edge::EdgeLimits;
+use analytics_host::failure::chain;
 use analytics_host::health::{Health, probe};
 use analytics_host::shutdown::{Shutdown, listen_for_signals};
-use analytics_host::failure::chain;
 use analytics_host::{metrics, serve, telemetry};
 use analytics_messaging::redis::{RedisEndpoint, RedisFeed, RedisOptions, RedisQueue};
 use analytics_messaging::{Queue, QueueError};
@@ -112,7 +112,10 @@ async fn open_store(config: &ProcessorConfig) -> Result<(Arc<dyn EventStore>, Re
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
             Err(error @ StoreError::Schema { .. }) if !config.work.auto_migrate => {
-                warn!(error = chain(&error), "the schema is not ready, and AUTO_MIGRATE is off; looking again in a second");
+                warn!(
+                    error = chain(&error),
+                    "the schema is not ready, and AUTO_MIGRATE is off; looking again in a second"
+                );
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
             other => return other,

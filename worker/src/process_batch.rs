@@ -180,7 +180,11 @@ fn ingest_batch<'a>(batch: &'a Batch<'a>, failed: Vec<FailedEvent>, attempt: u32
 
 /// The dead letter of an entry that is no batch of ours.
 fn unreadable(delivery: &Delivery, error: &EnvelopeError, now: Timestamp) -> DeadLetter {
-    warn!(bytes = delivery.payload.len(), code = error.code(), "a queue entry cannot be read; it becomes a dead letter");
+    warn!(
+        bytes = delivery.payload.len(),
+        code = error.code(),
+        "a queue entry cannot be read; it becomes a dead letter"
+    );
     let reason = DeadLetterReason { code: error.code().into(), sqlstate: None, message: error.to_string() };
     put_aside(Project::default(), delivery.payload.to_vec(), reason, delivery.attempt, now)
 }

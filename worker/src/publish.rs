@@ -38,7 +38,9 @@ pub async fn publish(feed: &dyn Feed, processed: &Processed<'_>) {
                 warn!(error = %error, cause = causes(&error), "stored events were not told to the live feed");
             }
         }
-        Err(_) => warn!(seconds = PATIENCE.as_secs(), "the live feed takes too long; stored events were not told to it"),
+        Err(_) => {
+            warn!(seconds = PATIENCE.as_secs(), "the live feed takes too long; stored events were not told to it")
+        }
     }
 }
 

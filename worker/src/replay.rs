@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use analytics_host::failure::causes as cause;
 use analytics_domain::{Batch, DeadLetter};
+use analytics_host::failure::causes as cause;
 use analytics_store::{FailedEvent, Ingest, IngestBatch, StoreError};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -28,7 +28,9 @@ pub async fn run(drain: &Drain, stopping: CancellationToken) {
         match replay(drain).await {
             Ok(0) => {}
             Ok(tried) => info!(tried, "dead letters were tried again"),
-            Err(error) => warn!(error = %error, cause = cause(&error), "dead letters could not be tried again; they stay asked for"),
+            Err(error) => {
+                warn!(error = %error, cause = cause(&error), "dead letters could not be tried again; they stay asked for")
+            }
         }
     }
 }

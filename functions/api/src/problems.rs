@@ -1,8 +1,8 @@
 //! What can go wrong on a route, as problem documents.
 
+use analytics_host::failure::causes;
 use analytics_host::keys::{ReadKeys, Scope};
 use analytics_host::problem::Problem;
-use analytics_host::failure::causes;
 use analytics_query::{QueryError, QueryErrorCode};
 use analytics_store::{AnswerError, StoreError};
 use axum::extract::rejection::BytesRejection;

@@ -80,6 +80,7 @@ async fn open(queue: &LateQueue, config: &CollectorConfig) -> Result<(), QueueEr
     loop {
         match RedisQueue::connect(options()).await {
             Ok(opened) => {
+                tell_durability(opened.durability());
                 queue.open(Arc::new(opened));
                 return Ok(());
             }
@@ -90,6 +91,16 @@ async fn open(queue: &LateQueue, config: &CollectorConfig) -> Result<(), QueueEr
             Err(error) => return Err(error),
         }
     }
+}
+
+/// Shows what a 202 survives.
+fn tell_durability(durability: Durability) {
+    let state = match durability {
+        Durability::Durable => 1.0,
+        Durability::Fast => 0.0,
+        Durability::Unknown => -1.0,
+    };
+    ::metrics::gauge!(metrics::names::QUEUE_DURABLE).set(state);
 }
 
 /// The queue has to take entries; that it should also be durable is told where it was asked for.

@@ -47,7 +47,6 @@ impl Origins {
 }
 
 /// The CORS headers of a role: credentials are never allowed, a preflight holds for a day.
-#[must_use]
 pub fn layer(origins: &Origins) -> CorsLayer {
     let allowed = match origins {
         Origins::Any => AllowOrigin::any(),

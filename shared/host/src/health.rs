@@ -230,7 +230,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn checks_run_together_and_none_takes_longer_than_two_seconds() {
-        let hangs = || probe(|| futures::future::pending());
+        let hangs = || probe(futures::future::pending);
         let health = Health::new("processor").require("redis", hangs()).require("database", hangs());
         let began = tokio::time::Instant::now();
         let report = health.report().await;

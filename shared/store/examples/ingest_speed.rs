@@ -61,7 +61,7 @@ fn one_event(number: usize, received_at: Timestamp, random: bool) -> Event<'stat
         id: id_of(number as u64, received_at, random),
         client_id: random,
         session_id: format!("session-{session:010}").into(),
-        user_id: (session % 3 == 0).then(|| format!("user-{:08}", session % 5_000).into()),
+        user_id: session.is_multiple_of(3).then(|| format!("user-{:08}", session % 5_000).into()),
         event_type: ["page", "click", "commerce", "form"][number % 4].into(),
         event_action: ["view", "press", "add_to_cart", "checkout", "submit", "scroll", "search", "login"][number % 8]
             .into(),

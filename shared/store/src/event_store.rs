@@ -212,7 +212,7 @@ pub struct Upkeep {
 
 /// Keeps each event exactly once and answers statements.
 ///
-/// The contract suite (`contract::store`) holds every adapter to these rules:
+/// The contract suite (`tests/it/contract`) holds every adapter to these rules:
 /// - of all events of a project with one id, over any batches, times and transactions, one is stored: the first committed,
 ///   within one transaction the first by batch order and index;
 /// - raw rows, `daily_metrics`, receipt counts, session identities and dead letters of one [`Ingest`] are there together

@@ -25,6 +25,7 @@ async fn takes_events_tells_its_health_and_stops_when_asked() {
     let page = client.get(format!("{url}/metrics")).send().await.unwrap().text().await.unwrap();
     assert!(page.contains("analytics_events_queued_total 1"), "{page}");
     assert!(page.contains(r#"analytics_events_received_total{type="t"} 1"#), "{page}");
+    assert!(page.contains("analytics_queue_durable 0"), "{page}");
     assert_eq!(refused(client.get(format!("{url}/nowhere")).send().await.unwrap()).await, (404, "not_found".into()));
     assert!(role.stop(Duration::from_secs(20)).unwrap().success(), "{}", role.log());
 }

@@ -214,7 +214,6 @@ impl ReadKeys {
 impl ReadKeys {
     /// Holds every route of a role without keys to the rule of [`ReadKeys::open_on_loopback`], those too that ask for no
     /// grant: health, metrics, the dashboard's page. With keys, nothing changes. `/collect` is not to be among the routes.
-    #[must_use]
     pub fn guard(&self, router: Router) -> Router {
         if !self.open_on_loopback {
             return router;

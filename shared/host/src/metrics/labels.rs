@@ -21,7 +21,7 @@ pub struct BoundedLabels {
     name: &'static str,
     label: &'static str,
     hasher: RandomState,
-    slots: Box<[OnceLock<(Box<str>, Counter)>]>,
+    slots: Box<[Slot]>,
     taken: Mutex<usize>,
     other: Counter,
 }
@@ -41,7 +41,6 @@ impl BoundedLabels {
     }
 
     /// The counter of `value`, or of [`OTHER`] where the set is full.
-    #[must_use]
     pub fn counter(&self, value: &str) -> &Counter {
         let first = self.hasher.hash_one(value) as usize % SLOTS;
         match self.find(first, value) {
@@ -80,6 +79,9 @@ impl BoundedLabels {
         &self.other
     }
 }
+
+/// A value and its counter, once there is one.
+type Slot = OnceLock<(Box<str>, Counter)>;
 
 enum Found<'a> {
     Counter(&'a Counter),

@@ -1,16 +1,16 @@
 //! What the system knows of this process, read when somebody looks.
 
 use std::sync::OnceLock;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use metrics::gauge;
 
 use super::names;
+use crate::clock::{Clock, SystemClock};
 
 /// When the process began, as seconds since the Unix epoch: the first call sets it.
 pub(super) fn remember_start() -> f64 {
     static START: OnceLock<f64> = OnceLock::new();
-    *START.get_or_init(|| SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64()))
+    *START.get_or_init(|| SystemClock.now().as_micros() as f64 / 1e6)
 }
 
 /// Sets the gauges of the process; what the system does not tell is left out.

@@ -83,8 +83,7 @@ async fn unknown_paths_and_methods_are_problem_documents() {
 #[tokio::test]
 async fn a_panic_ends_one_request_and_nothing_else() {
     async fn defect() -> &'static str {
-        let nothing: Option<&str> = None;
-        nothing.expect("a defect of the test")
+        panic!("a defect of the test")
     }
     let edge = start(who().route("/panic", get(defect)), EdgeLimits::default()).await;
     let mut stream = edge.connect().await;

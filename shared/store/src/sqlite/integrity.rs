@@ -6,7 +6,6 @@ use sqlx::Row as _;
 
 use super::connection::Readers;
 use super::store::setting;
-use crate::event_store::DayCounts;
 use crate::settlement::{date_text, day_of_text};
 use crate::{Drift, Integrity, ProjectState, StoreError};
 
