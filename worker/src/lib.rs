@@ -1,11 +1,11 @@
 //! The processor: drains the queue into the store, each event exactly once.
 //!
-//! A slot of the processor repeats one page of verbs ([`drain`]): gather whole queued batches, process them in one
+//! A slot of the processor repeats one page of verbs ([`mod@drain`]): gather whole queued batches, process them in one
 //! transaction, publish what is new, acknowledge. Only the acknowledgement takes an entry from the queue, and it comes
 //! after the commit: a crash anywhere before it brings the entry again, and the events' ids make that harmless.
 //!
-//! - [`processor`] runs `CONCURRENCY` slots, the replay of dead letters and the upkeep until told to stop.
-//! - [`process_batch`] is one transaction's work: decode, ingest, and where the store refuses an event, find it.
+//! - [`mod@processor`] runs `CONCURRENCY` slots, the replay of dead letters and the upkeep until told to stop.
+//! - [`mod@process_batch`] is one transaction's work: decode, ingest, and where the store refuses an event, find it.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic"))]
 
 pub mod backoff;

@@ -21,6 +21,7 @@ pub struct Meters {
     dead_letters: Gauge,
     depth: Gauge,
     batches: Gauge,
+    oldest: Gauge,
 }
 
 impl Meters {
@@ -38,6 +39,7 @@ impl Meters {
             dead_letters: metrics::gauge!(names::DEAD_LETTERS),
             depth: metrics::gauge!(names::QUEUE_DEPTH),
             batches: metrics::gauge!(names::QUEUE_BATCHES),
+            oldest: metrics::gauge!(names::QUEUE_OLDEST),
         }
     }
 
@@ -68,6 +70,7 @@ impl Meters {
     pub fn queue(&self, depth: &QueueDepth) {
         self.depth.set(depth.events as f64);
         self.batches.set(depth.batches as f64);
+        self.oldest.set(depth.oldest.map_or(0.0, |age| age.as_secs_f64()));
         if depth.batches == 0 {
             self.lag.set(0.0);
         }

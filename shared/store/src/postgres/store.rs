@@ -26,6 +26,7 @@ const MIGRATION_LOCK: i64 = 0x616E_616C_7974_6900;
 pub struct PostgresStore {
     primary: PgPool,
     replica: Option<PgPool>,
+    health: PgPool,
     connect: PgConnectOptions,
     edition: Arc<RwLock<Edition>>,
     writing: Begin,
@@ -68,6 +69,8 @@ impl PostgresStore {
         let fault = fault("reach the database");
         let connect = connection::parse(&options.url, &options)?;
         let primary = connection::pool(&options.url, &options)?;
+        // Of its own, so that slow questions on every other connection do not look like a server that does not answer.
+        let health = connection::pool(&options.url, &PostgresOptions { max_connections: 1, ..options.clone() })?;
         let replica = options.replica_url.as_deref().map(|url| connection::pool(url, &options)).transpose()?;
         let reading = Begin::reading(options.statement_timeout);
         // In a transaction: behind a pooler, a statement and its execution must meet the same server connection.
@@ -84,6 +87,7 @@ impl PostgresStore {
         Ok(Self {
             primary,
             replica,
+            health,
             connect,
             edition: Arc::new(RwLock::new(server.edition)),
             writing: Begin::writing(WRITE_TIMEOUT, server.commits_late),
@@ -107,6 +111,7 @@ impl PostgresStore {
     /// Closes every connection after its running statement.
     pub async fn close(&self) {
         self.primary.close().await;
+        self.health.close().await;
         if let Some(replica) = &self.replica {
             replica.close().await;
         }
@@ -171,7 +176,7 @@ async fn applied(connection: &mut PgConnection) -> Result<Option<i64>, sqlx::Err
     sqlx::query_scalar("SELECT max(number) FROM schema_migrations").fetch_one(connection).await
 }
 
-/// Asks for nothing, within two seconds.
+/// Asks for next to nothing, within two seconds.
 async fn ping(pool: &PgPool) -> Result<(), StoreError> {
     let fault = fault("answer a health check");
     match tokio::time::timeout(Duration::from_secs(2), sqlx::raw_sql("SELECT 1").execute(pool)).await {
@@ -207,7 +212,7 @@ impl EventStore for PostgresStore {
     }
 
     async fn check(&self) -> Result<(), StoreError> {
-        ping(&self.primary).await
+        ping(&self.health).await
     }
 
     async fn ingest(

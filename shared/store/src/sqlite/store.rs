@@ -46,6 +46,7 @@ impl Default for SqliteOptions {
 pub struct SqliteStore {
     writer: SqlitePool,
     readers: Readers,
+    health: Readers,
     version: String,
 }
 
@@ -57,17 +58,20 @@ impl SqliteStore {
     /// [`StoreError::Unavailable`] where the file cannot be opened or is no SQLite database.
     pub async fn open(path: impl AsRef<Path>, options: SqliteOptions) -> Result<Self, StoreError> {
         let path = path.as_ref();
+        // Of its own, so that slow questions on every other connection do not look like a store that does not answer.
+        let health = SqliteOptions { readers: 1, reader_cache_kib: 64, ..options.clone() };
         let writer = connection::writer(path, &options).await?;
         let version = sqlx::query_scalar("SELECT sqlite_version()")
             .fetch_one(&writer)
             .await
             .map_err(fault("open the store's file"))?;
-        Ok(Self { writer, readers: Readers::new(path, &options), version })
+        Ok(Self { writer, readers: Readers::new(path, &options), health: Readers::new(path, &health), version })
     }
 
     /// Closes every connection after its running statement; the log is folded into the file.
     pub async fn close(&self) {
         self.readers.close().await;
+        self.health.close().await;
         self.writer.close().await;
     }
 }
@@ -155,7 +159,7 @@ impl EventStore for SqliteStore {
 
     async fn check(&self) -> Result<(), StoreError> {
         let answer = async {
-            let mut connection = self.readers.take().await?;
+            let mut connection = self.health.take().await?;
             let query = sqlx::query("SELECT count(*) FROM sqlite_schema").fetch_one(&mut *connection);
             query.await.map(|_| ()).map_err(fault("answer a health check"))
         };

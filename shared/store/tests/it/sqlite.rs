@@ -106,3 +106,31 @@ async fn a_dropped_call_stores_all_or_nothing() {
     let drift = found.stored.values().next().copied();
     assert!(drift.is_none_or(|drift| drift.raw == drift.rollup && drift.raw == stored as u64), "{drift:?}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_upkeep_deletes_leaves_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("events.db");
+    let store = open_at(&path).await.unwrap();
+    store.migrate().await.unwrap();
+    let project = project("shop");
+    for round in 0..10_u128 {
+        let sent = [batch(&project, (0..2_000).map(|index| event(round * 2_000 + index)).collect())];
+        store.ingest(&work(&sent), crate::contract::RETENTION, crate::contract::NOW).await.unwrap();
+    }
+    let later = crate::contract::NOW.saturating_add_micros(200 * crate::contract::DAY);
+    let maintenance =
+        analytics_store::Maintenance { now: later, retention: crate::contract::RETENTION, dedupe_days: 30 };
+    assert_eq!(store.maintain(maintenance).await.unwrap().raw_dropped, 20_000);
+    store.close().await;
+    let pragma = async |name: &'static str| {
+        let mut connection = sqlx::SqliteConnection::connect(&format!("sqlite://{}", path.display())).await.unwrap();
+        sqlx::query_scalar::<_, i64>(sqlx::AssertSqlSafe(format!("PRAGMA {name}")))
+            .fetch_one(&mut connection)
+            .await
+            .unwrap()
+    };
+    assert_eq!(pragma("freelist_count").await, 0);
+    // The ids of 20,000 events stay; their rows were most of the file.
+    assert!(pragma("page_count").await < 300, "{} pages", pragma("page_count").await);
+}

@@ -88,6 +88,15 @@ pub(crate) async fn a_slow_question_ends_and_frees_its_connection(fixture: &Fixt
     assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
     assert_eq!(fixture.count("raw_events").await, 0);
 
+    // Slow questions on every connection do not make the store look ill.
+    let busy = futures::future::join_all((0..12).map(slow));
+    let health = async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        fixture.store.check().await
+    };
+    let (_, health) = futures::future::join(busy, health).await;
+    health.unwrap();
+
     // A question that nobody waits for any more ends too.
     for _ in 0..8 {
         let _ = tokio::time::timeout(Duration::from_millis(20), fixture.store.select(&endless)).await;
