@@ -3,7 +3,7 @@
 //! Pure: text in, text and parameters out. Nothing here reads a clock or talks to a database; the caller hands in the
 //! instant, the project and what the store knows ([`Context`]), runs the statements, and hands the rows back.
 //!
-//! Every kind of question is [`Askable`]: [`plan`] gives its plan, which is [`Executable`]: `statements(dialect)`, then
+//! Every kind of question is [`Askable`]: [`plan()`] gives its plan, which is [`Executable`]: `statements(dialect)`, then
 //! `shape(rows)`. [`Question`] (metrics and dimensions, with the shorthands trends, breakdown and property values),
 //! [`EventsQuestion`] (the events themselves) and [`PropertiesQuestion`] (which properties there are).
 //!
