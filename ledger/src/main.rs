@@ -163,7 +163,9 @@ async fn run_seed(
 /// Builds it into a folder of its own, so that no other run can take it for the real one.
 fn build_broken_processor() -> Result<PathBuf, Box<dyn Error>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."));
-    let target = root.join("target/fault");
+    // Beside the folder of this program: `target/debug` has `target/fault`.
+    let own = std::env::current_exe()?;
+    let target = own.ancestors().nth(2).unwrap_or(root).join("fault");
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let status = Command::new(cargo)
         .current_dir(root)

@@ -34,4 +34,4 @@ pub use limits::Limits;
 pub use live_query::LiveQueries;
 pub use refusal::Refusal;
 pub use router::{Realtime, RealtimeDeps, router};
-pub use store_queries::{RetentionNow, StoreQueries};
+pub use store_queries::StoreQueries;

@@ -1,69 +1,41 @@
 //! `realtime`: shows stored events and live answers over WebSocket and server-sent events.
 
-use std::error::Error;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
 
-use analytics_domain::Retention;
+use analytics_domain::{Retention, SharedRetention};
 use analytics_host::clock::{SharedClock, SystemClock};
-use analytics_host::config::{DatabaseConfig, RealtimeConfig, Variables};
+use analytics_host::config::{DatabaseConfig, RealtimeConfig};
 use analytics_host::edge::EdgeLimits;
 use analytics_host::health::{Health, probe};
-use analytics_host::shutdown::{Shutdown, listen_for_signals};
-use analytics_host::{metrics, serve, telemetry};
+use analytics_host::program::{self, Failure, Started, patiently};
+use analytics_host::{metrics, serve};
 use analytics_messaging::Feed;
 use analytics_messaging::redis::{RedisEndpoint, RedisFeed};
 use analytics_realtime::{Limits, LiveQueries, Realtime, RealtimeDeps, StoreQueries};
 use analytics_store::postgres::{PostgresOptions, PostgresStore};
+use analytics_store::retention::follow;
 use analytics_store::{EventStore, StoreError};
-use tracing::{error, info, warn};
+use tracing::info;
 
 /// Connections to the database: live queries run a few at a time.
 const DATABASE_CONNECTIONS: u32 = 5;
 
-/// How often a database that does not answer is tried again, and the retention is looked up.
-const TRY_EVERY: Duration = Duration::from_secs(2);
-const LOOK_EVERY: Duration = Duration::from_secs(60);
-
 #[tokio::main]
 async fn main() -> ExitCode {
-    // The one place that reads the environment; a variable that is no text cannot be one of ours.
-    let variables: Variables = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .collect();
-    match run(&variables).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            error!(error = error.as_ref() as &dyn Error, "the realtime role cannot go on");
-            ExitCode::FAILURE
-        }
-    }
+    program::run(std::env::vars_os(), run).await
 }
 
-async fn run(variables: &Variables) -> Result<(), Box<dyn Error>> {
-    let config = RealtimeConfig::read(variables).inspect_err(|_| {
-        // Nothing is known yet of how logs are wanted; the error must still be seen.
-        let _ = telemetry::install("info", None);
-    })?;
-    telemetry::install(&config.common.log_level, config.common.log_format)?;
-    config.common.warnings.iter().for_each(|warning| warn!("{warning}"));
-    metrics::install();
-    let listener = serve::bind(config.http.host, config.http.port, "PORT")?;
-    let shutdown = Shutdown::new();
-    tokio::spawn(listen_for_signals(shutdown.clone()));
-
+async fn run(started: Started<RealtimeConfig>) -> Result<(), Failure> {
+    let Started { config, listener, shutdown } = started;
     let endpoint = RedisEndpoint { url: config.redis.url.clone(), root_certificates: None };
     let feed: Arc<dyn Feed> = Arc::new(RedisFeed::new(&endpoint, &config.redis.key_prefix)?);
     let clock: SharedClock = Arc::new(SystemClock);
-    let days = Arc::new(AtomicU32::new(config.retention_days.unwrap_or(Retention::default().days)));
+    let said = config.retention_days.map(|days| Retention { days });
     let queries = config.database.clone().map(|database| {
-        let known = Arc::clone(&days);
-        let retention = move || Retention { days: known.load(Ordering::Relaxed) };
-        let queries = Arc::new(StoreQueries::new(Arc::clone(&clock), Arc::new(retention)));
-        let fixed = config.retention_days.is_some();
-        tokio::spawn(keep_store(Arc::clone(&queries), database, (!fixed).then_some(Arc::clone(&days))));
+        let retention = SharedRetention::new(said.unwrap_or_default());
+        let queries = Arc::new(StoreQueries::new(Arc::clone(&clock), retention.clone()));
+        tokio::spawn(open_store(Arc::clone(&queries), database, said.is_none().then_some(retention)));
         queries
     });
     let realtime = Realtime::new(RealtimeDeps {
@@ -84,23 +56,13 @@ async fn run(variables: &Variables) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Connects to the database as soon as it answers with the right schema, and looks up the retention where nobody set it.
-async fn keep_store(queries: Arc<StoreQueries>, database: DatabaseConfig, days: Option<Arc<AtomicU32>>) {
-    let store = loop {
-        match open(&database).await {
-            Ok(store) => break store,
-            Err(error) => warn!(error = &error as &dyn Error, "no live queries yet; trying again"),
-        }
-        tokio::time::sleep(TRY_EVERY).await;
-    };
+/// Connects to the database as soon as it answers with the right schema, and follows its retention where nobody said it.
+async fn open_store(queries: Arc<StoreQueries>, database: DatabaseConfig, retention: Option<SharedRetention>) {
+    // Nothing here is worth an end: events stream without the database.
+    let Ok(store) = patiently("the store", |_: &StoreError| true, || open(&database)).await else { return };
     queries.open(Arc::clone(&store));
-    while let Some(days) = &days {
-        match store.retention().await {
-            Ok(Some(retention)) => days.store(retention.days, Ordering::Relaxed),
-            Ok(None) => {}
-            Err(error) => warn!(error = &error as &dyn Error, "the retention cannot be looked up"),
-        }
-        tokio::time::sleep(LOOK_EVERY).await;
+    if let Some(retention) = retention {
+        follow(store, retention).await;
     }
 }
 

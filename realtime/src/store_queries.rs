@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use analytics_domain::{Project, Retention};
+use analytics_domain::{Project, SharedRetention};
 use analytics_host::clock::SharedClock;
 use analytics_query::Question;
 use analytics_store::{AnswerError, EventStore, StoreError, answer};
@@ -13,20 +13,17 @@ use tracing::error;
 use crate::live_query::LiveQueries;
 use crate::refusal::Refusal;
 
-/// The retention in force.
-pub type RetentionNow = Arc<dyn Fn() -> Retention + Send + Sync>;
-
 /// Answers live queries as `POST /api/query` does, never from a cache.
 pub struct StoreQueries {
     store: OnceLock<Arc<dyn EventStore>>,
     clock: SharedClock,
-    retention: RetentionNow,
+    retention: SharedRetention,
 }
 
 impl StoreQueries {
     /// Without a store yet: until [`StoreQueries::open`] every question is refused with `store_unavailable`, and asked
     /// again after a while.
-    pub fn new(clock: SharedClock, retention: RetentionNow) -> Self {
+    pub fn new(clock: SharedClock, retention: SharedRetention) -> Self {
         Self { store: OnceLock::new(), clock, retention }
     }
 
@@ -50,7 +47,7 @@ impl LiveQueries for StoreQueries {
     async fn run(&self, project: &Project, question: &Value) -> Result<Value, Refusal> {
         let question = Question::from_json(question)?;
         let store = self.store.get().ok_or_else(store_unavailable)?;
-        let answered = answer(store.as_ref(), &question, project, (self.retention)(), self.clock.now()).await;
+        let answered = answer(store.as_ref(), &question, project, self.retention.get(), self.clock.now()).await;
         serde_json::to_value(answered.map_err(refusal)?).map_err(|error| {
             error!(error = %error, "an answer cannot be written as JSON");
             internal_error()

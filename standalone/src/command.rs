@@ -1,19 +1,20 @@
 //! The commands, each a verb of its own file.
 
-use std::error::Error;
 use std::process::ExitCode;
 
 use analytics_host::config::Variables;
+use analytics_host::program::Failure;
 use clap::{Args, Subcommand};
 
 use crate::dead_letters::{self, DeadLetterCommand};
 use crate::demo::{self, DemoOptions};
+use crate::doctor::{self, DoctorOptions};
 use crate::import::{self, ImportOptions};
 use crate::reach::Reached;
-use crate::{doctor, healthcheck, migrate, serve};
+use crate::{healthcheck, migrate, serve};
 
 /// What a command ends with.
-pub type Ended = Result<ExitCode, Box<dyn Error>>;
+pub type Ended = Result<ExitCode, Failure>;
 
 /// Where the running server is.
 #[derive(Debug, Args)]
@@ -59,7 +60,10 @@ pub enum Command {
         key: Option<String>,
     },
     /// Looks at settings, folder and servers, and tells what is wrong and how to mend it
-    Doctor,
+    Doctor {
+        #[command(flatten)]
+        options: DoctorOptions,
+    },
     /// Asks a server for its health; the exit status is the answer
     Healthcheck {
         /// The server, or the whole address of a health page
@@ -100,7 +104,7 @@ impl Command {
                 lines?.iter().for_each(|line| println!("{line}"));
                 Ok(ExitCode::SUCCESS)
             }
-            Self::Doctor => doctor::run(variables).await,
+            Self::Doctor { options } => doctor::run(&options, variables).await,
             Self::Healthcheck { url } => {
                 println!("{}", healthcheck::ask(&url).await?);
                 Ok(ExitCode::SUCCESS)

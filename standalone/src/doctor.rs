@@ -3,36 +3,134 @@
 use std::error::Error;
 use std::process::ExitCode;
 
-use analytics_host::config::{StandaloneConfig, Variables};
-use analytics_messaging::redis::{RedisOptions, RedisQueue};
-use analytics_store::postgres::PostgresStore;
+use analytics_host::config::{
+    ApiConfig, CollectorConfig, DatabaseConfig, ProcessorConfig, RealtimeConfig, RedisConfig, Role, RoleConfig,
+    StandaloneConfig, Variables,
+};
+use analytics_messaging::redis::{RedisCache, RedisEndpoint, RedisOptions, RedisQueue};
+use analytics_messaging::{Cache, Durability, Queue};
+use analytics_store::postgres::{PostgresOptions, PostgresStore};
 use analytics_store::{Edition, EventStore};
+use clap::{Args, ValueEnum};
 
 use crate::command::Ended;
 use crate::healthcheck;
 use crate::stack::{DataFolder, FolderError, postgres_options};
 
+/// What is looked at.
+#[derive(Debug, Args)]
+pub struct DoctorOptions {
+    /// Whose settings these are, comma-separated; unless said: the four roles where REDIS_URL is set, else analytics
+    #[arg(long, value_name = "ROLE", value_delimiter = ',')]
+    role: Vec<Patient>,
+}
+
+/// A role that can be looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Patient {
+    Analytics,
+    Collector,
+    Processor,
+    Api,
+    Realtime,
+}
+
+impl DoctorOptions {
+    fn patients(&self, variables: &Variables) -> Vec<Patient> {
+        match (self.role.is_empty(), variables.contains_key("REDIS_URL")) {
+            (false, _) => self.role.clone(),
+            (true, true) => vec![Patient::Collector, Patient::Processor, Patient::Api, Patient::Realtime],
+            (true, false) => vec![Patient::Analytics],
+        }
+    }
+}
+
 /// Looks at everything that is set and tells each finding on a line; fails where something is wrong.
-pub async fn run(variables: &Variables) -> Ended {
+pub async fn run(options: &DoctorOptions, variables: &Variables) -> Ended {
     let mut findings = Findings::default();
-    match StandaloneConfig::read(variables) {
-        Err(error) => findings.wrong("settings", &error),
-        Ok(config) => {
-            findings.fine("settings", "every variable that is set can be used");
-            config.common.warnings.iter().for_each(|warning| findings.note("settings", warning));
-            check_folder(&mut findings, &config).await;
-            if let Some(database) = &config.database {
-                check_database(&mut findings, postgres_options(database, 1)).await;
+    let mut servers = Servers::default();
+    for patient in options.patients(variables) {
+        match patient {
+            Patient::Analytics => {
+                if let Some(config) = settings::<StandaloneConfig>(&mut findings, variables) {
+                    check_folder(&mut findings, &config).await;
+                    servers.database = servers.database.or(config.database);
+                }
+            }
+            Patient::Collector => {
+                if let Some(config) = settings::<CollectorConfig>(&mut findings, variables) {
+                    servers.durable = config.intake.durable == Some(true);
+                    servers.redis = Some(config.redis);
+                }
+            }
+            Patient::Processor => {
+                if let Some(config) = settings::<ProcessorConfig>(&mut findings, variables) {
+                    servers.redis = Some(config.redis);
+                    servers.database = Some(config.database);
+                }
+            }
+            Patient::Api => {
+                if let Some(config) = settings::<ApiConfig>(&mut findings, variables) {
+                    servers.cache = config.cache_url;
+                    servers.redis = servers.redis.or(config.redis);
+                    servers.database = Some(config.database);
+                }
+            }
+            Patient::Realtime => {
+                if let Some(config) = settings::<RealtimeConfig>(&mut findings, variables) {
+                    servers.redis = servers.redis.or(Some(config.redis));
+                    servers.database = servers.database.or(config.database);
+                }
             }
         }
     }
-    if let Some(url) = variables.get("REDIS_URL") {
-        match RedisQueue::connect(RedisOptions::new(url.as_str())).await {
-            Ok(_) => findings.fine("redis", "it answers, keeps what it is given, and evicts nothing"),
-            Err(error) => findings.wrong("redis", &error),
+    servers.check(&mut findings).await;
+    Ok(if findings.wrong == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Reads the settings of a role and tells what is wrong or risky with them.
+fn settings<C: RoleConfig>(findings: &mut Findings, variables: &Variables) -> Option<C> {
+    let what = format!("settings of {}", C::ROLE);
+    match C::read(variables) {
+        Ok(config) => {
+            let place = if C::ROLE == Role::Processor { "health and metrics on" } else { "it listens on" };
+            let http = config.http();
+            findings.fine(&what, &format!("all can be used; {place} {}:{}", http.host, http.port));
+            config.common().warnings.iter().for_each(|warning| findings.note(&what, warning));
+            Some(config)
+        }
+        Err(error) => {
+            findings.wrong(&what, &error);
+            None
         }
     }
-    Ok(if findings.wrong == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The servers that the settings name, each looked at once.
+#[derive(Default)]
+struct Servers {
+    redis: Option<RedisConfig>,
+    /// Whether the collector wants a queue that survives a power cut.
+    durable: bool,
+    cache: Option<String>,
+    database: Option<DatabaseConfig>,
+}
+
+impl Servers {
+    async fn check(self, findings: &mut Findings) {
+        if let Some(redis) = &self.redis {
+            check_queue(findings, redis, self.durable).await;
+        }
+        if let Some(url) = &self.cache {
+            check_cache(findings, url).await;
+        }
+        if let Some(database) = &self.database {
+            check_database(findings, "database", postgres_options(database, 1)).await;
+            if let Some(url) = &database.replica_url {
+                check_database(findings, "replica", PostgresOptions::new(url.as_str())).await;
+            }
+        }
+    }
 }
 
 async fn check_folder(findings: &mut Findings, config: &StandaloneConfig) {
@@ -50,26 +148,72 @@ async fn check_folder(findings: &mut Findings, config: &StandaloneConfig) {
     }
 }
 
-async fn check_database(findings: &mut Findings, options: analytics_store::postgres::PostgresOptions) {
+async fn check_queue(findings: &mut Findings, redis: &RedisConfig, durable: bool) {
+    let options = RedisOptions {
+        key_prefix: redis.key_prefix.clone(),
+        durability_required: durable,
+        ..RedisOptions::new(redis.url.as_str())
+    };
+    let queue = match RedisQueue::connect(options).await {
+        Ok(queue) => queue,
+        Err(error) => return findings.wrong("redis", &error),
+    };
+    match queue.durability() {
+        Durability::Durable => {
+            findings.fine("redis", "it answers, evicts nothing, and flushes each batch before it is accepted")
+        }
+        Durability::Fast => findings.note(
+            "redis",
+            "it answers and evicts nothing; a power cut may take about the last second of accepted events: \
+             set appendfsync always where that is too much",
+        ),
+        Durability::Unknown => findings.note(
+            "redis",
+            "it answers, and does not let its settings be read: see to it that it has appendonly yes and \
+             maxmemory-policy noeviction",
+        ),
+    }
+}
+
+async fn check_cache(findings: &mut Findings, url: &str) {
+    let cache = match RedisCache::new(&RedisEndpoint::from(url), "analytics") {
+        Ok(cache) => cache,
+        Err(error) => return findings.wrong("cache", &error),
+    };
+    match cache.check().await {
+        Ok(()) => findings.fine("cache", "its Redis answers"),
+        Err(error) => findings.wrong("cache", &error),
+    }
+}
+
+async fn check_database(findings: &mut Findings, what: &str, options: PostgresOptions) {
     let store = match PostgresStore::connect(options).await {
         Ok(store) => store,
-        Err(error) => return findings.wrong("database", &error),
+        Err(error) => return findings.wrong(what, &error),
     };
     match store.edition() {
-        Edition::TimescaleCommunity { version } => findings.fine("database", &format!("TimescaleDB {version}, community licence")),
+        Edition::TimescaleCommunity { version } => {
+            findings.fine(what, &format!("TimescaleDB {version}, community licence"))
+        }
         Edition::TimescaleApache { version } => findings.note(
-            "database",
-            &format!("TimescaleDB {version}, Apache 2 licence: no compression and no policies; the processor drops old chunks itself"),
+            what,
+            &format!(
+                "TimescaleDB {version}, Apache 2 licence: no compression and no policies; the processor drops old \
+                 chunks itself"
+            ),
         ),
         Edition::Postgres { version } => findings.note(
-            "database",
-            &format!("PostgreSQL {version} without TimescaleDB: old events are deleted row by row; with the timescaledb extension they are dropped by the chunk"),
+            what,
+            &format!(
+                "PostgreSQL {version} without TimescaleDB: old events are deleted row by row; with the timescaledb \
+                 extension they are dropped by the chunk"
+            ),
         ),
-        Edition::Sqlite { version } => findings.fine("database", &format!("SQLite {version}")),
+        Edition::Sqlite { version } => findings.fine(what, &format!("SQLite {version}")),
     }
     match store.check_schema().await {
-        Ok(()) => findings.fine("schema", "it is the one this build needs"),
-        Err(error) => findings.wrong("schema", &error),
+        Ok(()) => findings.fine(&format!("schema of the {what}"), "it is the one this build needs"),
+        Err(error) => findings.wrong(&format!("schema of the {what}"), &error),
     }
 }
 

@@ -16,7 +16,7 @@ mod stack;
 use std::error::Error;
 use std::process::ExitCode;
 
-use analytics_host::config::Variables;
+use analytics_host::program;
 use clap::Parser;
 
 use crate::command::Command;
@@ -33,10 +33,8 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    // The one place that reads the environment; a variable that is no text cannot be one of ours.
-    let variables: Variables = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .collect();
+    // The one place that reads the environment.
+    let variables = program::variables(std::env::vars_os());
     let command = Arguments::parse().command.unwrap_or(Command::Serve);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,

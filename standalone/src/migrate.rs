@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use analytics_host::config::{StandaloneConfig, Variables};
+use analytics_host::config::{RoleConfig, StandaloneConfig, Variables};
 use analytics_store::EventStore;
 use analytics_store::postgres::{PostgresStore, create_database};
 use analytics_store::sqlite::{SqliteOptions, SqliteStore};

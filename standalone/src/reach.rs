@@ -1,12 +1,12 @@
 //! How a command reaches the data: the running server, or the folder itself where none runs.
 
-use std::error::Error;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use analytics_host::config::{StandaloneConfig, Variables};
+use analytics_host::config::{RoleConfig, StandaloneConfig, Variables};
 use analytics_host::edge::EdgeLimits;
+use analytics_host::program::Failure;
 use analytics_host::serve;
 use analytics_host::shutdown::Shutdown;
 use analytics_messaging::Queue;
@@ -30,14 +30,14 @@ struct Own {
 
 impl Reached {
     /// The server at `url` where one answers there, else one on `DATA_DIR`, on a free port of this machine.
-    pub async fn reach(url: &str, variables: &Variables) -> Result<Self, Box<dyn Error>> {
+    pub async fn reach(url: &str, variables: &Variables) -> Result<Self, Failure> {
         let unreachable = match healthcheck::ask(url).await {
             Ok(_) => return Ok(Self { url: url.to_owned(), own: None }),
             Err(error) => error,
         };
         let config = StandaloneConfig::read(variables)?;
         let shutdown = Shutdown::new();
-        let stack = Stack::open(&config, shutdown.clone()).await.map_err(|error| -> Box<dyn Error> {
+        let stack = Stack::open(&config, shutdown.clone()).await.map_err(|error| -> Failure {
             format!("{unreachable}, and the data cannot be opened here: {error}").into()
         })?;
         let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -50,7 +50,7 @@ impl Reached {
     }
 
     /// Waits until what was accepted is stored; a server of its own stores by itself.
-    pub async fn settle(&self) -> Result<(), Box<dyn Error>> {
+    pub async fn settle(&self) -> Result<(), Failure> {
         let Some(own) = &self.own else { return Ok(()) };
         while own.queue.depth().await?.batches > 0 {
             tokio::time::sleep(Duration::from_millis(20)).await;

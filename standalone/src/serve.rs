@@ -5,25 +5,17 @@ use std::process::ExitCode;
 
 use analytics_host::config::{StandaloneConfig, Variables};
 use analytics_host::edge::EdgeLimits;
-use analytics_host::shutdown::{Shutdown, listen_for_signals};
-use analytics_host::{metrics, serve, telemetry};
-use tracing::warn;
+use analytics_host::program::{self, Started};
+use analytics_host::serve;
 
 use crate::command::Ended;
 use crate::stack::Stack;
 
 /// Serves until told to stop.
 pub async fn run(variables: &Variables) -> Ended {
-    let config = StandaloneConfig::read(variables)?;
-    telemetry::install(&config.common.log_level, config.common.log_format)?;
-    config.common.warnings.iter().for_each(|warning| warn!("{warning}"));
-    metrics::install();
-    let listener = serve::bind(config.http.host, config.http.port, "PORT")?;
+    let Started { config, listener, shutdown } = program::start::<StandaloneConfig>(variables)?;
     let address = listener.local_addr()?;
-    let shutdown = Shutdown::new();
-    tokio::spawn(listen_for_signals(shutdown.clone()));
-    let stack =
-        Stack::open(&config, shutdown.clone()).await.map_err(|error| -> Box<dyn std::error::Error> { error })?;
+    let stack = Stack::open(&config, shutdown.clone()).await?;
     if std::io::stdout().is_terminal() {
         println!("{}", welcome(&format!("http://{address}"), config.keys.is_open_on_loopback()));
     }

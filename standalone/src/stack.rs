@@ -1,20 +1,19 @@
 //! Everything in one process: the same routers and the same processor as the four roles, on the embedded queue.
 
-use std::error::Error;
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicU32;
 
 use analytics_api::answering::Flights;
 use analytics_api::{ApiDeps, router as api_router};
-use analytics_collector::{CollectorDeps, Limits as CollectorLimits, SharedRetention, router as collector_router};
-use analytics_domain::Retention;
+use analytics_collector::{CollectorDeps, Limits as CollectorLimits, router as collector_router};
+use analytics_domain::SharedRetention;
 use analytics_host::clock::{SharedClock, SystemClock};
 use analytics_host::config::{DatabaseConfig, StandaloneConfig};
 use analytics_host::cors::Origins;
 use analytics_host::health::{Health, probe};
 use analytics_host::metrics;
+use analytics_host::program::Failure;
 use analytics_host::shutdown::Shutdown;
 use analytics_messaging::embedded::{EmbeddedOptions, EmbeddedQueue};
 use analytics_messaging::process::{ProcessCache, ProcessFeed};
@@ -22,6 +21,7 @@ use analytics_messaging::{Durability, Feed, Queue};
 use analytics_realtime::{Limits as RealtimeLimits, Realtime, RealtimeDeps, StoreQueries};
 use analytics_store::EventStore;
 use analytics_store::postgres::{PostgresOptions, PostgresStore};
+use analytics_store::retention::settle;
 use analytics_store::sqlite::{SqliteOptions, SqliteStore};
 use analytics_worker::{Processor, ProcessorSettings};
 use axum::Router;
@@ -93,7 +93,7 @@ impl Stack {
     ///
     /// # Errors
     /// Where the folder is in use, or a file or a server cannot be opened.
-    pub async fn open(config: &StandaloneConfig, shutdown: Shutdown) -> Result<Self, Box<dyn Error + Send + Sync>> {
+    pub async fn open(config: &StandaloneConfig, shutdown: Shutdown) -> Result<Self, Failure> {
         let folder = DataFolder::hold(&config.data_dir)?;
         let clock: SharedClock = Arc::new(SystemClock);
         let store = open_store(config, &folder).await?;
@@ -102,7 +102,7 @@ impl Stack {
         }
         store.check_schema().await?;
         info!(edition = %store.edition(), "the store is open");
-        let retention = settle_retention(store.as_ref(), config.work.retention_days).await?;
+        let retention = SharedRetention::new(settle(store.as_ref(), config.work.retention_days).await?);
         let queue: Arc<dyn Queue> = Arc::new(EmbeddedQueue::open(folder.path.join("queue.db"), queue_options(config))?);
         let feed: Arc<dyn Feed> = Arc::new(ProcessFeed::new());
 
@@ -112,7 +112,7 @@ impl Stack {
             // Sending needs no read key, so a page may always send, whatever it may read.
             origins: if config.keys.is_open_on_loopback() { Origins::Any } else { config.http.origins.clone() },
             clock: Arc::clone(&clock),
-            retention: SharedRetention::new(retention),
+            retention: retention.clone(),
             limits: CollectorLimits { events_per_second: config.intake.rate_limit, ..CollectorLimits::default() },
         });
         let api = api_router(ApiDeps {
@@ -121,11 +121,11 @@ impl Stack {
             queue: Some(Arc::clone(&queue)),
             keys: config.keys.clone(),
             origins: config.http.origins.clone(),
-            retention: Arc::new(move || retention),
+            retention: retention.clone(),
             clock: Arc::clone(&clock),
             flights: Flights::default(),
         });
-        let live_queries = StoreQueries::new(Arc::clone(&clock), Arc::new(move || retention));
+        let live_queries = StoreQueries::new(Arc::clone(&clock), retention.clone());
         live_queries.open(Arc::clone(&store));
         let realtime = Realtime::new(RealtimeDeps {
             feed: Arc::clone(&feed),
@@ -143,7 +143,8 @@ impl Stack {
             linger: config.work.linger,
             visibility: config.work.visibility,
             dedupe_days: config.work.dedupe_days,
-            retention_days: Arc::new(AtomicU32::new(retention.days)),
+            retention,
+            retention_is_set: config.work.retention_days.is_some(),
             clock,
         };
         let processor = Processor::new(Arc::clone(&queue), Arc::clone(&store), feed, settings);
@@ -187,17 +188,6 @@ pub fn postgres_options(database: &DatabaseConfig, concurrency: usize) -> Postgr
         statement_cache: database.statement_cache,
         application_name: "analytics".to_owned(),
         ..PostgresOptions::new(database.url.clone())
-    }
-}
-
-/// The retention that is set, and kept for those who are not told; else the one last kept; else the default.
-async fn settle_retention(store: &dyn EventStore, days: Option<u32>) -> Result<Retention, analytics_store::StoreError> {
-    match days {
-        Some(days) => {
-            store.set_retention(Retention { days }).await?;
-            Ok(Retention { days })
-        }
-        None => Ok(store.retention().await?.unwrap_or_default()),
     }
 }
 

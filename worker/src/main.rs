@@ -1,52 +1,31 @@
 //! `processor`: drains the Redis queue into PostgreSQL.
 
-use std::error::Error;
 use std::process::ExitCode;
-use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
-use analytics_domain::Retention;
+use analytics_domain::SharedRetention;
 use analytics_host::clock::SystemClock;
-use analytics_host::config::{ProcessorConfig, Variables};
+use analytics_host::config::ProcessorConfig;
 use analytics_host::edge::EdgeLimits;
-use analytics_host::failure::chain;
 use analytics_host::health::{Health, probe};
-use analytics_host::shutdown::{Shutdown, listen_for_signals};
-use analytics_host::{metrics, serve, telemetry};
+use analytics_host::program::{self, Failure, Started, patiently};
+use analytics_host::shutdown::Shutdown;
+use analytics_host::{metrics, serve};
 use analytics_messaging::redis::{RedisEndpoint, RedisFeed, RedisOptions, RedisQueue};
 use analytics_messaging::{Queue, QueueError};
 use analytics_store::postgres::{PostgresOptions, PostgresStore};
+use analytics_store::retention::settle;
 use analytics_store::{EventStore, StoreError};
 use analytics_worker::{Processor, ProcessorSettings};
-use tracing::{error, info, warn};
+use tracing::info;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    // The one place that reads the environment; a variable that is no text cannot be one of ours.
-    let variables: Variables = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .collect();
-    match run(&variables).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            error!(error = chain(error.as_ref()), "the processor cannot go on");
-            ExitCode::FAILURE
-        }
-    }
+    program::run(std::env::vars_os(), run).await
 }
 
-async fn run(variables: &Variables) -> Result<(), Box<dyn Error>> {
-    let config = ProcessorConfig::read(variables).inspect_err(|_| {
-        // Nothing is known yet of how logs are wanted; the error must still be seen.
-        let _ = telemetry::install("info", None);
-    })?;
-    telemetry::install(&config.common.log_level, config.common.log_format)?;
-    config.common.warnings.iter().for_each(|warning| warn!("{warning}"));
-    metrics::install();
-    let listener = serve::bind(config.http.host, config.http.port, "METRICS_PORT")?;
-    let shutdown = Shutdown::new();
-    tokio::spawn(listen_for_signals(shutdown.clone()));
+async fn run(started: Started<ProcessorConfig>) -> Result<(), Failure> {
+    let Started { config, listener, shutdown } = started;
     let servers = Arc::new(Servers::default());
     let router = health(&servers, shutdown.clone()).router().merge(metrics::router());
     let serving = tokio::spawn(serve::serve(listener, router, shutdown.clone(), EdgeLimits::default()));
@@ -76,8 +55,9 @@ struct Servers {
 }
 
 /// Waits for store and queue, one after the other, and puts the processor together.
-async fn open(config: &ProcessorConfig, servers: &Servers) -> Result<Option<Processor>, Box<dyn Error>> {
-    let (store, retention) = open_store(config).await?;
+async fn open(config: &ProcessorConfig, servers: &Servers) -> Result<Option<Processor>, Failure> {
+    let store = open_store(config).await?;
+    let retention = settle(store.as_ref(), config.work.retention_days).await?;
     info!(edition = %store.edition(), retention_days = retention.days, "the store is open");
     let _ = servers.store.set(Arc::clone(&store));
     let queue = open_queue(config).await?;
@@ -91,7 +71,8 @@ async fn open(config: &ProcessorConfig, servers: &Servers) -> Result<Option<Proc
         linger: config.work.linger,
         visibility: config.work.visibility,
         dedupe_days: config.work.dedupe_days,
-        retention_days: Arc::new(AtomicU32::new(retention.days)),
+        retention: SharedRetention::new(retention),
+        retention_is_set: config.work.retention_days.is_some(),
         clock: Arc::new(SystemClock),
     };
     Ok(Some(Processor::new(queue, store, feed, settings)))
@@ -104,26 +85,18 @@ fn consumer_name() -> String {
     format!("{host}-{}", std::process::id())
 }
 
-async fn open_store(config: &ProcessorConfig) -> Result<(Arc<dyn EventStore>, Retention), StoreError> {
-    loop {
-        match connect_store(config).await {
-            Err(error @ StoreError::Unavailable { .. }) => {
-                warn!(error = chain(&error), "the store does not answer; trying again in a second");
-                tokio::time::sleep(Duration::from_secs(1)).await;
-            }
-            Err(error @ StoreError::Schema { .. }) if !config.work.auto_migrate => {
-                warn!(
-                    error = chain(&error),
-                    "the schema is not ready, and AUTO_MIGRATE is off; looking again in a second"
-                );
-                tokio::time::sleep(Duration::from_secs(1)).await;
-            }
-            other => return other,
-        }
-    }
+async fn open_store(config: &ProcessorConfig) -> Result<Arc<dyn EventStore>, StoreError> {
+    // Without AUTO_MIGRATE somebody else makes the schema ready.
+    let waits_for_schema = !config.work.auto_migrate;
+    let passing = |error: &StoreError| match error {
+        StoreError::Unavailable { .. } => true,
+        StoreError::Schema { .. } => waits_for_schema,
+        _ => false,
+    };
+    patiently("the store", passing, || connect_store(config)).await
 }
 
-async fn connect_store(config: &ProcessorConfig) -> Result<(Arc<dyn EventStore>, Retention), StoreError> {
+async fn connect_store(config: &ProcessorConfig) -> Result<Arc<dyn EventStore>, StoreError> {
     let database = &config.database;
     let slots = u32::try_from(config.work.concurrency).unwrap_or(u32::MAX);
     let store = PostgresStore::connect(PostgresOptions {
@@ -141,14 +114,7 @@ async fn connect_store(config: &ProcessorConfig) -> Result<(Arc<dyn EventStore>,
         }
     }
     store.check_schema().await?;
-    let retention = match config.work.retention_days {
-        Some(days) => {
-            store.set_retention(Retention { days }).await?;
-            Retention { days }
-        }
-        None => store.retention().await?.unwrap_or_default(),
-    };
-    Ok((Arc::new(store), retention))
+    Ok(Arc::new(store))
 }
 
 async fn open_queue(config: &ProcessorConfig) -> Result<Arc<dyn Queue>, QueueError> {
@@ -157,16 +123,9 @@ async fn open_queue(config: &ProcessorConfig) -> Result<Arc<dyn Queue>, QueueErr
         visibility: config.work.visibility,
         ..RedisOptions::new(config.redis.url.as_str())
     };
-    loop {
-        match RedisQueue::connect(options()).await {
-            Ok(queue) => return Ok(Arc::new(queue)),
-            Err(error @ QueueError::Unavailable { .. }) => {
-                warn!(error = chain(&error), "the queue's server does not answer; trying again in a second");
-                tokio::time::sleep(Duration::from_secs(1)).await;
-            }
-            Err(error) => return Err(error),
-        }
-    }
+    let passing = |error: &QueueError| matches!(error, QueueError::Unavailable { .. });
+    let queue = patiently("the queue's server", passing, || RedisQueue::connect(options())).await?;
+    Ok(Arc::new(queue))
 }
 
 fn health(servers: &Arc<Servers>, shutdown: Shutdown) -> Health {

@@ -1,10 +1,10 @@
 //! The whole processor: its slots, the replay and the upkeep, started and stopped together.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use analytics_domain::Retention;
+use analytics_domain::{Retention, SharedRetention};
 use analytics_host::clock::SharedClock;
 use analytics_messaging::{Feed, Queue};
 use analytics_store::EventStore;
@@ -30,8 +30,10 @@ pub struct ProcessorSettings {
     pub visibility: Duration,
     /// `DEDUPE_DAYS`: how long a client's id is remembered.
     pub dedupe_days: u32,
-    /// `RETENTION_DAYS`: shared with whoever may change it while the processor runs.
-    pub retention_days: Arc<AtomicU32>,
+    /// How long events are kept: shared with whoever judges by it in the same process.
+    pub retention: SharedRetention,
+    /// Whether `RETENTION_DAYS` said it; else it follows what the store was last given.
+    pub retention_is_set: bool,
     /// The clock.
     pub clock: SharedClock,
 }
@@ -40,7 +42,7 @@ impl ProcessorSettings {
     /// The retention in force.
     #[must_use]
     pub fn retention(&self) -> Retention {
-        Retention { days: self.retention_days.load(Ordering::Relaxed) }
+        self.retention.get()
     }
 
     /// A number that differs between slots and turns, to spread waits.

@@ -29,6 +29,7 @@ pub async fn run(drain: &Drain, stopping: CancellationToken) {
 /// Tends store and queue once; failures are logged, the next turn tries again.
 pub async fn tend(drain: &Drain) {
     let settings = &drain.settings;
+    follow_retention(drain).await;
     let maintenance =
         Maintenance { now: settings.clock.now(), retention: settings.retention(), dedupe_days: settings.dedupe_days };
     match drain.store.maintain(maintenance).await {
@@ -43,6 +44,19 @@ pub async fn tend(drain: &Drain) {
     }
     if let Err(error) = drain.queue.tidy().await {
         warn!(error = %error, cause = cause(&error), "the queue could not be tidied; trying again later");
+    }
+}
+
+/// Learns the retention where no setting says it, and tells it to those who have no store to ask.
+async fn follow_retention(drain: &Drain) {
+    let settings = &drain.settings;
+    if !settings.retention_is_set
+        && let Ok(Some(retention)) = drain.store.retention().await
+    {
+        settings.retention.set(retention);
+    }
+    if let Err(error) = drain.queue.tell_retention(settings.retention()).await {
+        warn!(error = %error, cause = cause(&error), "the retention could not be told to the collectors; trying again later");
     }
 }
 

@@ -28,7 +28,7 @@ struct Arguments {
 enum Chore {
     /// Run everything that has to be green, from a bare Debian machine with Rust.
     ///
-    /// The steps, in this order: setup, fmt, tidy, clippy, doc, docs, build, test. The first that fails ends the run with
+    /// The steps, in this order: setup, fmt, tidy, clippy, doc, docs, build, test, prove. The first that fails ends the run with
     /// a sentence that says which, and status 1. No step asks anything or needs a terminal.
     Test {
         /// Run only these steps.
@@ -100,15 +100,15 @@ fn run(workspace: &Workspace, chore: Chore) -> Result<(), Failure> {
         Chore::Ledger { arguments } => {
             // It runs the programs that lie beside it.
             steps::build(workspace)?;
+            steps::ledger(workspace, arguments)
+        }
+        Chore::Bench { arguments } => {
+            steps::build_release(workspace)?;
             command::Command::cargo(workspace)
-                .arguments(["run", "--quiet", "--package", "analytics-ledger", "--"])
+                .arguments(["run", "--release", "--quiet", "--package", "analytics-bench", "--"])
                 .arguments(arguments)
                 .run()
         }
-        Chore::Bench { arguments } => command::Command::cargo(workspace)
-            .arguments(["run", "--release", "--package", "analytics-bench", "--"])
-            .arguments(arguments)
-            .run(),
     }
 }
 

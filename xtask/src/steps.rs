@@ -28,11 +28,13 @@ pub(crate) enum Step {
     Build,
     /// Every test: unit, property, integration, black box.
     Test,
+    /// A processor that acknowledges before its commit is found out by the ledger.
+    Prove,
 }
 
 impl Step {
-    const ALL: [Self; 8] =
-        [Self::Setup, Self::Fmt, Self::Tidy, Self::Clippy, Self::Doc, Self::Docs, Self::Build, Self::Test];
+    const ALL: [Self; 9] =
+        [Self::Setup, Self::Fmt, Self::Tidy, Self::Clippy, Self::Doc, Self::Docs, Self::Build, Self::Test, Self::Prove];
 
     fn name(self) -> &'static str {
         match self {
@@ -44,6 +46,7 @@ impl Step {
             Self::Docs => "docs",
             Self::Build => "build",
             Self::Test => "test",
+            Self::Prove => "prove",
         }
     }
 }
@@ -90,6 +93,7 @@ fn take(workspace: &Workspace, step: Step, arguments: &[String], tally: &mut Tal
         }
         Step::Docs => reference::run(workspace, true),
         Step::Build => build(workspace),
+        Step::Prove => ledger(workspace, ["--prove".to_owned()]),
         Step::Test => {
             let everything = if arguments.is_empty() { vec!["--workspace".to_owned()] } else { arguments.to_vec() };
             // All failures of a run are worth seeing, so one failing program does not stop the others.
@@ -101,6 +105,19 @@ fn take(workspace: &Workspace, step: Step, arguments: &[String], tally: &mut Tal
 /// Builds every program.
 pub(crate) fn build(workspace: &Workspace) -> Result<(), Failure> {
     Command::cargo(workspace).arguments(["build", "--workspace", "--bins"]).run()
+}
+
+/// Runs the ledger, whose programs have to be built.
+pub(crate) fn ledger(workspace: &Workspace, arguments: impl IntoIterator<Item = String>) -> Result<(), Failure> {
+    Command::cargo(workspace)
+        .arguments(["run", "--quiet", "--package", "analytics-ledger", "--"])
+        .arguments(arguments)
+        .run()
+}
+
+/// Builds every program as it is shipped.
+pub(crate) fn build_release(workspace: &Workspace) -> Result<(), Failure> {
+    Command::cargo(workspace).arguments(["build", "--release", "--workspace", "--bins"]).run()
 }
 
 /// Puts what the tests need on this machine.

@@ -96,7 +96,7 @@ where
     let grant = deps.keys.grant(headers, Scope::Read)?;
     let question = read().map_err(problems::query)?;
     let store = deps.store.as_ref();
-    let prepared = prepare(store, &question, &grant.project, (deps.retention)(), deps.clock.now()).await;
+    let prepared = prepare(store, &question, &grant.project, deps.retention.get(), deps.clock.now()).await;
     let prepared = prepared.map_err(problems::answer)?;
     let key = cache_key(&grant.project, &prepared.cache_key());
     let landing = Landing { flights: &deps.flights, key: &key, turn: deps.flights.turn(&key) };

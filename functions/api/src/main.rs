@@ -1,64 +1,44 @@
 //! `api`: answers questions over HTTP from PostgreSQL.
 
-use std::error::Error;
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use analytics_api::answering::Flights;
 use analytics_api::{ApiDeps, router};
-use analytics_domain::Retention;
+use analytics_domain::{Retention, SharedRetention};
 use analytics_host::client::ClientAddress;
 use analytics_host::clock::SystemClock;
-use analytics_host::config::{ApiConfig, Variables};
+use analytics_host::config::ApiConfig;
 use analytics_host::edge::EdgeLimits;
 use analytics_host::failure::chain;
 use analytics_host::health::{Health, probe};
 use analytics_host::problem::Problem;
-use analytics_host::shutdown::{Shutdown, listen_for_signals};
-use analytics_host::{metrics, serve, telemetry};
+use analytics_host::program::{self, Failure, Started, patiently};
+use analytics_host::shutdown::Shutdown;
+use analytics_host::{metrics, serve};
 use analytics_messaging::process::ProcessCache;
 use analytics_messaging::redis::{RedisCache, RedisEndpoint, RedisOptions, RedisQueue};
 use analytics_messaging::{Cache, Queue, QueueError};
 use analytics_store::postgres::{PostgresOptions, PostgresStore};
+use analytics_store::retention::follow;
 use analytics_store::{EventStore, StoreError};
 use axum::Router;
 use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use tower::ServiceExt;
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
 /// Bytes of answers that a cache in the process may hold.
 const CACHE_BYTES: u64 = 32 << 20;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    // The one place that reads the environment; a variable that is no text cannot be one of ours.
-    let variables: Variables = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .collect();
-    match run(&variables).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            error!(error = chain(error.as_ref()), "the api cannot go on");
-            ExitCode::FAILURE
-        }
-    }
+    program::run(std::env::vars_os(), run).await
 }
 
-async fn run(variables: &Variables) -> Result<(), Box<dyn Error>> {
-    let config = ApiConfig::read(variables).inspect_err(|_| {
-        // Nothing is known yet of how logs are wanted; the error must still be seen.
-        let _ = telemetry::install("info", None);
-    })?;
-    telemetry::install(&config.common.log_level, config.common.log_format)?;
-    config.common.warnings.iter().for_each(|warning| warn!("{warning}"));
-    metrics::install();
-    let listener = serve::bind(config.http.host, config.http.port, "PORT")?;
-    let shutdown = Shutdown::new();
-    tokio::spawn(listen_for_signals(shutdown.clone()));
-
+async fn run(started: Started<ApiConfig>) -> Result<(), Failure> {
+    let Started { config, listener, shutdown } = started;
     let cache = cache(&config)?;
     let opened: Arc<OnceLock<Opened>> = Arc::default();
     let health = health(&opened, &cache, shutdown.clone());
@@ -112,24 +92,22 @@ fn unrouted(request: Request) -> Request {
 
 /// Opens the store as soon as it answers and has its schema.
 async fn open(config: &ApiConfig, cache: Arc<dyn Cache>, opened: &OnceLock<Opened>) -> Result<(), StoreError> {
-    let (store, retention) = loop {
-        match connect(config).await {
-            Ok(ready) => break ready,
-            Err(error @ (StoreError::Unavailable { .. } | StoreError::Schema { .. })) => {
-                warn!(error = chain(&error), "the store is not ready; trying again in a second");
-                tokio::time::sleep(Duration::from_secs(1)).await;
-            }
-            Err(error) => return Err(error),
-        }
-    };
-    info!(edition = %store.edition(), retention_days = retention.days, "the store is open");
+    let passing = |error: &StoreError| matches!(error, StoreError::Unavailable { .. } | StoreError::Schema { .. });
+    let store = patiently("the store", passing, || connect(config)).await?;
+    let said = config.retention_days.map(|days| Retention { days });
+    let retention = SharedRetention::new(said.unwrap_or_default());
+    if said.is_none() {
+        retention.set(store.retention().await?.unwrap_or_default());
+        tokio::spawn(follow(Arc::clone(&store), retention.clone()));
+    }
+    info!(edition = %store.edition(), retention_days = retention.get().days, "the store is open");
     let deps = ApiDeps {
         store: Arc::clone(&store),
         cache,
         queue: queue(config).await,
         keys: config.keys.clone(),
         origins: config.http.origins.clone(),
-        retention: Arc::new(move || retention),
+        retention,
         clock: Arc::new(SystemClock),
         flights: Flights::default(),
     };
@@ -137,7 +115,7 @@ async fn open(config: &ApiConfig, cache: Arc<dyn Cache>, opened: &OnceLock<Opene
     Ok(())
 }
 
-async fn connect(config: &ApiConfig) -> Result<(Arc<dyn EventStore>, Retention), StoreError> {
+async fn connect(config: &ApiConfig) -> Result<Arc<dyn EventStore>, StoreError> {
     let database = &config.database;
     let store = PostgresStore::connect(PostgresOptions {
         replica_url: database.replica_url.clone(),
@@ -148,11 +126,7 @@ async fn connect(config: &ApiConfig) -> Result<(Arc<dyn EventStore>, Retention),
     })
     .await?;
     store.check_schema().await?;
-    let retention = match config.retention_days {
-        Some(days) => Retention { days },
-        None => store.retention().await?.unwrap_or_default(),
-    };
-    Ok((Arc::new(store), retention))
+    Ok(Arc::new(store))
 }
 
 fn cache(config: &ApiConfig) -> Result<Arc<dyn Cache>, QueueError> {

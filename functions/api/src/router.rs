@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use analytics_domain::Retention;
+use analytics_domain::SharedRetention;
 use analytics_host::clock::SharedClock;
 use analytics_host::cors::{self, Origins};
 use analytics_host::keys::ReadKeys;
@@ -33,7 +33,7 @@ pub struct ApiDeps {
     /// Which web pages may ask.
     pub origins: Origins,
     /// The retention in force: raw events before its cutoff are in no answer.
-    pub retention: Arc<dyn Fn() -> Retention + Send + Sync>,
+    pub retention: SharedRetention,
     /// The clock.
     pub clock: SharedClock,
     /// Questions being answered right now, so that the same one is asked once.

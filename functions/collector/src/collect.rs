@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use analytics_domain::Project;
+use analytics_domain::{Project, SharedRetention};
 use analytics_host::clock::SharedClock;
 use analytics_messaging::Queue;
 use axum::body::Body;
@@ -20,7 +20,7 @@ use crate::limit::{RateLimiter, Sender};
 use crate::meters::Meters;
 use crate::receive::{discard, receive};
 use crate::refusal::Refusal;
-use crate::{CollectorDeps, Limits, SharedRetention, answer, enqueue};
+use crate::{CollectorDeps, Limits, answer, enqueue};
 
 /// A collector at work: shared by all its requests.
 pub(crate) struct Collector {

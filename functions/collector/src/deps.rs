@@ -1,10 +1,9 @@
 //! What the collector needs from the process around it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use analytics_domain::Retention;
+use analytics_domain::SharedRetention;
 use analytics_host::clock::SharedClock;
 use analytics_host::cors::Origins;
 use analytics_host::keys::WriteKeys;
@@ -24,29 +23,6 @@ pub struct CollectorDeps {
     pub retention: SharedRetention,
     /// What bounds a request and the role as a whole.
     pub limits: Limits,
-}
-
-/// The retention, shared between those who change it and those who judge by it.
-#[derive(Debug, Clone)]
-pub struct SharedRetention(Arc<AtomicU32>);
-
-impl SharedRetention {
-    /// Begins with `retention`.
-    #[must_use]
-    pub fn new(retention: Retention) -> Self {
-        Self(Arc::new(AtomicU32::new(retention.days)))
-    }
-
-    /// The retention now.
-    #[must_use]
-    pub fn get(&self) -> Retention {
-        Retention { days: self.0.load(Ordering::Relaxed) }
-    }
-
-    /// Changes it for every request from now on.
-    pub fn set(&self, retention: Retention) {
-        self.0.store(retention.days, Ordering::Relaxed);
-    }
 }
 
 /// What bounds a request and the role as a whole.

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
+use analytics_domain::Retention;
 use analytics_messaging::{Consumer, Durability, EnqueueError, Entry, Queue, QueueDepth, QueueError};
 use async_trait::async_trait;
 
@@ -54,6 +55,14 @@ impl Queue for LateQueue {
 
     fn durability(&self) -> Durability {
         self.0.get().map_or(Durability::Unknown, |queue| queue.durability())
+    }
+
+    async fn tell_retention(&self, retention: Retention) -> Result<(), QueueError> {
+        self.get("tell the retention")?.tell_retention(retention).await
+    }
+
+    async fn told_retention(&self) -> Result<Option<Retention>, QueueError> {
+        self.get("look up the retention")?.told_retention().await
     }
 
     async fn tidy(&self) -> Result<(), QueueError> {

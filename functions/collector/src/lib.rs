@@ -24,9 +24,10 @@ mod limit;
 mod meters;
 mod receive;
 mod refusal;
+pub mod retention;
 mod router;
 
-pub use deps::{CollectorDeps, Limits, SharedRetention};
+pub use deps::{CollectorDeps, Limits};
 pub use event_ids::EventIds;
 pub use late_queue::LateQueue;
 pub use router::router;

@@ -1,58 +1,40 @@
 //! `collector`: takes events over HTTP and puts them on a Redis queue.
 
-use std::error::Error;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
-use analytics_collector::{CollectorDeps, LateQueue, Limits, SharedRetention, router};
-use analytics_domain::Retention;
+use analytics_collector::retention::follow;
+use analytics_collector::{CollectorDeps, LateQueue, Limits, router};
+use analytics_domain::{Retention, SharedRetention};
 use analytics_host::clock::SystemClock;
-use analytics_host::config::{CollectorConfig, Variables};
+use analytics_host::config::CollectorConfig;
 use analytics_host::edge::EdgeLimits;
-use analytics_host::failure::chain;
 use analytics_host::health::{Health, probe};
-use analytics_host::shutdown::{Shutdown, listen_for_signals};
-use analytics_host::{config, metrics, serve, telemetry};
+use analytics_host::program::{self, Failure, Started, patiently};
+use analytics_host::shutdown::Shutdown;
+use analytics_host::{config, metrics, serve};
 use analytics_messaging::redis::{RedisOptions, RedisQueue};
 use analytics_messaging::{Durability, Queue, QueueError};
-use tracing::{error, warn};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    // The one place that reads the environment; a variable that is no text cannot be one of ours.
-    let variables: Variables = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .collect();
-    match run(&variables).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            error!(error = chain(error.as_ref()), "the collector cannot go on");
-            ExitCode::FAILURE
-        }
-    }
+    program::run(std::env::vars_os(), run).await
 }
 
-async fn run(variables: &Variables) -> Result<(), Box<dyn Error>> {
-    let config = CollectorConfig::read(variables).inspect_err(|_| {
-        // Nothing is known yet of how logs are wanted; the error must still be seen.
-        let _ = telemetry::install("info", None);
-    })?;
-    telemetry::install(&config.common.log_level, config.common.log_format)?;
-    config.common.warnings.iter().for_each(|warning| warn!("{warning}"));
-    metrics::install();
-    let listener = serve::bind(config.http.host, config.http.port, "PORT")?;
-    let shutdown = Shutdown::new();
-    tokio::spawn(listen_for_signals(shutdown.clone()));
-
+async fn run(started: Started<CollectorConfig>) -> Result<(), Failure> {
+    let Started { config, listener, shutdown } = started;
     let queue = LateQueue::new();
-    let days = config.intake.retention_days.unwrap_or(Retention::default().days);
+    let said = config.intake.retention_days.map(|days| Retention { days });
+    let retention = SharedRetention::new(said.unwrap_or_default());
+    if said.is_none() {
+        tokio::spawn(follow(Arc::new(queue.clone()), retention.clone()));
+    }
     let role = router(CollectorDeps {
         queue: Arc::new(queue.clone()),
         write_keys: config.intake.write_keys.clone(),
         origins: config.http.origins.clone(),
         clock: Arc::new(SystemClock),
-        retention: SharedRetention::new(Retention { days }),
+        retention,
         limits: Limits { events_per_second: config.intake.rate_limit, ..Limits::default() },
     });
     let limits = EdgeLimits { trusted_proxies: config.http.trusted_proxies.clone(), ..EdgeLimits::default() };
@@ -77,20 +59,11 @@ async fn open(queue: &LateQueue, config: &CollectorConfig) -> Result<(), QueueEr
         durability_required: config.intake.durable == Some(true),
         ..RedisOptions::new(config.redis.url.as_str())
     };
-    loop {
-        match RedisQueue::connect(options()).await {
-            Ok(opened) => {
-                tell_durability(opened.durability());
-                queue.open(Arc::new(opened));
-                return Ok(());
-            }
-            Err(error @ QueueError::Unavailable { .. }) => {
-                warn!(error = chain(&error), "the queue's server does not answer; trying again in a second");
-                tokio::time::sleep(Duration::from_secs(1)).await;
-            }
-            Err(error) => return Err(error),
-        }
-    }
+    let passing = |error: &QueueError| matches!(error, QueueError::Unavailable { .. });
+    let opened = patiently("the queue's server", passing, || RedisQueue::connect(options())).await?;
+    tell_durability(opened.durability());
+    queue.open(Arc::new(opened));
+    Ok(())
 }
 
 /// Shows what a 202 survives.

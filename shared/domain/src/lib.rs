@@ -23,5 +23,5 @@ pub use event::Event;
 pub use outcome::{BatchOutcome, EventOutcome};
 pub use project::Project;
 pub use rejection::{Rejection, RejectionCode};
-pub use retention::Retention;
+pub use retention::{Retention, SharedRetention};
 pub use timestamp::Timestamp;

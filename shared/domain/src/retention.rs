@@ -1,5 +1,8 @@
 //! How far back raw events reach.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use crate::Timestamp;
 use crate::timestamp::{MICROS_PER_DAY, MICROS_PER_SECOND, days_from_civil};
 
@@ -37,5 +40,28 @@ impl Retention {
     #[must_use]
     pub fn accepts(self, timestamp: Timestamp, now: Timestamp) -> bool {
         timestamp >= self.cutoff(now) && timestamp <= now.saturating_add_micros(MAX_AHEAD_MICROS)
+    }
+}
+
+/// The retention in force, shared between those who learn of a change and those who judge by it; clones see the same.
+#[derive(Debug, Clone)]
+pub struct SharedRetention(Arc<AtomicU32>);
+
+impl SharedRetention {
+    /// Begins with `retention`.
+    #[must_use]
+    pub fn new(retention: Retention) -> Self {
+        Self(Arc::new(AtomicU32::new(retention.days)))
+    }
+
+    /// The retention now.
+    #[must_use]
+    pub fn get(&self) -> Retention {
+        Retention { days: self.0.load(Ordering::Relaxed) }
+    }
+
+    /// Changes it for everybody from now on.
+    pub fn set(&self, retention: Retention) {
+        self.0.store(retention.days, Ordering::Relaxed);
     }
 }

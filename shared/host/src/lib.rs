@@ -15,6 +15,7 @@ pub mod health;
 pub mod keys;
 pub mod metrics;
 pub mod problem;
+pub mod program;
 pub mod serve;
 pub mod shutdown;
 pub mod telemetry;

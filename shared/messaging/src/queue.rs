@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use analytics_domain::Project;
+use analytics_domain::{Project, Retention};
 use async_trait::async_trait;
 use bytes::Bytes;
 use thiserror::Error;
@@ -123,6 +123,12 @@ pub trait Queue: Send + Sync {
 
     /// What an answered enqueue survives, as the server is set up now.
     fn durability(&self) -> Durability;
+
+    /// Tells those who enqueue how long events are kept, so that they refuse at the door what is too old to be stored.
+    async fn tell_retention(&self, retention: Retention) -> Result<(), QueueError>;
+
+    /// What was told last; `None` where nothing was, or where this kind of queue carries no such word.
+    async fn told_retention(&self) -> Result<Option<Retention>, QueueError>;
 
     /// Deletes what crashes leave behind: consumers long gone, entries acknowledged but not deleted. Safe at any time.
     async fn tidy(&self) -> Result<(), QueueError>;

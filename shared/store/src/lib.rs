@@ -12,6 +12,7 @@ pub mod event_store;
 mod migration;
 #[cfg(feature = "postgres")]
 pub mod postgres;
+pub mod retention;
 mod settlement;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;

@@ -2,10 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
-use analytics_domain::{Batch, Event, EventOutcome, Project, Retention, Timestamp};
+use analytics_domain::{Batch, Event, EventOutcome, Project, Retention, SharedRetention, Timestamp};
 use analytics_host::clock::{Clock, SystemClock};
 use analytics_messaging::embedded::{EmbeddedOptions, EmbeddedQueue};
 use analytics_messaging::process::ProcessFeed;
@@ -15,7 +14,7 @@ use analytics_store::postgres::{PostgresOptions, PostgresStore};
 use analytics_testkit::postgres::{Database, Edition, database};
 use analytics_worker::drain::Drain;
 use analytics_worker::meters::Meters;
-use analytics_worker::{ProcessorSettings, process_batch, replay};
+use analytics_worker::{ProcessorSettings, process_batch, replay, upkeep};
 use uuid::Uuid;
 
 const RETENTION: Retention = Retention { days: 90 };
@@ -100,6 +99,21 @@ async fn a_refused_event_hurts_no_neighbour_and_is_stored_once_it_can_be() {
     assert!(day.stored.values().all(|drift| drift.raw == drift.rollup), "{:?}", day.stored);
 }
 
+#[tokio::test]
+async fn the_retention_that_the_store_was_given_is_followed_and_told_to_the_collectors() {
+    let database = database(Edition::Plain15).unwrap();
+    let store = store(&database).await;
+    store.set_retention(Retention { days: 400 }).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let mut drain = drain(store, &folder);
+    upkeep::tend(&drain).await;
+    assert_eq!(drain.queue.told_retention().await.unwrap(), Some(RETENTION), "its own setting stands");
+    Arc::get_mut(&mut drain.settings).unwrap().retention_is_set = false;
+    upkeep::tend(&drain).await;
+    assert_eq!(drain.settings.retention(), Retention { days: 400 });
+    assert_eq!(drain.queue.told_retention().await.unwrap(), Some(Retention { days: 400 }));
+}
+
 fn drain(store: PostgresStore, folder: &tempfile::TempDir) -> Drain {
     let queue = EmbeddedQueue::open(folder.path().join("queue.db"), EmbeddedOptions::default()).unwrap();
     Drain {
@@ -113,7 +127,8 @@ fn drain(store: PostgresStore, folder: &tempfile::TempDir) -> Drain {
             linger: Duration::from_millis(50),
             visibility: Duration::from_secs(30),
             dedupe_days: 30,
-            retention_days: Arc::new(AtomicU32::new(RETENTION.days)),
+            retention: SharedRetention::new(RETENTION),
+            retention_is_set: true,
             clock: Arc::new(SystemClock),
         }),
         meters: Arc::new(Meters::new()),

@@ -3,6 +3,9 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use analytics_domain::Retention;
+use analytics_messaging::Queue;
+use analytics_messaging::redis::{RedisOptions as QueueOptions, RedisQueue};
 use analytics_testkit::redis::{RedisOptions, RedisServer};
 use analytics_testkit::role::{Role, RoleOptions};
 
@@ -73,4 +76,30 @@ async fn refuses_to_start_where_durability_was_asked_for_and_is_not_there() {
     let mut role = Role::spawn(program(), options).unwrap();
     assert!(!role.wait(Duration::from_secs(10)).unwrap().success());
     assert!(role.log().contains("appendfsync"), "{}", role.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn judges_by_the_retention_that_the_processors_tell_unless_its_own_is_set() {
+    let redis = RedisServer::start(RedisOptions::default()).unwrap();
+    let queue = RedisQueue::connect(QueueOptions::new(redis.url().as_str())).await.unwrap();
+    queue.tell_retention(Retention { days: 0 }).await.unwrap();
+    let client = reqwest::Client::new();
+    let old = event(r#","timestamp":"2001-02-03T04:05:06Z""#);
+    for (own, expected) in [(None, 202), (Some("30"), 400)] {
+        let mut options = RoleOptions::new().variable("REDIS_URL", redis.url());
+        if let Some(days) = own {
+            options = options.variable("RETENTION_DAYS", days);
+        }
+        let role = Role::start(program(), options).unwrap();
+        let begin = Instant::now();
+        // What is told is looked up every few seconds.
+        loop {
+            let response = client.post(format!("{}/collect", role.url())).body(old.clone()).send().await.unwrap();
+            if response.status() == expected {
+                break;
+            }
+            assert!(begin.elapsed() < Duration::from_secs(10), "{own:?}: {}", response.status());
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
 }

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use analytics_collector::{CollectorDeps, Limits, SharedRetention, router};
-use analytics_domain::{Batch, Retention, Timestamp};
+use analytics_collector::{CollectorDeps, Limits, router};
+use analytics_domain::{Batch, Retention, SharedRetention, Timestamp};
 use analytics_host::clock::Clock;
 use analytics_host::cors::Origins;
 use analytics_host::edge::EdgeLimits;

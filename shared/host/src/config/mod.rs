@@ -16,5 +16,5 @@ pub use parts::{Common, DatabaseConfig, HttpConfig, IntakeConfig, RedisConfig, W
 pub use reading::{ConfigError, Reader, Variables};
 pub use reference::reference;
 pub use role::Role;
-pub use roles::{ApiConfig, CollectorConfig, ProcessorConfig, RealtimeConfig, StandaloneConfig};
+pub use roles::{ApiConfig, CollectorConfig, ProcessorConfig, RealtimeConfig, RoleConfig, StandaloneConfig};
 pub use variables::{VARIABLES, Variable};

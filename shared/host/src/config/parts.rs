@@ -156,13 +156,6 @@ fn common(reader: &mut Reader<'_>) -> Common {
 }
 
 fn http(reader: &mut Reader<'_>, role: Role) -> HttpConfig {
-    let (port_variable, port) = match role {
-        Role::Collector => ("PORT", 4001),
-        Role::Api => ("PORT", 4002),
-        Role::Realtime => ("PORT", 4003),
-        Role::Processor => ("METRICS_PORT", 4004),
-        Role::Analytics => ("PORT", 4000),
-    };
     let host = if role == Role::Analytics { Ipv4Addr::LOCALHOST } else { Ipv4Addr::UNSPECIFIED };
     let address = |text: &str| match text {
         "localhost" => Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
@@ -171,7 +164,7 @@ fn http(reader: &mut Reader<'_>, role: Role) -> HttpConfig {
     let serves_clients = role != Role::Processor;
     HttpConfig {
         host: reader.read("HOST", address, "an address such as 0.0.0.0, 127.0.0.1 or ::").unwrap_or(IpAddr::V4(host)),
-        port: reader.number(port_variable, 1, u16::MAX).unwrap_or(port),
+        port: reader.number(role.port_variable(), 1, u16::MAX).unwrap_or(role.port()),
         origins: if serves_clients {
             reader.try_read("CORS_ORIGINS", Origins::parse).unwrap_or(Origins::Any)
         } else {

@@ -29,6 +29,27 @@ impl Role {
             Self::Analytics => "analytics",
         }
     }
+
+    /// The variable that sets its port.
+    #[must_use]
+    pub const fn port_variable(self) -> &'static str {
+        match self {
+            Self::Processor => "METRICS_PORT",
+            _ => "PORT",
+        }
+    }
+
+    /// The port where none is set.
+    #[must_use]
+    pub const fn port(self) -> u16 {
+        match self {
+            Self::Analytics => 4000,
+            Self::Collector => 4001,
+            Self::Api => 4002,
+            Self::Realtime => 4003,
+            Self::Processor => 4004,
+        }
+    }
 }
 
 impl fmt::Display for Role {

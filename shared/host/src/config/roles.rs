@@ -11,6 +11,31 @@ use super::role::Role;
 use crate::cors::Origins;
 use crate::keys::ReadKeys;
 
+/// The settings of one role.
+pub trait RoleConfig: Sized {
+    /// Whose settings these are.
+    const ROLE: Role;
+
+    /// What every role is told.
+    fn common(&self) -> &Common;
+
+    /// How it listens.
+    fn http(&self) -> &HttpConfig;
+
+    /// Takes the settings from a reader; `None` where one that is needed is missing or wrong.
+    fn take(reader: &mut Reader<'_>) -> Option<Self>;
+
+    /// Reads the settings.
+    ///
+    /// # Errors
+    /// [`ConfigError`] with everything that is wrong.
+    fn read(variables: &Variables) -> Result<Self, ConfigError> {
+        let mut reader = Reader::new(variables);
+        let settings = Self::take(&mut reader);
+        reader.finish(settings)
+    }
+}
+
 /// The settings of `collector`.
 #[derive(Debug, Clone)]
 pub struct CollectorConfig {
@@ -109,19 +134,19 @@ impl std::fmt::Debug for ApiConfig {
     }
 }
 
-impl CollectorConfig {
-    /// Reads the settings.
-    ///
-    /// # Errors
-    /// [`ConfigError`] with everything that is wrong.
-    pub fn read(variables: &Variables) -> Result<Self, ConfigError> {
-        let mut reader = Reader::new(variables);
-        let settings = Self::take(&mut reader);
-        reader.finish(settings)
+impl RoleConfig for CollectorConfig {
+    const ROLE: Role = Role::Collector;
+
+    fn common(&self) -> &Common {
+        &self.common
+    }
+
+    fn http(&self) -> &HttpConfig {
+        &self.http
     }
 
     fn take(reader: &mut Reader<'_>) -> Option<Self> {
-        let Shared { mut common, http } = Shared::read(reader, Role::Collector);
+        let Shared { mut common, http } = Shared::read(reader, Self::ROLE);
         parts::refuse_sqs(reader);
         let redis = redis(reader, Some("the collector puts events on its queue there"));
         let intake = intake(reader, &mut common);
@@ -129,19 +154,19 @@ impl CollectorConfig {
     }
 }
 
-impl ProcessorConfig {
-    /// Reads the settings.
-    ///
-    /// # Errors
-    /// [`ConfigError`] with everything that is wrong.
-    pub fn read(variables: &Variables) -> Result<Self, ConfigError> {
-        let mut reader = Reader::new(variables);
-        let settings = Self::take(&mut reader);
-        reader.finish(settings)
+impl RoleConfig for ProcessorConfig {
+    const ROLE: Role = Role::Processor;
+
+    fn common(&self) -> &Common {
+        &self.common
+    }
+
+    fn http(&self) -> &HttpConfig {
+        &self.http
     }
 
     fn take(reader: &mut Reader<'_>) -> Option<Self> {
-        let Shared { common, http } = Shared::read(reader, Role::Processor);
+        let Shared { common, http } = Shared::read(reader, Self::ROLE);
         parts::refuse_sqs(reader);
         let redis = redis(reader, Some("the processor takes events from the queue there"));
         let database = database(reader, Role::Processor, Some("the processor stores events there"));
@@ -150,19 +175,19 @@ impl ProcessorConfig {
     }
 }
 
-impl ApiConfig {
-    /// Reads the settings.
-    ///
-    /// # Errors
-    /// [`ConfigError`] with everything that is wrong.
-    pub fn read(variables: &Variables) -> Result<Self, ConfigError> {
-        let mut reader = Reader::new(variables);
-        let settings = Self::take(&mut reader);
-        reader.finish(settings)
+impl RoleConfig for ApiConfig {
+    const ROLE: Role = Role::Api;
+
+    fn common(&self) -> &Common {
+        &self.common
+    }
+
+    fn http(&self) -> &HttpConfig {
+        &self.http
     }
 
     fn take(reader: &mut Reader<'_>) -> Option<Self> {
-        let Shared { common, http } = Shared::read(reader, Role::Api);
+        let Shared { common, http } = Shared::read(reader, Self::ROLE);
         let redis = redis(reader, None);
         let cache_url = cache_url(reader);
         let database = database(reader, Role::Api, Some("the api answers from it"));
@@ -172,19 +197,19 @@ impl ApiConfig {
     }
 }
 
-impl RealtimeConfig {
-    /// Reads the settings.
-    ///
-    /// # Errors
-    /// [`ConfigError`] with everything that is wrong.
-    pub fn read(variables: &Variables) -> Result<Self, ConfigError> {
-        let mut reader = Reader::new(variables);
-        let settings = Self::take(&mut reader);
-        reader.finish(settings)
+impl RoleConfig for RealtimeConfig {
+    const ROLE: Role = Role::Realtime;
+
+    fn common(&self) -> &Common {
+        &self.common
+    }
+
+    fn http(&self) -> &HttpConfig {
+        &self.http
     }
 
     fn take(reader: &mut Reader<'_>) -> Option<Self> {
-        let Shared { common, http } = Shared::read(reader, Role::Realtime);
+        let Shared { common, http } = Shared::read(reader, Self::ROLE);
         let redis = redis(reader, Some("realtime hears there of stored events"));
         let database = database(reader, Role::Realtime, None);
         let keys = required_keys(reader, Role::Realtime);
@@ -193,19 +218,19 @@ impl RealtimeConfig {
     }
 }
 
-impl StandaloneConfig {
-    /// Reads the settings.
-    ///
-    /// # Errors
-    /// [`ConfigError`] with everything that is wrong.
-    pub fn read(variables: &Variables) -> Result<Self, ConfigError> {
-        let mut reader = Reader::new(variables);
-        let settings = Self::take(&mut reader);
-        reader.finish(settings)
+impl RoleConfig for StandaloneConfig {
+    const ROLE: Role = Role::Analytics;
+
+    fn common(&self) -> &Common {
+        &self.common
+    }
+
+    fn http(&self) -> &HttpConfig {
+        &self.http
     }
 
     fn take(reader: &mut Reader<'_>) -> Option<Self> {
-        let Shared { mut common, mut http } = Shared::read(reader, Role::Analytics);
+        let Shared { mut common, mut http } = Shared::read(reader, Self::ROLE);
         let data_dir = PathBuf::from(reader.text("DATA_DIR").unwrap_or("./data"));
         let database = database(reader, Role::Analytics, None);
         let intake = intake(reader, &mut common);

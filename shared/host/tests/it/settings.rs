@@ -1,8 +1,8 @@
 //! Every setting that can be wrong, and the sentence that says so.
 
 use analytics_host::config::{
-    ApiConfig, CollectorConfig, ConfigError, ProcessorConfig, RealtimeConfig, Role, StandaloneConfig, VARIABLES,
-    Variables, reference,
+    ApiConfig, CollectorConfig, ConfigError, ProcessorConfig, RealtimeConfig, Role, RoleConfig, StandaloneConfig,
+    VARIABLES, Variables, reference,
 };
 use analytics_host::cors::Origins;
 

@@ -1,10 +1,11 @@
 //! The adapter behind the port: async callers before, the writer's thread behind.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use analytics_domain::Retention;
 use async_trait::async_trait;
 use tokio::sync::oneshot;
 
@@ -34,6 +35,8 @@ pub struct EmbeddedQueue {
 struct Handle {
     mailbox: Arc<Mailbox>,
     durability: Durability,
+    /// Kept in memory: who tells and who is told live in this process.
+    retention: Mutex<Option<Retention>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -78,7 +81,7 @@ impl EmbeddedQueue {
             .name("queue-writer".to_owned())
             .spawn(move || writer.run())
             .map_err(|source| QueueError::Unavailable { doing: "start its writer", source: source.into() })?;
-        Ok(Self { handle: Arc::new(Handle { mailbox, durability, thread: Some(thread) }) })
+        Ok(Self { handle: Arc::new(Handle { mailbox, durability, retention: Mutex::default(), thread: Some(thread) }) })
     }
 }
 
@@ -150,6 +153,15 @@ impl Queue for EmbeddedQueue {
 
     fn durability(&self) -> Durability {
         self.handle.durability
+    }
+
+    async fn tell_retention(&self, retention: Retention) -> Result<(), QueueError> {
+        *self.handle.retention.lock().unwrap_or_else(PoisonError::into_inner) = Some(retention);
+        Ok(())
+    }
+
+    async fn told_retention(&self) -> Result<Option<Retention>, QueueError> {
+        Ok(*self.handle.retention.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Nothing is left behind here: an acknowledgement is one transaction, and leases end with their process.

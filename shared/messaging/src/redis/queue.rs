@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use analytics_domain::Project;
+use analytics_domain::{Project, Retention};
 use async_trait::async_trait;
 use redis::RedisError;
 
@@ -31,7 +31,8 @@ const TIDY_ENTRIES: usize = 1_000;
 
 /// A queue in a Redis stream, drained by one consumer group.
 ///
-/// Keys: `{PREFIX:q}:stream`, `{PREFIX:q}:depth` (events a project, the sum under the empty name), `{PREFIX:q}:probe`.
+/// Keys: `{PREFIX:q}:stream`, `{PREFIX:q}:depth` (events a project, the sum under the empty name), `{PREFIX:q}:retention`
+/// (days that events are kept), `{PREFIX:q}:probe`.
 #[derive(Debug)]
 pub struct RedisQueue {
     link: Arc<Link>,
@@ -46,13 +47,14 @@ pub struct RedisQueue {
 pub(super) struct Keys {
     pub(super) stream: String,
     pub(super) depth: String,
+    retention: String,
     probe: String,
 }
 
 impl Keys {
     fn new(prefix: &str) -> Self {
         let key = |name: &str| format!("{{{prefix}:q}}:{name}");
-        Self { stream: key("stream"), depth: key("depth"), probe: key("probe") }
+        Self { stream: key("stream"), depth: key("depth"), retention: key("retention"), probe: key("probe") }
     }
 }
 
@@ -151,6 +153,24 @@ impl Queue for RedisQueue {
 
     fn durability(&self) -> Durability {
         self.admission.durability()
+    }
+
+    async fn tell_retention(&self, retention: Retention) -> Result<(), QueueError> {
+        self.link
+            .run(async |mut connection| {
+                redis::cmd("SET").arg(&self.keys.retention).arg(retention.days).query_async::<()>(&mut connection).await
+            })
+            .await
+            .map_err(unavailable("tell the retention"))
+    }
+
+    async fn told_retention(&self) -> Result<Option<Retention>, QueueError> {
+        let days: Option<u32> = self
+            .link
+            .run(async |mut connection| redis::cmd("GET").arg(&self.keys.retention).query_async(&mut connection).await)
+            .await
+            .map_err(unavailable("look up the retention"))?;
+        Ok(days.map(|days| Retention { days }))
     }
 
     async fn tidy(&self) -> Result<(), QueueError> {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use analytics_domain::Retention;
 use analytics_messaging::{Consumer, Delivery, EnqueueError, Receipt};
 
 use crate::beds::{QueueBed, Settings, entry};
@@ -18,7 +19,8 @@ macro_rules! stamp {
                 acknowledging_twice_counts_once the_depth_is_exact_a_project every_entry_is_acknowledged_once
                 a_full_queue_says_so_and_takes_more_once_drained receiving_wakes_with_the_first_entry
                 tidying_hurts_nothing a_dropped_receive_loses_nothing a_restarted_consumer_finds_its_own
-                a_late_holder_changes_nothing an_empty_batch_is_delivered a_large_entry_passes);
+                a_late_holder_changes_nothing an_empty_batch_is_delivered a_large_entry_passes
+                the_retention_is_told_to_everybody);
         }
     };
     (@rules $bed:ty: $($rule:ident)*) => {
@@ -376,4 +378,15 @@ pub(crate) async fn a_large_entry_passes<B: QueueBed>() {
     assert!(held.iter().all(|delivery| delivery.payload == text));
     consumer.acknowledge(&receipts(&held)).await.unwrap();
     assert!(queue.depth().await.unwrap().by_project.is_empty());
+}
+
+pub(crate) async fn the_retention_is_told_to_everybody<B: QueueBed>() {
+    let bed = B::new(Settings::default()).await;
+    let (teller, told) = (bed.queue(), bed.queue());
+    assert_eq!(told.told_retention().await.unwrap(), None);
+    for days in [30, 0] {
+        teller.tell_retention(Retention { days }).await.unwrap();
+        assert_eq!(told.told_retention().await.unwrap(), Some(Retention { days }));
+    }
+    assert_eq!(told.depth().await.unwrap().batches, 0);
 }
