@@ -12,7 +12,6 @@ use axum::extract::{Query, State};
 use axum::response::{IntoResponse as _, Response};
 use futures::stream;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use serde::Deserialize;
 use tokio::time::{Duration, Interval, MissedTickBehavior, interval};
 
 use crate::admission::Place;
@@ -26,11 +25,28 @@ use crate::socket::retry_after_millis;
 /// Bytes that are handed to the connection at once.
 const CHUNK_BYTES: usize = 32 * 1024;
 
-/// The parameters of a stream.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Parameters {
-    /// One subscription as JSON, or a list of them.
-    subscribe: String,
+/// The pairs of the query string.
+type Parameters = Vec<(String, String)>;
+
+/// The one parameter of a stream, `subscribe`: a subscription as JSON, or a list of them.
+fn subscribe(parameters: Result<Query<Parameters>, QueryRejection>) -> Result<String, Refusal> {
+    const EXPECTED: &str = "a JSON object, as {\"events\":{}}, or a list of them";
+    let pairs = parameters.map(|Query(pairs)| pairs).unwrap_or_default();
+    let mut found = None;
+    for (name, value) in pairs {
+        if name != "subscribe" {
+            let name: String = name.chars().take(100).collect();
+            let message = "there is no such parameter; expected subscribe, and the key in the Authorization header";
+            return Err(Refusal::new("unknown_field", message).at(name));
+        }
+        if found.replace(value).is_some() {
+            let message = format!("the parameter subscribe is given twice; expected once: {EXPECTED}");
+            return Err(Refusal::new("invalid_field", message).at("subscribe"));
+        }
+    }
+    found.ok_or_else(|| {
+        Refusal::new("missing_field", format!("the parameter subscribe is missing: {EXPECTED}")).at("subscribe")
+    })
 }
 
 /// `GET /realtime/sse?subscribe=JSON`.
@@ -62,10 +78,7 @@ async fn open(
 ) -> Result<Body, Problem> {
     realtime.check_running()?;
     let (grant, place) = realtime.admission.admit(headers, address)?;
-    let Query(Parameters { subscribe }) = parameters.map_err(|_| {
-        let missing = "the parameter subscribe is missing: a JSON object, as {\"events\":{}}";
-        problem(Refusal::new("missing_field", missing).at("subscribe"))
-    })?;
+    let subscribe = subscribe(parameters).map_err(problem)?;
     let limits = Arc::clone(&realtime.sources.limits);
     if subscribe.len() > limits.message_bytes {
         let refusal = Refusal::new("too_large", format!("subscribe may have {} bytes", limits.message_bytes));

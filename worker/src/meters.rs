@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use analytics_domain::{EventOutcome, Timestamp};
+use analytics_domain::{BatchOutcome, EventOutcome, Timestamp};
 use analytics_host::metrics::names;
 use analytics_messaging::QueueDepth;
 use metrics::{Counter, Gauge, Histogram};
@@ -54,6 +54,13 @@ impl Meters {
         if let Some(oldest) = oldest {
             self.lag.set(now.micros_since(oldest).max(0) as f64 / 1e6);
         }
+    }
+
+    /// Counts what became of events that were tried again.
+    pub fn replayed(&self, outcomes: &[BatchOutcome]) {
+        let count = |outcome| outcomes.iter().map(|batch| batch.count(outcome) as u64).sum();
+        self.duplicates.increment(count(EventOutcome::Duplicate));
+        self.expired.increment(count(EventOutcome::Expired));
     }
 
     /// Counts a transaction that the store could not take.

@@ -70,7 +70,10 @@ async fn replay_one(drain: &Drain, letter: &DeadLetter) -> Result<(), StoreError
         let again = IngestBatch { batch: Cow::Borrowed(&batch), failed: failed.clone(), attempt };
         let work = Ingest { batches: vec![again], unreadable: Vec::new(), replayed: vec![letter.id] };
         match store.ingest(&work, retention, now).await {
-            Ok(_) => return Ok(()),
+            Ok(outcomes) => {
+                drain.meters.replayed(&outcomes);
+                return Ok(());
+            }
             Err(error @ StoreError::Data { .. }) => {
                 let refused = find_refused(store, &batch, &failed, retention, now).await?;
                 if refused.is_empty() {

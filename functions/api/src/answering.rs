@@ -120,7 +120,11 @@ fn cache_key(project: &Project, normalised: &str) -> String {
 
 fn wants_anew(headers: &HeaderMap) -> bool {
     let control = headers.get(header::CACHE_CONTROL).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    control.split(',').any(|directive| matches!(directive.trim(), "no-cache" | "no-store"))
+    control.split(',').any(|directive| {
+        let (name, value) = directive.split_once('=').unwrap_or((directive, ""));
+        let named = |word: &str| name.trim().eq_ignore_ascii_case(word);
+        named("no-cache") || named("no-store") || (named("max-age") && value.trim() == "0")
+    })
 }
 
 async fn look_up<A: Told>(deps: &ApiDeps, key: &str) -> Option<A> {
@@ -145,4 +149,22 @@ fn finish<A: Told>(mut answer: A, cached: bool, began: Instant) -> Response {
     answer.tell(cached, u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX));
     let bytes = Bytes::from(serde_json::to_vec(&answer).unwrap_or_default());
     ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], bytes).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_asks_for_a_fresh_answer_in_any_spelling() {
+        let anew = |value: &'static str| {
+            wants_anew(&HeaderMap::from_iter([(header::CACHE_CONTROL, HeaderValue::from_static(value))]))
+        };
+        for value in ["no-cache", "No-Cache", "max-age=5, NO-STORE", "no-cache=\"x\"", "max-age=0"] {
+            assert!(anew(value), "{value}");
+        }
+        for value in ["", "max-age=10", "public", "no-cached"] {
+            assert!(!anew(value), "{value}");
+        }
+    }
 }

@@ -45,10 +45,10 @@ pub(crate) fn accept(headers: &HeaderMap) -> Result<Option<Encoding>, Refusal> {
                 "gzip" | "x-gzip" => Encoding::Gzip,
                 "br" => Encoding::Brotli,
                 "zstd" => Encoding::Zstd,
-                _ => return Err(Refusal::UnsupportedEncoding { found: word.chars().take(SHOWN).collect() }),
+                _ => return Err(Refusal::UnsupportedEncoding { found: Some(word.chars().take(SHOWN).collect()) }),
             };
             if found.replace(encoding).is_some() {
-                return Err(Refusal::UnsupportedEncoding { found: "several, one upon the other".to_owned() });
+                return Err(Refusal::UnsupportedEncoding { found: None });
             }
         }
     }

@@ -24,8 +24,11 @@ pub(crate) enum Refusal {
     #[error("send application/json, text/plain that holds JSON, or no Content-Type; not {found:?}")]
     UnsupportedMediaType { found: String },
     /// 415 `unsupported_encoding`.
-    #[error("send Content-Encoding gzip, br or zstd, one of them, or none; not {found:?}")]
-    UnsupportedEncoding { found: String },
+    #[error("send Content-Encoding gzip, br or zstd, one of them, or none; not {}", match .found {
+        Some(found) => format!("{found:?}"),
+        None => "several, one upon the other".to_owned(),
+    })]
+    UnsupportedEncoding { found: Option<String> },
     /// 413 `body_too_large`.
     #[error("the body has more than {limit} bytes{}; send its events in several", if *.inflated { " when inflated" } else { "" })]
     BodyTooLarge { limit: usize, inflated: bool },

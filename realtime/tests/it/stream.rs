@@ -121,3 +121,20 @@ async fn a_bad_subscription_is_a_problem_before_the_stream() {
     let long = format!(r#"{{"events":{{"filters":[["is","event_type",["{}"]]]}}}}"#, "x".repeat(17_000));
     assert_eq!(open(&server, &long, None).await.status(), 400);
 }
+
+#[tokio::test]
+async fn a_parameter_that_is_unknown_missing_or_given_twice_is_named() {
+    let server = Server::start(Setup::default()).await;
+    for (parameters, code, path) in [
+        ("", "missing_field", "subscribe"),
+        ("subscribe=%7B%22events%22%3A%7B%7D%7D&subscribe=x", "invalid_field", "subscribe"),
+        ("subscribe=%7B%22events%22%3A%7B%7D%7D&key=secret", "unknown_field", "key"),
+    ] {
+        let url = format!("http://{}/realtime/sse?{parameters}", server.address);
+        let response = reqwest::Client::new().get(url).bearer_auth(KEY).send().await.unwrap();
+        assert_eq!(response.status(), 400, "{parameters}");
+        let problem: Value = response.json().await.unwrap();
+        assert_eq!((&problem["code"], &problem["path"]), (&code.into(), &path.into()), "{problem}");
+        assert!(!problem.to_string().contains("secret"), "{problem}");
+    }
+}

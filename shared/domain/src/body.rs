@@ -176,7 +176,7 @@ impl<'a> Decoder<'a, '_> {
                 Err(refusal) => refusal,
             }
         } else {
-            let found = self.scanner.kind().map_or("something that JSON does not know", Kind::name);
+            let found = self.found();
             let message = format!("an event has to be an object, not {found}");
             Refusal { code: RejectionCode::InvalidField, field: None, message: message.into() }
         };
@@ -184,6 +184,16 @@ impl<'a> Decoder<'a, '_> {
         let is_batch = self.scanner.structure(EVENTS).map_err(|fault| self.invalid(fault))?;
         self.decoded.rejected.push(refusal.at(index));
         Ok(is_batch)
+    }
+
+    /// What stands at this place instead of an event, in words.
+    fn found(&self) -> &'static str {
+        const UNKNOWN: &str = "something that JSON does not know";
+        match self.scanner.kind() {
+            // Only the first letter was looked at.
+            Ok(Kind::Boolean | Kind::Null) if self.scanner.clone().literal().is_err() => UNKNOWN,
+            found => found.map_or(UNKNOWN, Kind::name),
+        }
     }
 
     /// Reads an object that is a batch or one event, at its bracket.

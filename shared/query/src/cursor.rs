@@ -3,6 +3,7 @@
 //! A cursor is opaque base64url: what the first page was resolved to (so that all pages are of one range, also past
 //! midnight), a position, and a digest of these with the project and the question. It is good for that question alone.
 
+use analytics_domain::timestamp::days_from_civil;
 use analytics_domain::{Project, Timestamp};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -96,12 +97,25 @@ impl Cursor {
             [0] => Position::Offset(u64::from_be_bytes(take(&mut rest)?)),
             [1] => {
                 let timestamp = Timestamp::from_micros(i64::from_be_bytes(take(&mut rest)?));
+                if !is_in_calendar(timestamp) {
+                    return None;
+                }
                 Position::After(timestamp, Uuid::from_bytes(take(&mut rest)?))
             }
             _ => return None,
         };
-        rest.is_empty().then_some(Self { resolved: Resolved { now, range, compared }, position })
+        // The digest is no secret: what could be made up must still be something that a first page resolves to.
+        let sound = |range: &Range| range.from <= range.to && is_in_calendar(range.from) && is_in_calendar(range.to);
+        let all_sound = is_in_calendar(now) && sound(&range) && compared.as_ref().is_none_or(sound);
+        (rest.is_empty() && all_sound).then_some(Self { resolved: Resolved { now, range, compared }, position })
     }
+}
+
+/// Whether an instant is one that stores can hold: of the years 0001 to 9999.
+fn is_in_calendar(instant: Timestamp) -> bool {
+    let first = days_from_civil(1, 1, 1);
+    let end = days_from_civil(10_000, 1, 1);
+    (first..end).contains(&instant.utc_day())
 }
 
 fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
@@ -120,4 +134,32 @@ fn digest(content: &[u8], project: &Project, asked: &str) -> [u8; DIGEST] {
     let mut sum = [0; DIGEST];
     sum.copy_from_slice(&hash.finalize()[..DIGEST]);
     sum
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(now: i64, from: i64, to: i64, position: Position) -> Result<Cursor, QueryError> {
+        let micros = Timestamp::from_micros;
+        let resolved =
+            Resolved { now: micros(now), range: Range { from: micros(from), to: micros(to) }, compared: None };
+        let project = Project::default();
+        Cursor::read(&Cursor { resolved, position }.write(&project, "asked"), &project, "asked")
+    }
+
+    #[test]
+    fn what_no_first_page_resolves_to_is_refused_though_its_digest_is_right() {
+        assert!(read(5, 1, 9, Position::Offset(3)).is_ok());
+        let after = |micros| Position::After(Timestamp::from_micros(micros), Uuid::nil());
+        for (now, from, to, position) in [
+            (5, 9, 1, Position::Offset(3)),
+            (5, i64::MIN, 9, Position::Offset(3)),
+            (5, 1, i64::MAX, Position::Offset(3)),
+            (i64::MAX, 1, 9, Position::Offset(3)),
+            (5, 1, 9, after(i64::MAX)),
+        ] {
+            assert!(read(now, from, to, position).is_err(), "{now} {from} {to} {position:?}");
+        }
+    }
 }

@@ -38,12 +38,21 @@ fn pattern_is_stars(mut rest: std::str::Chars<'_>) -> bool {
 
 /// The pattern for PostgreSQL's `LIKE` with its default escape, the backslash.
 pub(crate) fn to_like(pattern: &str) -> String {
-    translate(pattern, "%", "_", |c, out| {
-        if matches!(c, '%' | '_' | '\\') {
-            out.push('\\');
-        }
-        out.push(c);
-    })
+    translate(pattern, "%", "_", push_like)
+}
+
+/// The `LIKE` pattern that a text alone fits.
+pub(crate) fn literal_like(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 8);
+    text.chars().for_each(|c| push_like(c, &mut out));
+    out
+}
+
+fn push_like(c: char, out: &mut String) {
+    if matches!(c, '%' | '_' | '\\') {
+        out.push('\\');
+    }
+    out.push(c);
 }
 
 /// The pattern for SQLite's `GLOB`, which also knows sets in brackets.

@@ -1,6 +1,6 @@
 //! The `GET` forms: parameters that compile to the same questions as JSON does.
 //!
-//! Common parameters: `range` (a word, or `from,to`), `tz`, `event_type` and `event_action` (again and again: one of them),
+//! Common parameters: `range` (a word, `from,to`, or the JSON list), `tz`, `event_type` and `event_action` (again and again: one of them),
 //! `filter` (JSON: one filter, or a list of filters that all hold), `limit`. An unknown parameter, or one given twice that
 //! may come once, is refused by name. The `path` of an error is the parameter's name.
 
@@ -98,7 +98,7 @@ impl Question {
         if let Some((_, Value::Array(filters))) = question.iter_mut().find(|(name, _)| *name == "filters") {
             filters.push(found);
         }
-        Self::from_json(&Value::Object(object(question))).map_err(by_parameter)
+        Self::from_json(&Value::Object(object(question))).map_err(|error| given.place(error))
     }
 }
 
@@ -110,7 +110,7 @@ impl EventsQuestion {
     pub fn from_parameters(parameters: &Parameters) -> Result<Self, QueryError> {
         let given =
             Given::new(parameters, &["range", "tz", "event_type", "event_action", "filter", "limit", "cursor"])?;
-        Self::from_json(&Value::Object(object(given.body()?))).map_err(by_parameter)
+        Self::from_json(&Value::Object(object(given.body()?))).map_err(|error| given.place(error))
     }
 }
 
@@ -124,7 +124,7 @@ impl PropertiesQuestion {
             Given::new(parameters, &["search", "range", "tz", "event_type", "event_action", "filter", "limit"])?;
         let mut question = given.body()?;
         question.extend(given.one("search")?.map(|search| ("search", json!(search))));
-        Self::from_json(&Value::Object(object(question))).map_err(by_parameter)
+        Self::from_json(&Value::Object(object(question))).map_err(|error| given.place(error))
     }
 }
 
@@ -178,7 +178,36 @@ impl<'p> Given<'p> {
         body.push(("metrics", json!(metrics)));
         body.push(("dimensions", json!(dimensions)));
         body.extend(self.one("compare")?.map(|compare| ("compare", range_value(compare))));
-        Question::from_json(&Value::Object(object(body))).map_err(by_parameter)
+        Question::from_json(&Value::Object(object(body))).map_err(|error| self.place(error))
+    }
+
+    /// The place of an error by the parameter that the member came from.
+    fn place(&self, mut error: QueryError) -> QueryError {
+        for (member, parameter) in [
+            ("metrics", "metric"),
+            ("dimensions", "dimension"),
+            ("date_range", "range"),
+            ("timezone", "tz"),
+            ("filters", "filter"),
+        ] {
+            if let Some(rest) = error.path.strip_prefix(member) {
+                if member == "date_range" {
+                    error.message.push_str("; two ends are joined by a comma: range=2026-11-01,2026-11-20");
+                }
+                // Lists are parameters given again: only within a filter the place says more than the name. A filter that
+                // stands alone is the first of its list.
+                let within = if self.has_one_filter() { rest.strip_prefix("[0]").unwrap_or(rest) } else { rest };
+                error.path = if member == "filters" { format!("{parameter}{within}") } else { parameter.to_owned() };
+                break;
+            }
+        }
+        error
+    }
+
+    /// Whether `filter` holds one filter and no list.
+    fn has_one_filter(&self) -> bool {
+        let filter = self.all("filter").next().and_then(|text| serde_json::from_str::<Value>(text).ok());
+        filter.is_some_and(|filter| filter.get(0).is_some_and(Value::is_string))
     }
 
     /// What `filter` holds comes first, so that the places in errors are its own.
@@ -214,25 +243,10 @@ impl<'p> Given<'p> {
     }
 }
 
-/// A word, or two ends joined by a comma.
+/// A word, two ends joined by a comma, or the JSON list of the long form.
 fn range_value(text: &str) -> Value {
-    text.split_once(',').map_or_else(|| json!(text), |(from, to)| json!([from, to]))
-}
-
-/// The place of an error by the parameter that the member came from.
-fn by_parameter(mut error: QueryError) -> QueryError {
-    for (member, parameter) in [
-        ("metrics", "metric"),
-        ("dimensions", "dimension"),
-        ("date_range", "range"),
-        ("timezone", "tz"),
-        ("filters", "filter"),
-    ] {
-        if let Some(rest) = error.path.strip_prefix(member) {
-            // Lists are parameters given again: only within a filter the place says more than the name.
-            error.path = if member == "filters" { format!("{parameter}{rest}") } else { parameter.to_owned() };
-            break;
-        }
+    match serde_json::from_str(text) {
+        Ok(list @ Value::Array(_)) => list,
+        _ => text.split_once(',').map_or_else(|| json!(text), |(from, to)| json!([from, to])),
     }
-    error
 }

@@ -260,6 +260,18 @@ fn what_breaks_the_structure_refuses_the_body() {
 }
 
 #[test]
+fn what_is_wrong_is_said_as_it_is() {
+    let good = event("");
+    let Err(error) = decoded(format!("[{good},]").as_bytes()) else { panic!("a comma too many is no JSON") };
+    assert!(error.to_string().contains("a value is missing here"), "{error}");
+    for (bad, word) in [("foo", "JSON does not know"), ("nope", "JSON does not know"), ("true", "a boolean")] {
+        let body = format!("[{bad},{good}]");
+        let message = decoded(body.as_bytes()).unwrap().rejected[0].message.clone();
+        assert!(message.contains(word), "{message}");
+    }
+}
+
+#[test]
 fn invalid_utf8_refuses_the_body() {
     for bytes in [&[0xFF][..], &[0xC0, 0x80], &[0xED, 0xA0, 0x80], &[0xE2, 0x82]] {
         let body = [event("").as_bytes(), b"\n\"", bytes].concat();

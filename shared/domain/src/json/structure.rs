@@ -54,6 +54,7 @@ impl Scanner<'_> {
                     brackets.open(byte == b'{');
                     self.at += 1;
                 }
+                b'}' | b']' if brackets.depth == 0 => return Err(self.fault("a value is missing here")),
                 b'}' | b']' => {
                     if !brackets.close(byte == b'}') {
                         return Err(self.fault("a bracket is closed by one of another kind"));

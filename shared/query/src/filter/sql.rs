@@ -98,6 +98,12 @@ impl Sql {
                 Dialect::Sqlite => format!("{text} IN (SELECT value FROM json_each({values}))"),
             };
         }
+        if self.dialect() == Dialect::Postgres && values.len() > 1 {
+            // One look at the text for all values: each look takes the metadata apart.
+            let patterns = values.iter().map(|value| like_pattern(operator, value)).collect();
+            let patterns = self.bind(Param::Texts(patterns));
+            return format!("{text} LIKE ANY ({patterns})");
+        }
         let all: Vec<String> = values.iter().map(|value| self.one_text_holds(operator, &text, value)).collect();
         all.join(" OR ")
     }
@@ -152,5 +158,15 @@ impl Sql {
             .map(|value| format!("{number} {sign} {value}"))
             .collect();
         all.join(" OR ")
+    }
+}
+
+/// The pattern for PostgreSQL's `LIKE` of a value.
+fn like_pattern(operator: TextOperator, value: &str) -> String {
+    match operator {
+        TextOperator::Matches => glob::to_like(value),
+        TextOperator::Contains | TextOperator::NotContains => format!("%{}%", glob::literal_like(value)),
+        TextOperator::StartsWith => format!("{}%", glob::literal_like(value)),
+        TextOperator::Is | TextOperator::IsNot => glob::literal_like(value),
     }
 }

@@ -28,6 +28,10 @@ fn they_compile_to_the_same() {
         }))
     );
     assert_eq!(
+        Question::trends(&parameters(&[("range", r#"["2026-11-01","2026-11-02"]"#)])).unwrap(),
+        Question::trends(&parameters(&[("range", "2026-11-01,2026-11-02")])).unwrap()
+    );
+    assert_eq!(
         Question::trends(&parameters(&[])).unwrap(),
         question(&json!({"metrics": ["events"], "dimensions": ["time:day"], "date_range": "7d"}))
     );
@@ -83,6 +87,9 @@ fn errors_name_the_parameter() {
     assert_eq!(trends(&[("tz", "Mars")]), "tz");
     assert_eq!(trends(&[("filter", "{")]), "filter");
     assert_eq!(trends(&[("filter", r#"[["exists","user_id"],["is","x",["a"]]]"#)]), "filter[1][1]");
+    assert_eq!(trends(&[("filter", r#"["is","x",["a"]]"#)]), "filter[1]");
+    let half = Question::trends(&parameters(&[("range", "2026-11-01")])).unwrap_err();
+    assert!(half.message.contains("range=2026-11-01,2026-11-20"), "{half}");
     assert_eq!(trends(&[("limit", "many")]), "limit");
     assert_eq!(trends(&[("compare", "x")]), "compare");
     assert_eq!(Question::breakdown(&[]).unwrap_err().path, "dimension");

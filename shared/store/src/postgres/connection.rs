@@ -89,9 +89,12 @@ impl Begin {
     }
 
     /// A transaction that reads; the server notices within a second that nobody waits for it any more.
+    ///
+    /// Without JIT: compiling a long filter takes minutes and gigabytes, and while it compiles, the server heeds neither the
+    /// timeout nor a client that has gone.
     pub(super) fn reading(timeout: Duration) -> Self {
         Self(format!(
-            "BEGIN READ ONLY; SET LOCAL statement_timeout = {}; SET LOCAL lock_timeout = 5000; \
+            "BEGIN READ ONLY; SET LOCAL statement_timeout = {}; SET LOCAL lock_timeout = 5000; SET LOCAL jit = off; \
              SET LOCAL client_connection_check_interval = 1000",
             timeout.as_millis()
         ))

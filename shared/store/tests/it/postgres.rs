@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use analytics_domain::EventOutcome::{Duplicate, Stored};
+use analytics_query::Cell;
 use analytics_store::postgres::{PostgresOptions, PostgresStore, create_database};
 use analytics_store::{Edition, EventStore, StoreError};
 use analytics_testkit::postgres::{self as servers, Database, PostgresServer};
@@ -252,5 +253,15 @@ async fn a_url_is_never_told() {
             panic!("{url}")
         };
         assert!(!format!("{error:?} {error}").contains("secret"), "{error:?}");
+    }
+}
+
+/// While the server compiles a statement it heeds neither the statement timeout nor a client that has gone.
+#[tokio::test]
+async fn questions_are_never_compiled() {
+    for edition in servers::Edition::ALL {
+        let (fixture, _database) = open_on(edition, |_| {}).await;
+        let rows = fixture.rows("SELECT current_setting('jit')", Vec::new()).await;
+        assert_eq!(rows, [[Cell::Text("off".to_owned())]]);
     }
 }
