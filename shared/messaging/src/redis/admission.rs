@@ -45,23 +45,24 @@ impl Admission {
     pub(super) fn full(&self) -> Option<String> {
         let events = self.events.load(Ordering::Relaxed);
         if events >= self.max_events {
-            return Some(self.too_many(events));
+            return Some(self.too_many());
         }
         self.memory_full.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn too_many(&self, events: u64) -> String {
-        format!("{events} events lie in it, the limit is {}", self.max_events)
+    /// Events until the limit, as far as is known: other producers may have added some since.
+    pub(super) fn room(&self) -> u64 {
+        self.max_events.saturating_sub(self.events.load(Ordering::Relaxed))
     }
 
-    /// Notes the events that lie in the queue now, as a script has counted them.
-    pub(super) fn saw_events(&self, events: u64) -> String {
+    /// The limit of events, with its figures.
+    pub(super) fn too_many(&self) -> String {
+        format!("{} events lie in it, the limit is {}", self.events.load(Ordering::Relaxed), self.max_events)
+    }
+
+    /// Notes the events that lie in the queue now, as the server has counted them.
+    pub(super) fn saw_events(&self, events: u64) {
         self.events.store(events, Ordering::Relaxed);
-        self.too_many(events)
-    }
-
-    pub(super) const fn max_events(&self) -> u64 {
-        self.max_events
     }
 
     pub(super) fn durability(&self) -> Durability {

@@ -1,14 +1,14 @@
 //! Entries that wait together go to the server together.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use redis::{RedisError, RedisResult};
+use redis::{ErrorKind, RedisError, RedisResult, ServerErrorKind, Value};
 use tokio::sync::oneshot;
 
 use super::admission::Admission;
 use super::link::Link;
-use super::script::ENQUEUE;
+use super::reply::unexpected;
 use crate::queue::{EnqueueError, Entry};
 use crate::reason::sentence;
 
@@ -19,7 +19,7 @@ const GROUP_ENTRIES: usize = 256;
 const GROUP_BYTES: usize = 2 << 20;
 
 /// Round trips under way at once: while the server works on one, the next is on its way.
-const FLIGHTS: usize = 2;
+const FLIGHTS: usize = 1;
 
 /// An entry and where its answer goes.
 type Offered = (Entry, oneshot::Sender<Result<(), EnqueueError>>);
@@ -101,12 +101,20 @@ impl Producer {
     fn next_group(&self) -> Option<Vec<Offered>> {
         let mut waiting = self.lock();
         let (mut group, mut bytes) = (Vec::new(), 0);
+        let mut room = self.admission.room();
         while group.len() < GROUP_ENTRIES
             && let Some((entry, _)) = waiting.offered.front()
             && (group.is_empty() || bytes + entry.payload.len() <= GROUP_BYTES)
         {
+            let Some((entry, answer)) = waiting.offered.pop_front() else { break };
+            if room == 0 {
+                waiting.bytes -= entry.payload.len();
+                let _ = answer.send(Err(EnqueueError::Full { reason: self.admission.too_many() }));
+                continue;
+            }
+            room = room.saturating_sub(entry.events.into());
             bytes += entry.payload.len();
-            group.extend(waiting.offered.pop_front());
+            group.push((entry, answer));
         }
         if group.is_empty() {
             waiting.flights -= 1;
@@ -115,39 +123,55 @@ impl Producer {
         Some(group)
     }
 
-    async fn send(&self, group: &[Offered]) -> RedisResult<(usize, u64)> {
-        let limit = self.admission.max_events();
-        self.link
-            .run(async |connection| {
-                ENQUEUE
-                    .run(connection, &[&self.stream, &self.depth], move |command| {
-                        command.arg(limit);
-                        for (entry, _) in group {
-                            command.arg(entry.project.as_str()).arg(entry.events).arg(&entry.payload[..]);
-                        }
-                    })
-                    .await
-            })
-            .await
+    /// Adds a group in one step and counts its events; how many events lie in the queue then.
+    ///
+    /// A transaction of plain commands: a script would be handed each payload twice more, which takes longer than adding it.
+    /// At the memory limit the server refuses the transaction as a whole.
+    async fn send(&self, group: &[Offered]) -> RedisResult<u64> {
+        let mut events = BTreeMap::new();
+        let mut step = redis::Pipeline::with_capacity(group.len() + 2);
+        step.atomic();
+        for (entry, _) in group {
+            *events.entry(entry.project.as_str()).or_insert(0) += u64::from(entry.events);
+            step.cmd("XADD").arg(&self.stream).arg("*");
+            step.arg("p").arg(entry.project.as_str()).arg("n").arg(entry.events).arg("d").arg(&entry.payload[..]);
+        }
+        for (project, events) in events.iter().filter(|(_, events)| **events > 0) {
+            step.cmd("HINCRBY").arg(&self.depth).arg(*project).arg(*events);
+        }
+        step.cmd("HINCRBY").arg(&self.depth).arg("").arg(events.values().sum::<u64>());
+        let replies: Vec<Value> = self
+            .link
+            .run(async |mut connection| step.query_async(&mut connection).await.map_err(cause_of_an_abort))
+            .await?;
+        match replies.last() {
+            Some(Value::Int(total)) => Ok(u64::try_from(*total).unwrap_or(0)),
+            _ => Err(unexpected("the count of the queue's events")),
+        }
     }
 
-    fn answer(&self, group: Vec<Offered>, outcome: RedisResult<(usize, u64)>) {
-        match outcome {
-            Ok((accepted, events)) => {
-                let too_many = self.admission.saw_events(events);
-                for (place, (_, answer)) in group.into_iter().enumerate() {
-                    let outcome =
-                        if place < accepted { Ok(()) } else { Err(EnqueueError::Full { reason: too_many.clone() }) };
-                    let _ = answer.send(outcome);
-                }
+    fn answer(&self, group: Vec<Offered>, outcome: RedisResult<u64>) {
+        let outcome = match outcome {
+            Ok(events) => {
+                self.admission.saw_events(events);
+                Ok(())
             }
-            Err(error) => {
-                let refusal = refusal(&error);
-                for (_, answer) in group {
-                    let _ = answer.send(Err(refusal.clone()));
-                }
-            }
+            Err(error) => Err(refusal(&error)),
+        };
+        for (_, answer) in group {
+            let _ = answer.send(outcome.clone());
         }
+    }
+}
+
+/// What a transaction was aborted for: the server's refusal of the first command that it did not queue.
+fn cause_of_an_abort(error: RedisError) -> RedisError {
+    if error.kind() != ErrorKind::Server(ServerErrorKind::ExecAbort) {
+        return error;
+    }
+    match error.clone().into_server_errors().and_then(|causes| causes.first().cloned()) {
+        Some((_, cause)) => cause.into(),
+        None => error,
     }
 }
 

@@ -17,11 +17,6 @@ macro_rules! stored {
 }
 
 stored!(
-    /// Adds entries and counts their events.
-    ENQUEUE,
-    "enqueue.lua"
-);
-stored!(
     /// Removes entries and uncounts their events.
     ACKNOWLEDGE,
     "acknowledge.lua"
