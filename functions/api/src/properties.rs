@@ -1,7 +1,8 @@
 //! `GET /api/properties` and `GET /api/properties/{key}/values`: what can be asked for.
 
 use analytics_host::problem::Problem;
-use analytics_query::{PropertiesQuestion, Question};
+use analytics_query::{PropertiesQuestion, QueryError, QueryErrorCode, Question};
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
@@ -41,8 +42,17 @@ pub(crate) async fn list(
 pub(crate) async fn values(
     State(deps): State<ApiDeps>,
     headers: HeaderMap,
-    Path(key): Path<String>,
+    key: Result<Path<String>, PathRejection>,
     QueryPairs(pairs): QueryPairs,
 ) -> Result<Response, Problem> {
-    answer(&deps, &headers, || Question::property_values(&key, &pairs)).await
+    let read = || match &key {
+        Ok(Path(key)) => Question::property_values(key, &pairs),
+        // Looked at after the client's key, like everything that is asked.
+        Err(_) => Err(QueryError {
+            code: QueryErrorCode::InvalidQuery,
+            path: "key".to_owned(),
+            message: "expected a name in UTF-8".to_owned(),
+        }),
+    };
+    answer(&deps, &headers, read).await
 }
