@@ -8,9 +8,11 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
+use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
+use crate::openapi::refusal::{AdminRefusals, OrderRefusals};
 use crate::problems::{self, Body, BodyJson, Params, QueryString};
 use crate::router::ApiDeps;
 
@@ -19,10 +21,12 @@ const MOST: u32 = 1_000;
 
 /// Which page.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct PageParams {
-    /// How many, 1 to 1,000.
+    /// How many at most.
     #[serde(default = "default_limit")]
+    #[param(default = default_limit, minimum = 1, maximum = 1_000, example = 10)]
     limit: u32,
     /// `next_cursor` of the page before.
     cursor: Option<Uuid>,
@@ -34,26 +38,32 @@ fn default_limit() -> u32 {
 
 /// Something that could not be stored.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = DeadLetter)]
 pub struct DeadLetterView {
     /// Its key.
     id: Uuid,
+    /// The event's id, where the entry can be read.
+    #[schema(required = true)]
     event_id: Option<Uuid>,
     /// `data_error`, `unreadable_entry` or `newer_version`.
     code: String,
     /// The store's SQLSTATE, where it gave one.
+    #[schema(required = true)]
     sqlstate: Option<String>,
     /// What was wrong, without the event's values.
     message: String,
     /// How often it was tried.
     attempts: u32,
+    /// When it was first put aside.
     #[schema(value_type = String, format = DateTime)]
     first_failed_at: Timestamp,
+    /// When it was last put aside.
     #[schema(value_type = String, format = DateTime)]
     last_failed_at: Timestamp,
     /// Whether the processor has still to try it again.
     replay_requested: bool,
     /// The event, where the entry can be read.
-    #[schema(value_type = Option<Object>)]
+    #[schema(required = true, value_type = Option<crate::openapi::answer::EventRecord>)]
     event: Option<EventRecord>,
 }
 
@@ -63,13 +73,18 @@ pub struct DeadLetterList {
     dead_letters: Vec<DeadLetterView>,
     /// All of the project's.
     total: u64,
+    /// What to send as `cursor` for the next page; `null` on the last.
+    #[schema(required = true)]
     next_cursor: Option<Uuid>,
 }
 
 /// Lists what could not be stored and why, newest first.
+///
+/// An admin key is needed.
 #[utoipa::path(
-    get, path = "/api/dead-letters", tag = "operations", params(PageParams),
-    responses((status = 200, body = DeadLetterList), (status = 401, description = "unknown_key"), (status = 403, description = "forbidden_scope: an admin key is needed"))
+    get, path = "/api/dead-letters", operation_id = "list_dead_letters", tag = "operations", params(PageParams),
+    security(("bearer" = ["admin"]), ("api_key" = ["admin"])),
+    responses((status = 200, description = "A page of dead letters.", body = DeadLetterList), AdminRefusals)
 )]
 pub(crate) async fn list(
     State(deps): State<ApiDeps>,
@@ -108,7 +123,7 @@ fn view(letter: DeadLetter) -> DeadLetterView {
 }
 
 /// Which dead letters to try again: `{"ids": [...]}` or `{"all": true}`.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ReplayRequest {
     /// By id.
@@ -118,6 +133,37 @@ pub struct ReplayRequest {
     all: bool,
 }
 
+/// Which dead letters to try again: some by their ids, or all of the project.
+#[derive(ToSchema)]
+#[schema(as = ReplayRequest)]
+#[serde(untagged)]
+#[allow(dead_code, reason = "it only describes the body: one of the two, which the request above cannot say")]
+pub(crate) enum ReplayBody {
+    Some(ReplaySome),
+    All(ReplayAll),
+}
+
+/// Some, by their ids.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[allow(dead_code, reason = "it only describes the body")]
+pub(crate) struct ReplaySome {
+    ids: Vec<Uuid>,
+}
+
+/// All of the project.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[allow(dead_code, reason = "it only describes the body")]
+pub(crate) struct ReplayAll {
+    #[schema(schema_with = only_true)]
+    all: bool,
+}
+
+fn only_true() -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::Boolean).enum_values(Some([true]))
+}
+
 /// How many were marked.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ReplayMarked {
@@ -125,10 +171,18 @@ pub struct ReplayMarked {
     marked: u64,
 }
 
-/// Marks dead letters; the processor stores each, or drops it where it has expired, once.
+/// Marks dead letters to be tried again.
+///
+/// The processor stores each of them once, or drops it where it has expired. An admin key is needed. The body is read as JSON
+/// whatever its media type says.
 #[utoipa::path(
-    post, path = "/api/dead-letters/replay", tag = "operations", request_body = ReplayRequest,
-    responses((status = 202, body = ReplayMarked), (status = 400, description = "invalid_body"), (status = 401, description = "unknown_key"), (status = 403, description = "forbidden_scope: an admin key is needed"))
+    post, path = "/api/dead-letters/replay", operation_id = "replay_dead_letters", tag = "operations",
+    security(("bearer" = ["admin"]), ("api_key" = ["admin"])),
+    request_body(content = ReplayBody, description = "Which.", examples(
+        ("all" = (summary = "All of the project", value = json!({ "all": true }))),
+        ("some" = (summary = "By id", value = json!({ "ids": ["019a4310-8a00-7000-8000-000000000001"] }))),
+    )),
+    responses((status = 202, description = "They are marked.", body = ReplayMarked), OrderRefusals)
 )]
 pub(crate) async fn replay(
     State(deps): State<ApiDeps>,

@@ -13,6 +13,7 @@ use axum::http::HeaderMap;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use crate::openapi::refusal::ParameterRefusals;
 use crate::problems::{self, Params, QueryString};
 use crate::router::ApiDeps;
 
@@ -21,10 +22,12 @@ const MOST_DAYS: u32 = 400;
 
 /// How far back.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct IntegrityParams {
-    /// UTC days back from today, today included; 1 to 400.
+    /// UTC days back from today, today included.
     #[serde(default = "default_days")]
+    #[param(default = default_days, minimum = 1, maximum = 400, example = 7)]
     days: u32,
 }
 
@@ -36,6 +39,7 @@ fn default_days() -> u32 {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct IntegrityReport {
     /// Events accepted and not yet stored; null where the queue cannot be asked.
+    #[schema(required = true)]
     in_flight: Option<u64>,
     /// By UTC day of receipt, oldest first; days without any are left out. On each, accepted is the sum of stored,
     /// duplicate, expired and dead_lettered.
@@ -50,6 +54,7 @@ pub struct IntegrityReport {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ReceivedDay {
     /// The UTC day.
+    #[schema(format = Date, example = "2026-11-02")]
     day: String,
     /// Accepted by a collector and taken from the queue.
     accepted: u64,
@@ -62,6 +67,7 @@ pub struct ReceivedDay {
     /// Put aside; a replayed one leaves this count and joins another.
     dead_lettered: u64,
     /// Refused by a collector, by code.
+    #[schema(example = json!({ "invalid_field": 2 }))]
     rejected: BTreeMap<String, u64>,
 }
 
@@ -69,6 +75,7 @@ pub struct ReceivedDay {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct RollupDay {
     /// The UTC day.
+    #[schema(format = Date, example = "2026-11-02")]
     day: String,
     /// Raw rows.
     raw: u64,
@@ -76,10 +83,13 @@ pub struct RollupDay {
     rollup: u64,
 }
 
-/// Tells what became of every event, by day of receipt, and whether rollups agree with raw rows, by day of event.
+/// Tells what became of every event.
+///
+/// By UTC day of receipt: accepted, stored, duplicate, expired, put aside, refused. By UTC day of event: whether rollups agree
+/// with raw rows.
 #[utoipa::path(
-    get, path = "/api/integrity", tag = "operations", params(IntegrityParams),
-    responses((status = 200, body = IntegrityReport), (status = 401, description = "unknown_key"))
+    get, path = "/api/integrity", operation_id = "integrity", tag = "operations", params(IntegrityParams),
+    responses((status = 200, description = "The account.", body = IntegrityReport), ParameterRefusals)
 )]
 pub(crate) async fn integrity(
     State(deps): State<ApiDeps>,

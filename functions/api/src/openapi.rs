@@ -1,14 +1,32 @@
 //! `GET /api/openapi.json` and `GET /api/docs`: the routes, made from the handlers.
+//!
+//! The document is put together from what stands at each handler. Questions and answers belong to `analytics_query`, which
+//! knows nothing of documents; what describes them is below this module, and the tests hold it to what is really read and
+//! answered.
+
+use std::sync::LazyLock;
 
 use axum::Json;
 use axum::http::header;
 use axum::response::{Html, IntoResponse};
-use utoipa::OpenApi;
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{Modify, OpenApi};
+
+pub(crate) mod answer;
+pub(crate) mod parameters;
+pub(crate) mod question;
+pub(crate) mod refusal;
+
+use refusal::OpenRefusals;
 
 /// The OpenAPI 3.1 document of these routes.
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "analytics", description = "Answers about one project's events, the one that the key belongs to."),
+    info(
+        title = "analytics",
+        description = include_str!("openapi/guide.md"),
+        license(name = "Apache License 2.0", identifier = "Apache-2.0")
+    ),
     paths(
         crate::query::ask,
         crate::query::trends,
@@ -19,16 +37,52 @@ use utoipa::OpenApi;
         crate::integrity::integrity,
         crate::dead_letters::list,
         crate::dead_letters::replay,
+        document,
+        page,
     ),
-    tags((name = "questions", description = "What happened"), (name = "operations", description = "How the system does"))
+    components(schemas(refusal::Problem)),
+    modifiers(&Shared),
+    security(("bearer" = ["read"]), ("api_key" = ["read"])),
+    tags(
+        (name = "questions", description = "What happened: figures, events, and what can be asked for."),
+        (name = "operations", description = "How the system does: what became of every event."),
+        (name = "document", description = "What you are reading. No key is needed."),
+    )
 )]
 struct Document;
 
-pub(crate) async fn document() -> impl IntoResponse {
-    Json(Document::openapi())
+/// What several routes share: how a key is sent, and the refusals.
+struct Shared;
+
+impl Modify for Shared {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let components = document.components.get_or_insert_default();
+        components.responses.extend(refusal::responses());
+        let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("`Authorization: Bearer KEY`"));
+        components.add_security_scheme("bearer", SecurityScheme::Http(bearer.build()));
+        let header = ApiKeyValue::with_description("X-API-Key", "`X-API-Key: KEY`");
+        components.add_security_scheme("api_key", SecurityScheme::ApiKey(ApiKey::Header(header)));
+    }
 }
 
-/// A page that reads the document and shows it as text; it needs nothing from elsewhere.
+static DOCUMENT: LazyLock<utoipa::openapi::OpenApi> = LazyLock::new(Document::openapi);
+
+/// Describes the routes as an OpenAPI 3.1 document.
+#[utoipa::path(
+    get, path = "/api/openapi.json", operation_id = "openapi_document", tag = "document", security(()),
+    responses((status = 200, description = "The OpenAPI document.", body = Object), OpenRefusals)
+)]
+pub(crate) async fn document() -> impl IntoResponse {
+    Json(&*DOCUMENT)
+}
+
+/// Shows the document as a page for people.
+///
+/// The page reads the document beside it and needs nothing from elsewhere.
+#[utoipa::path(
+    get, path = "/api/docs", operation_id = "docs_page", tag = "document", security(()),
+    responses((status = 200, description = "The page.", body = String, content_type = "text/html"), OpenRefusals)
+)]
 pub(crate) async fn page() -> impl IntoResponse {
     let policy = "default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-PLACE'; connect-src 'self'";
     let policy = policy.replace("PLACE", &script_digest());
@@ -36,16 +90,9 @@ pub(crate) async fn page() -> impl IntoResponse {
     ([(header::CONTENT_SECURITY_POLICY, policy)], Html(page))
 }
 
-const HEAD: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>analytics API</title>\
-<style>body{font:16px/1.5 system-ui;max-width:60rem;margin:2rem auto;padding:0 1rem}code{font-size:90%}</style>\
-<h1>analytics API</h1><p>The whole document: <a href=\"openapi.json\">openapi.json</a></p><main id=\"routes\"></main>";
+const HEAD: &str = include_str!("openapi/page.html");
 
-const SCRIPT: &str = "fetch('openapi.json').then(r=>r.json()).then(d=>{const m=document.getElementById('routes');\
-const add=(t,x,p)=>{const e=document.createElement(t);e.textContent=x;p.append(e);return e};\
-for(const[path,ops]of Object.entries(d.paths))for(const[verb,op]of Object.entries(ops)){\
-const s=add('section','',m);add('h2',verb.toUpperCase()+' '+path,s);add('p',op.summary||op.description||'',s);\
-const l=add('ul','',s);for(const q of op.parameters||[])add('li',q.name+': '+(q.description||''),l);\
-for(const[c,r]of Object.entries(op.responses))add('li',c+' '+(r.description||''),l)}})";
+const SCRIPT: &str = include_str!("openapi/page.js");
 
 fn script_digest() -> String {
     use base64::Engine;

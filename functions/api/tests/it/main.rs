@@ -1,0 +1,8 @@
+//! The API over a real store: whether the document describes what is really read and answered.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+
+mod answers;
+mod document;
+mod questions;
+mod refusals;
+mod served;
