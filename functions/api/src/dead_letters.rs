@@ -3,7 +3,7 @@
 use analytics_domain::{Batch, DeadLetter, Timestamp};
 use analytics_host::keys::Scope;
 use analytics_host::problem::Problem;
-use analytics_query::EventRecord;
+use analytics_query::{EventRecord, Given, QueryError};
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
@@ -13,27 +13,23 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::openapi::refusal::{AdminRefusals, OrderRefusals};
-use crate::problems::{self, Body, BodyJson, Params, QueryString};
+use crate::problems::{self, Body, BodyJson, QueryPairs};
 use crate::router::ApiDeps;
 
-/// Most dead letters on a page.
+/// Dead letters on a page: unless said, and at most.
+const A_PAGE: u32 = 100;
 const MOST: u32 = 1_000;
 
 /// Which page.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-pub struct PageParams {
+#[allow(dead_code, reason = "it only describes the parameters for the OpenAPI document")]
+pub(crate) struct PageParams {
     /// How many at most.
-    #[serde(default = "default_limit")]
-    #[param(default = default_limit, minimum = 1, maximum = 1_000, example = 10)]
-    limit: u32,
+    #[param(default = 100, minimum = 1, maximum = 1_000, example = 10)]
+    limit: Option<u32>,
     /// `next_cursor` of the page before.
     cursor: Option<Uuid>,
-}
-
-fn default_limit() -> u32 {
-    100
 }
 
 /// Something that could not be stored.
@@ -89,15 +85,16 @@ pub struct DeadLetterList {
 pub(crate) async fn list(
     State(deps): State<ApiDeps>,
     headers: HeaderMap,
-    query: QueryString<PageParams>,
+    QueryPairs(pairs): QueryPairs,
 ) -> Result<Json<DeadLetterList>, Problem> {
     let grant = deps.keys.grant(&headers, Scope::Admin)?;
-    let Params(page) = query?;
-    if page.limit == 0 || page.limit > MOST {
-        return Err(problems::invalid_parameter("limit", format!("a page holds 1 to {MOST} dead letters")));
-    }
-    let found = deps.store.dead_letters(&grant.project, page.cursor, page.limit).await.map_err(problems::store)?;
-    let full = found.letters.len() == page.limit as usize;
+    let given = Given::new(&pairs, &["limit", "cursor"]).map_err(problems::query)?;
+    let limit = given.number("limit", A_PAGE, MOST).map_err(problems::query)?;
+    let cursor = given.one("cursor").map_err(problems::query)?;
+    let after = cursor.map(|text| text.parse::<Uuid>()).transpose();
+    let after = after.map_err(|_| problems::query(QueryError::cursor("the text is no cursor of an answer")))?;
+    let found = deps.store.dead_letters(&grant.project, after, limit).await.map_err(problems::store)?;
+    let full = found.letters.len() == limit as usize;
     let next_cursor = found.letters.last().filter(|_| full).map(|letter| letter.id);
     let dead_letters = found.letters.into_iter().map(view).collect();
     Ok(Json(DeadLetterList { dead_letters, total: found.total, next_cursor }))

@@ -6,33 +6,30 @@ use analytics_domain::Timestamp;
 use analytics_domain::timestamp::civil_from_days;
 use analytics_host::keys::Scope;
 use analytics_host::problem::Problem;
+use analytics_query::Given;
 use analytics_store::DayCounts;
 use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::openapi::refusal::ParameterRefusals;
-use crate::problems::{self, Params, QueryString};
+use crate::problems::{self, QueryPairs};
 use crate::router::ApiDeps;
 
-/// Most days of one answer.
+/// Days of one answer: unless said, and at most.
+const DAYS: u32 = 30;
 const MOST_DAYS: u32 = 400;
 
 /// How far back.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-pub struct IntegrityParams {
+#[allow(dead_code, reason = "it only describes the parameters for the OpenAPI document")]
+pub(crate) struct IntegrityParams {
     /// UTC days back from today, today included.
-    #[serde(default = "default_days")]
-    #[param(default = default_days, minimum = 1, maximum = 400, example = 7)]
-    days: u32,
-}
-
-fn default_days() -> u32 {
-    30
+    #[param(default = 30, minimum = 1, maximum = 400, example = 7)]
+    days: Option<u32>,
 }
 
 /// The account of a project's events.
@@ -94,15 +91,13 @@ pub struct RollupDay {
 pub(crate) async fn integrity(
     State(deps): State<ApiDeps>,
     headers: HeaderMap,
-    query: QueryString<IntegrityParams>,
+    QueryPairs(pairs): QueryPairs,
 ) -> Result<Json<IntegrityReport>, Problem> {
     let grant = deps.keys.grant(&headers, Scope::Read)?;
-    let Params(params) = query?;
-    if params.days == 0 || params.days > MOST_DAYS {
-        return Err(problems::invalid_parameter("days", format!("days is 1 to {MOST_DAYS}")));
-    }
+    let given = Given::new(&pairs, &["days"]).map_err(problems::query)?;
+    let days = given.number("days", DAYS, MOST_DAYS).map_err(problems::query)?;
     let today = deps.clock.now().utc_day();
-    let from = Timestamp::from_utc_day(today - i64::from(params.days) + 1);
+    let from = Timestamp::from_utc_day(today - i64::from(days) + 1);
     let found = deps.store.integrity(&grant.project, from).await.map_err(problems::store)?;
     let in_flight = match &deps.queue {
         Some(queue) => queue.depth().await.ok().map(|depth| depth.by_project.get(&grant.project).copied().unwrap_or(0)),

@@ -11,34 +11,13 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 use tracing::error;
 
 /// After how many seconds a client should ask again while the store is away.
 const STORE_RETRY_SECONDS: u64 = 2;
 
-/// Parameters of the query string; a wrong one is 400 `invalid_query` with its `path`.
-#[derive(Debug)]
-pub struct Params<T>(pub T);
-
-/// Parameters that a handler looks at after it has checked the key.
-pub type QueryString<T> = Result<Params<T>, Problem>;
-
-impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        match Query::<T>::try_from_uri(&parts.uri) {
-            Ok(Query(params)) => Ok(Self(params)),
-            Err(rejection) => {
-                let cause =
-                    std::error::Error::source(&rejection).map_or_else(|| rejection.to_string(), ToString::to_string);
-                Err(invalid_query("query string", cause))
-            }
-        }
-    }
-}
-
-/// The pairs of the query string, unread: the question language reads them itself and names what is wrong.
+/// The pairs of the query string, unread: [`Given`](analytics_query::Given) reads them after the key and names what is wrong.
 pub struct QueryPairs(pub Vec<(String, String)>);
 
 impl<S: Send + Sync> FromRequestParts<S> for QueryPairs {
@@ -70,7 +49,7 @@ impl<S: Send + Sync> FromRequest<S> for WholeBody {
     }
 }
 
-/// A JSON body; whatever its media type says, as long as it is JSON.
+/// A JSON object as body; whatever its media type says.
 #[derive(Debug)]
 pub struct Body<T>(pub T);
 
@@ -82,7 +61,10 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         let bytes = Bytes::from_request(request, state).await.map_err(|rejection| unreadable_body(&rejection))?;
-        serde_json::from_slice(&bytes).map(Self).map_err(|error| invalid_body(error.to_string()))
+        // A list would be taken for an object by the order of its members.
+        let members: Map<String, Value> =
+            serde_json::from_slice(&bytes).map_err(|error| invalid_body(error.to_string()))?;
+        serde_json::from_value(Value::Object(members)).map(Self).map_err(|error| invalid_body(error.to_string()))
     }
 }
 
@@ -100,16 +82,6 @@ fn unreadable_body(rejection: &BytesRejection) -> Problem {
 /// 400 `invalid_body`: the body is no JSON of the route's shape.
 pub(crate) fn invalid_body(detail: impl Into<String>) -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, "invalid_body", detail)
-}
-
-/// 400 `invalid_query` with the path of what is wrong.
-pub(crate) fn invalid_query(path: &str, detail: impl Into<String>) -> Problem {
-    Problem::new(StatusCode::BAD_REQUEST, "invalid_query", detail).with("path", path)
-}
-
-/// 400 `invalid_query` for a parameter of the query string.
-pub(crate) fn invalid_parameter(name: &str, detail: impl Into<String>) -> Problem {
-    invalid_query(name, detail)
 }
 
 /// The planner's refusal.

@@ -50,7 +50,9 @@ impl QueryError {
         Self { code: QueryErrorCode::InvalidQuery, path: path.into(), message: message.into() }
     }
 
-    pub(crate) fn cursor(message: &str) -> Self {
+    /// A cursor that is none of this question.
+    #[must_use]
+    pub fn cursor(message: &str) -> Self {
         Self { code: QueryErrorCode::InvalidCursor, path: "cursor".to_owned(), message: message.to_owned() }
     }
 

@@ -56,5 +56,6 @@ pub use plan::{Askable, Executable, Plan, ROW_BUDGET, plan};
 pub use properties::{PropertiesAnswer, PropertiesPlan, PropertiesQuestion};
 pub use property::Property;
 pub use question::{OrderBy, OrderColumn, Question};
+pub use shorthand::Given;
 pub use statement::{Cell, Dialect, Param, Row, Statement};
 pub use zone::Zone;

@@ -129,10 +129,15 @@ impl PropertiesQuestion {
 }
 
 /// Parameters, all of them known.
-struct Given<'p>(&'p Parameters);
+#[derive(Debug, Clone, Copy)]
+pub struct Given<'p>(&'p Parameters);
 
 impl<'p> Given<'p> {
-    fn new(parameters: &'p Parameters, known: &[&str]) -> Result<Self, QueryError> {
+    /// The parameters, where each is one of `known`.
+    ///
+    /// # Errors
+    /// [`QueryError`] whose path is the name that is not.
+    pub fn new(parameters: &'p Parameters, known: &[&str]) -> Result<Self, QueryError> {
         if let Some((unknown, _)) = parameters.iter().find(|(name, _)| !known.contains(&name.as_str())) {
             let name: String = unknown.chars().take(100).collect();
             return Err(QueryError::invalid(
@@ -147,13 +152,27 @@ impl<'p> Given<'p> {
         self.0.iter().filter(move |(given, _)| given == name).map(|(_, value)| value.as_str())
     }
 
-    fn one(&self, name: &'static str) -> Result<Option<&'p str>, QueryError> {
+    /// The value of a parameter that may come once.
+    ///
+    /// # Errors
+    /// [`QueryError`] at its name where it comes twice.
+    pub fn one(&self, name: &'static str) -> Result<Option<&'p str>, QueryError> {
         let mut all = self.all(name);
         let first = all.next();
         if all.next().is_some() {
             return Err(QueryError::invalid(name, "the parameter is given twice; expected one"));
         }
         Ok(first)
+    }
+
+    /// A whole number from 1 to `most` that may come once; `default` where it is not there.
+    ///
+    /// # Errors
+    /// [`QueryError`] at its name where it comes twice or is none.
+    pub fn number(&self, name: &'static str, default: u32, most: u32) -> Result<u32, QueryError> {
+        let Some(text) = self.one(name)? else { return Ok(default) };
+        let number = text.parse().ok().filter(|number| (1..=most).contains(number));
+        number.ok_or_else(|| QueryError::invalid(name, format!("expected a whole number from 1 to {most}")))
     }
 
     /// The members that all kinds share.
