@@ -19,9 +19,10 @@ pub type Ended = Result<ExitCode, Failure>;
 /// Where the running server is.
 #[derive(Debug, Args)]
 pub struct Server {
-    /// The server to talk to; where none answers there and DATA_DIR is free, the command opens the folder itself
-    #[arg(long, default_value = "http://127.0.0.1:4000", value_name = "URL")]
-    pub url: String,
+    /// The server to talk to, http:// or https:// [default: http://127.0.0.1:4000]; where none answers on this machine and
+    /// DATA_DIR is free, the command says so and opens the folder itself
+    #[arg(long, value_name = "URL", global = true)]
+    pub url: Option<String>,
 }
 
 /// A command of `analytics`.
@@ -36,6 +37,11 @@ pub enum Command {
         create_database: bool,
     },
     /// Imports events of an NDJSON or CSV file, each exactly once however often it is run
+    ///
+    /// A row without an id gets one made of the file's first row, its number and its content: the same file again adds
+    /// nothing, packed or not, and a log that has grown at its end adds what is new. A log whose beginning was cut off or
+    /// changed is another file. Rows that cannot be taken are told by their lines, the others are sent. Exit status: 0 all
+    /// accepted, 1 stopped or not begun, 2 some refused. More: docs/import.md
     Import {
         #[command(flatten)]
         options: ImportOptions,
@@ -79,27 +85,31 @@ impl Command {
             Self::Serve => serve::run(variables).await,
             Self::Migrate { create_database } => migrate::run(variables, create_database).await,
             Self::Import { options, server } => {
-                let reached = Reached::reach(&server.url, variables).await?;
-                let imported = import::import(&options, &reached.url).await;
-                if imported.is_ok() {
-                    reached.settle().await?;
-                }
+                let reached = Reached::reach(server.url.as_deref(), variables).await?;
+                let imported = import::import(&options, &reached.address, tell_aside).await;
+                let settled = if imported.is_ok() { reached.settle().await } else { Ok(()) };
                 reached.close().await;
-                tell_imported(&imported?)
+                let imported = imported?;
+                imported.lines(options.shift_to_now).iter().for_each(|line| println!("{line}"));
+                settled?;
+                match imported.stopped {
+                    Some(stopped) => Err(stopped.into()),
+                    None => Ok(ended(imported.refused)),
+                }
             }
             Self::Demo { options, server } => {
-                let reached = Reached::reach(&server.url, variables).await?;
-                let accepted = demo::run(&options, &reached.url, |line| println!("{line}")).await;
-                if accepted.is_ok() {
-                    reached.settle().await?;
-                }
+                let reached = Reached::reach(server.url.as_deref(), variables).await?;
+                let sent = demo::run(&options, &reached.address, |line| println!("{line}")).await;
+                let settled = if sent.is_ok() { reached.settle().await } else { Ok(()) };
                 reached.close().await;
-                println!("{} events of made-up visitors were accepted", accepted?);
-                Ok(ExitCode::SUCCESS)
+                let sent = sent?;
+                demo::lines(&sent).iter().for_each(|line| println!("{line}"));
+                settled?;
+                Ok(ended(sent.rejected))
             }
             Self::DeadLetters { command, server, key } => {
-                let reached = Reached::reach(&server.url, variables).await?;
-                let lines = dead_letters::run(&command, &reached.url, key.as_deref()).await;
+                let reached = Reached::reach(server.url.as_deref(), variables).await?;
+                let lines = dead_letters::run(&command, &reached.address, key.as_deref()).await;
                 reached.close().await;
                 lines?.iter().for_each(|line| println!("{line}"));
                 Ok(ExitCode::SUCCESS)
@@ -113,14 +123,12 @@ impl Command {
     }
 }
 
-fn tell_imported(imported: &import::Imported) -> Ended {
-    println!("{} rows read, {} events accepted, {} refused", imported.rows, imported.accepted, imported.rejected);
-    imported.reasons.iter().for_each(|reason| println!("  {reason}"));
-    if imported.reasons.iter().any(|reason| reason.contains("timestamp_out_of_range")) {
-        println!(
-            "  old events are refused by RETENTION_DAYS; set RETENTION_DAYS=0 to keep all, or import with --shift-to-now"
-        );
-    }
-    println!("events that were stored before count once: running the same import again adds nothing");
-    Ok(if imported.rejected == 0 { ExitCode::SUCCESS } else { ExitCode::from(2) })
+/// 2 where events were refused.
+fn ended(refused: u64) -> ExitCode {
+    if refused == 0 { ExitCode::SUCCESS } else { ExitCode::from(2) }
+}
+
+#[allow(clippy::print_stderr, reason = "a hint on the way is no answer of the command")]
+fn tell_aside(line: &str) {
+    eprintln!("{line}");
 }

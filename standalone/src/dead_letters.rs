@@ -1,9 +1,18 @@
 //! `analytics dead-letters`: what could not be stored and why, and trying it again.
 
+use std::collections::BTreeSet;
+use std::time::Duration;
+
 use clap::Subcommand;
 use reqwest::RequestBuilder;
 use serde_json::{Value, json};
 use thiserror::Error;
+use uuid::Uuid;
+
+use crate::http::{Address, sentence};
+
+/// How long the server may take.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What to do with dead letters.
 #[derive(Debug, Subcommand)]
@@ -17,14 +26,14 @@ pub enum DeadLetterCommand {
     /// Asks the processor to try them again, once each
     Replay {
         /// Which, by id; all of the project where none is given
-        ids: Vec<String>,
+        ids: Vec<Uuid>,
     },
 }
 
 /// Why the server did not do it.
 #[derive(Debug, Error)]
 pub enum DeadLetterError {
-    /// No connection, or no JSON.
+    /// No connection, or no answer to its end.
     #[error("the server at {url} cannot be asked")]
     Unreachable {
         /// Where it should be.
@@ -34,39 +43,66 @@ pub enum DeadLetterError {
         source: reqwest::Error,
     },
     /// The server refuses.
-    #[error("the server refuses ({status}): {detail}")]
+    #[error("the server at {url} refuses: {said}")]
     Refused {
-        /// Its status.
-        status: u16,
-        /// Its problem document.
-        detail: String,
+        /// Where it is.
+        url: String,
+        /// What it says.
+        said: String,
+    },
+    /// Ids of none.
+    #[error("{}; list them to see which there are", unknown(*.marked, *.asked))]
+    Unknown {
+        /// Those that will be tried again.
+        marked: u64,
+        /// Those that were asked for.
+        asked: u64,
     },
 }
 
-/// Does it on the server at `base_url` and returns the lines to print.
+fn unknown(marked: u64, asked: u64) -> String {
+    match (marked, asked) {
+        (0, 1) => "there is no dead letter with this id".to_owned(),
+        (0, _) => "there is no dead letter with any of these ids".to_owned(),
+        _ => format!(
+            "{marked} of {asked} will be tried again by the processor; there is no dead letter with the other {}",
+            if asked - marked == 1 { "id" } else { "ids" }
+        ),
+    }
+}
+
+/// Does it on the server at `address` and returns the lines to print.
 ///
 /// # Errors
 /// [`DeadLetterError`].
 pub async fn run(
     command: &DeadLetterCommand,
-    base_url: &str,
+    address: &Address,
     key: Option<&str>,
 ) -> Result<Vec<String>, DeadLetterError> {
-    let client = reqwest::Client::new();
-    let base = base_url.trim_end_matches('/');
+    let failed = |source| DeadLetterError::Unreachable { url: address.to_string(), source };
+    let client = address.client(PATIENCE).map_err(failed)?;
     match command {
         DeadLetterCommand::List { limit } => {
-            let url = format!("{base}/api/dead-letters?limit={limit}");
-            let answer = ask(client.get(&url), &url, key).await?;
-            Ok(list(&answer))
+            let url = address.at(&format!("/api/dead-letters?limit={limit}"));
+            Ok(list(&ask(client.get(url), address, key).await?))
         }
         DeadLetterCommand::Replay { ids } => {
-            let url = format!("{base}/api/dead-letters/replay");
+            let ids: BTreeSet<&Uuid> = ids.iter().collect();
             let body = if ids.is_empty() { json!({ "all": true }) } else { json!({ "ids": ids }) };
-            let request = client.post(&url).header("content-type", "application/json").body(body.to_string());
-            let answer = ask(request, &url, key).await?;
+            let request = client.post(address.at("/api/dead-letters/replay"));
+            let request = request.header("content-type", "application/json").body(body.to_string());
+            let answer = ask(request, address, key).await?;
             let marked = answer["marked"].as_u64().unwrap_or_default();
-            Ok(vec![format!("{marked} dead letters will be tried again by the processor; list them to see what stays")])
+            let asked = ids.len() as u64;
+            if marked < asked {
+                return Err(DeadLetterError::Unknown { marked, asked });
+            }
+            Ok(vec![match marked {
+                0 => "there are no dead letters".to_owned(),
+                1 => "1 dead letter will be tried again by the processor; list them to see whether it stays".to_owned(),
+                _ => format!("{marked} dead letters will be tried again by the processor; list them to see what stays"),
+            }])
         }
     }
 }
@@ -87,12 +123,15 @@ fn list(answer: &Value) -> Vec<String> {
             )
         })
         .collect();
-    lines.push(format!("{} dead letters in all", answer["total"].as_u64().unwrap_or_default()));
+    lines.push(match answer["total"].as_u64().unwrap_or_default() {
+        1 => "1 dead letter in all".to_owned(),
+        total => format!("{total} dead letters in all"),
+    });
     lines
 }
 
-async fn ask(request: RequestBuilder, url: &str, key: Option<&str>) -> Result<Value, DeadLetterError> {
-    let failed = |source| DeadLetterError::Unreachable { url: url.to_owned(), source };
+async fn ask(request: RequestBuilder, address: &Address, key: Option<&str>) -> Result<Value, DeadLetterError> {
+    let failed = |source| DeadLetterError::Unreachable { url: address.to_string(), source };
     let request = match key {
         Some(key) => request.bearer_auth(key),
         None => request,
@@ -102,6 +141,22 @@ async fn ask(request: RequestBuilder, url: &str, key: Option<&str>) -> Result<Va
     let body = response.text().await.map_err(failed)?;
     match serde_json::from_str(&body) {
         Ok(answer) if status.is_success() => Ok(answer),
-        _ => Err(DeadLetterError::Refused { status: status.as_u16(), detail: body.chars().take(500).collect() }),
+        _ => Err(DeadLetterError::Refused { url: address.to_string(), said: sentence(status.as_u16(), &body) }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::DeadLetterError;
+
+    #[test]
+    fn says_which_ids_are_none() {
+        let told = |marked, asked| DeadLetterError::Unknown { marked, asked }.to_string();
+        assert!(told(0, 1).starts_with("there is no dead letter with this id;"));
+        assert!(told(0, 3).starts_with("there is no dead letter with any of these ids;"));
+        assert!(
+            told(2, 3)
+                .starts_with("2 of 3 will be tried again by the processor; there is no dead letter with the other id;")
+        );
     }
 }

@@ -9,8 +9,11 @@ use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
-use crate::import::sender::{SendError, Sender};
+use crate::http::Address;
+use crate::import::identity::made_id;
+use crate::import::sender::{Origin, SendError, Sender, Sent};
 
 /// Options of `analytics demo`.
 #[derive(Debug, Args)]
@@ -24,7 +27,7 @@ pub struct DemoOptions {
     /// How long to go on live after that, in seconds; 0 sends only the past
     #[arg(long, default_value_t = 60, value_name = "SECONDS")]
     pub live: u64,
-    /// The same seed makes the same visitors
+    /// The same seed makes the same visitors of a past day, who count once however often they are sent
     #[arg(long, default_value_t = 1, value_name = "SEED")]
     pub seed: u64,
     /// The write key to send with, where the collector wants one
@@ -55,71 +58,118 @@ const PAGES: [(&str, u32); 7] = [
 ];
 const PLANS: [(&str, f64); 3] = [("starter", 9.0), ("team", 49.0), ("business", 199.0)];
 
-/// Sends the past, then goes on live; `tell` is called with a sentence now and then. Returns how many events were accepted.
+/// Sends the past, then goes on live; `tell` is called with a sentence now and then. Returns what became of the events.
+///
+/// Each day of the past is made of the seed and its date, so that a second run sends the same events with the same ids and
+/// adds only what has come since.
 ///
 /// # Errors
 /// [`SendError`] where the collector is away or refuses.
-pub async fn run(options: &DemoOptions, base_url: &str, tell: impl Fn(String)) -> Result<u64, SendError> {
-    let mut visitors = Visitors { rng: StdRng::seed_from_u64(options.seed), visitors: options.visitors };
-    let mut sender = Sender::new(base_url, options.key.as_deref());
+pub async fn run(options: &DemoOptions, address: &Address, tell: impl Fn(String)) -> Result<Sent, SendError> {
+    let mut sender = Sender::new(address, options.key.as_deref())?;
+    let mut all = Sent::default();
     let now = now();
-    let mut accepted = 0;
     for day in (0..=options.days).rev() {
-        let start = Timestamp::from_utc_day(now.utc_day() - i64::from(day));
-        let events: Vec<Value> = visitors.day(start, now);
+        let date = now.utc_day() - i64::from(day);
+        let events = Visitors::of_day(options.seed, date).day(options.visitors, date, now);
         for batch in events.chunks(500) {
-            let batch = batch.iter().cloned().map(|event| (0, event)).collect();
-            accepted += sender.send(batch).await.map_err(|(_, error)| error)?.accepted;
+            send(&mut sender, batch, &mut all).await?;
         }
-        accepted += sender.finish().await.map_err(|(_, error)| error)?.accepted;
         if day % 10 == 0 {
-            tell(format!("{accepted} events of made-up visitors sent, {day} days to go"));
+            tell(format!("{} events of made-up visitors sent, {day} days to go", all.accepted));
         }
     }
+    // Who comes now has not come before, whatever the seed.
+    let mut visitors = Visitors { rng: StdRng::seed_from_u64(options.seed ^ now.as_micros().unsigned_abs()) };
     let end = tokio::time::Instant::now() + Duration::from_secs(options.live);
     while tokio::time::Instant::now() < end {
         let moment = self::now();
-        let batch: Vec<_> = visitors
-            .visit(moment)
-            .into_iter()
-            .map(|mut event| {
-                event["timestamp"] = json!(moment);
-                (0, event)
-            })
-            .collect();
-        accepted += sender.send(batch).await.map_err(|(_, error)| error)?.accepted;
-        accepted += sender.finish().await.map_err(|(_, error)| error)?.accepted;
+        let mut events = visitors.visit(moment);
+        events.iter_mut().for_each(|event| event["timestamp"] = json!(moment));
+        identify(&mut events);
+        send(&mut sender, &events, &mut all).await?;
         let wait = visitors.rng.random_range(200..1_500);
         tokio::time::sleep(Duration::from_millis(wait)).await;
     }
-    Ok(accepted)
+    Ok(all)
+}
+
+/// Sends events and waits for their answers.
+async fn send(sender: &mut Sender, events: &[Value], all: &mut Sent) -> Result<(), SendError> {
+    let batch = events.iter().map(|event| (Origin::default(), event.to_string())).collect();
+    for (sent, failed) in [sender.send(batch).await, sender.finish().await] {
+        all.add(sent);
+        all.reasons.truncate(1);
+        if let Some(failed) = failed {
+            return Err(failed.error);
+        }
+    }
+    Ok(())
+}
+
+/// What a demo came to, for a person.
+#[must_use]
+pub fn lines(sent: &Sent) -> Vec<String> {
+    let mut lines = vec![format!("{} events of made-up visitors were accepted", sent.accepted)];
+    if let Some((_, reason)) = sent.reasons.first() {
+        lines.push(format!("{} were refused, the first with {reason}", sent.rejected));
+    }
+    if sent.out_of_range {
+        lines.push(
+            "  the server keeps fewer days than --days asks for: ask for fewer, or set RETENTION_DAYS=0".to_owned(),
+        );
+    }
+    if sent.accepted > 0 {
+        lines.push("accepted events that were stored before count once".to_owned());
+    }
+    lines
 }
 
 fn now() -> Timestamp {
     SystemClock.now()
 }
 
+fn time_of(event: &Value) -> Timestamp {
+    event["timestamp"].as_str().and_then(Timestamp::parse_rfc3339).unwrap_or_default()
+}
+
+/// Gives the events of a visit ids made of what they are.
+fn identify(visit: &mut [Value]) {
+    for (number, event) in (0..).zip(visit) {
+        let hash = Sha256::new().chain_update(b"analytics demo 1").chain_update(u64::to_be_bytes(number));
+        let hash = hash.chain_update(event.to_string()).finalize();
+        event["id"] = json!(made_id(time_of(event), number, &hash.into()));
+    }
+}
+
 struct Visitors {
     rng: StdRng,
-    visitors: u32,
 }
 
 impl Visitors {
+    /// The visitors of a UTC day.
+    fn of_day(seed: u64, date: i64) -> Self {
+        let hash = Sha256::new().chain_update(seed.to_be_bytes()).chain_update(date.to_be_bytes()).finalize();
+        Self { rng: StdRng::from_seed(hash.into()) }
+    }
+
     /// The events of one day up to `now`, in order of their times.
-    fn day(&mut self, start: Timestamp, now: Timestamp) -> Vec<Value> {
+    fn day(&mut self, visitors: u32, date: i64, now: Timestamp) -> Vec<Value> {
+        let start = Timestamp::from_utc_day(date);
         let weekday = (start.utc_day() + 3).rem_euclid(7);
         let share = if weekday >= 5 { 0.55 } else { 1.0 };
-        let visits = (f64::from(self.visitors) * share * self.rng.random_range(0.85..1.15)) as u32;
+        let visits = (f64::from(visitors) * share * self.rng.random_range(0.85..1.15)) as u32;
         let mut events = Vec::new();
         for _ in 0..visits {
             // Two humps, around 10:30 and 20:00 UTC, as a site with readers on both sides of an ocean has.
             let hour = if self.rng.random_bool(0.6) { 10.5 } else { 20.0 };
             let spread: f64 = (0..4).map(|_| self.rng.random_range(-2.5..2.5)).sum::<f64>() / 2.0;
             let micros = ((hour + spread).clamp(0.0, 23.9) * 3.6e9) as i64;
-            events.extend(self.visit(start.saturating_add_micros(micros)));
+            let mut visit = self.visit(start.saturating_add_micros(micros));
+            identify(&mut visit);
+            events.extend(visit);
         }
-        events
-            .retain(|event| event["timestamp"].as_str().and_then(Timestamp::parse_rfc3339).is_some_and(|at| at <= now));
+        events.retain(|event| time_of(event) <= now);
         events.sort_by(|a, b| a["timestamp"].as_str().cmp(&b["timestamp"].as_str()));
         events
     }

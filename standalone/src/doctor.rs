@@ -1,6 +1,7 @@
 //! `analytics doctor`: what is wrong with the set-up, and how to mend it.
 
 use std::error::Error;
+use std::path::Path;
 use std::process::ExitCode;
 
 use analytics_host::config::{
@@ -133,9 +134,26 @@ impl Servers {
     }
 }
 
+/// Looks at the folder and leaves nothing in it.
 async fn check_folder(findings: &mut Findings, config: &StandaloneConfig) {
-    let folder = config.data_dir.display();
-    match DataFolder::hold(&config.data_dir) {
+    let path = &config.data_dir;
+    let folder = path.display();
+    if !path.exists() {
+        // What is made is made in the nearest folder that is there.
+        let parent = path.ancestors().skip(1).find(|parent| parent.exists() || parent.as_os_str().is_empty());
+        let parent = parent.filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        return match can_be_written(parent) {
+            Ok(()) => findings.fine("folder", &format!("{folder} is not there; it will be made at the first start")),
+            Err(source) => findings.wrong("folder", &FolderError::Unusable { folder: folder.to_string(), source }),
+        };
+    }
+    if !path.join("lock").exists() {
+        return match can_be_written(path) {
+            Ok(()) => findings.fine("folder", &format!("{folder} can be written, and nothing has been kept in it yet")),
+            Err(source) => findings.wrong("folder", &FolderError::Unusable { folder: folder.to_string(), source }),
+        };
+    }
+    match DataFolder::hold(path) {
         Ok(_) => findings.fine("folder", &format!("{folder} can be written, and no other process holds it")),
         Err(FolderError::InUse { .. }) => {
             let url = format!("http://{}:{}", config.http.host, config.http.port);
@@ -146,6 +164,11 @@ async fn check_folder(findings: &mut Findings, config: &StandaloneConfig) {
         }
         Err(error) => findings.wrong("folder", &error),
     }
+}
+
+/// Makes a file that has no name and vanishes at once.
+fn can_be_written(folder: &Path) -> std::io::Result<()> {
+    tempfile::tempfile_in(folder).map(drop)
 }
 
 async fn check_queue(findings: &mut Findings, redis: &RedisConfig, durable: bool) {

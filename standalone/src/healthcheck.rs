@@ -5,12 +5,17 @@ use std::time::Duration;
 use serde_json::Value;
 use thiserror::Error;
 
+use crate::http::{Address, AddressError, sentence};
+
 /// How long the server may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Why a server is not healthy.
 #[derive(Debug, Error)]
 pub enum Unhealthy {
+    /// What was given is no address.
+    #[error(transparent)]
+    Address(#[from] AddressError),
     /// It does not answer.
     #[error("{url} does not answer")]
     NoAnswer {
@@ -21,14 +26,12 @@ pub enum Unhealthy {
         source: reqwest::Error,
     },
     /// It answers that it cannot do its work.
-    #[error("{url} answers {status}: {body}")]
+    #[error("{url} is not healthy: {said}")]
     Says {
         /// What was asked.
         url: String,
-        /// The status.
-        status: u16,
-        /// The health document.
-        body: String,
+        /// What it says.
+        said: String,
     },
 }
 
@@ -38,35 +41,51 @@ pub enum Unhealthy {
 /// # Errors
 /// [`Unhealthy`].
 pub async fn ask(url: &str) -> Result<Value, Unhealthy> {
-    let url = full_url(url);
+    let address = Address::parse(url)?;
+    let page = if address.is_bare() { address.at("/health") } else { address.to_string() };
+    look(&address, page).await
+}
+
+/// Asks the server at `address` for its health.
+///
+/// # Errors
+/// [`Unhealthy`].
+pub async fn of(address: &Address) -> Result<Value, Unhealthy> {
+    look(address, address.at("/health")).await
+}
+
+async fn look(address: &Address, url: String) -> Result<Value, Unhealthy> {
     let failed = |source| Unhealthy::NoAnswer { url: url.clone(), source };
-    let client = reqwest::Client::builder().timeout(PATIENCE).build().map_err(failed)?;
+    let client = address.client(PATIENCE).map_err(failed)?;
     let response = client.get(&url).send().await.map_err(failed)?;
     let status = response.status();
     let body = response.text().await.map_err(failed)?;
-    match serde_json::from_str(&body) {
+    match serde_json::from_str::<Value>(&body) {
         Ok(document) if status.is_success() => Ok(document),
-        _ => Err(Unhealthy::Says { url, status: status.as_u16(), body: body.chars().take(500).collect() }),
+        Ok(document) if document["checks"].is_object() => Err(Unhealthy::Says { said: complaints(&document), url }),
+        _ => Err(Unhealthy::Says { said: sentence(status.as_u16(), &body), url }),
     }
 }
 
-fn full_url(url: &str) -> String {
-    let url = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
-    let after_scheme = url.split_once("://").map_or("", |(_, rest)| rest);
-    match after_scheme.trim_end_matches('/').contains('/') {
-        true => url,
-        false => format!("{}/health", url.trim_end_matches('/')),
-    }
+/// What a health document complains about: `unhealthy (queue: it is full)`.
+fn complaints(document: &Value) -> String {
+    let checks = document["checks"].as_object().into_iter().flatten();
+    let told = checks.filter_map(|(name, said)| said.as_str().filter(|said| *said != "ok").map(|said| (name, said)));
+    let told: Vec<String> = told.map(|(name, said)| format!("{name}: {said}")).collect();
+    let status = document["status"].as_str().unwrap_or("unhealthy");
+    if told.is_empty() { status.to_owned() } else { format!("{status} ({})", told.join("; ")) }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::full_url;
+    use serde_json::json;
+
+    use super::complaints;
 
     #[test]
-    fn adds_the_path_only_where_there_is_none() {
-        assert_eq!(full_url("127.0.0.1:4000"), "http://127.0.0.1:4000/health");
-        assert_eq!(full_url("http://127.0.0.1:4000/"), "http://127.0.0.1:4000/health");
-        assert_eq!(full_url("http://127.0.0.1:4000/health/live"), "http://127.0.0.1:4000/health/live");
+    fn names_what_is_not_well() {
+        let document = json!({"status": "unhealthy", "checks": {"database": "ok", "queue": "it is full"}});
+        assert_eq!(complaints(&document), "unhealthy (queue: it is full)");
+        assert_eq!(complaints(&json!({"status": "unhealthy", "checks": {}})), "unhealthy");
     }
 }

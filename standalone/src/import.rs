@@ -1,26 +1,43 @@
 //! `analytics import`: events of a file, each exactly once however often the command is run.
 //!
-//! The file is read twice: once for its digest, once for its rows. A row without an id of its own gets one made from
-//! the digest and its row number ([`identity`]), so that a second run of the same file sends the same ids and adds
-//! nothing, while two identical rows of one file stay two events.
+//! A row without an id of its own gets one made from the file's first row, its own number and its own content
+//! ([`identity`]). So the same file again sends the same ids and adds nothing, packed or not; one that has grown at its end
+//! adds what is new; and two identical rows of one file stay two events. A row that cannot be read is refused by its line
+//! and the rows around it are sent; only a collector that is away or a file that cannot be read on stops an import.
 
 pub mod identity;
+pub mod lines;
 pub mod mapping;
+pub mod record;
 pub mod row;
 pub mod sender;
 pub mod source;
+pub mod summary;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use analytics_domain::timestamp::MICROS_PER_DAY;
 use analytics_host::clock::{Clock, SystemClock};
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde_json::Value;
 use thiserror::Error;
 
+use self::identity::FileIdentity;
+use self::lines::LONGEST;
 use self::mapping::{Mapping, MappingError};
-use self::row::{RowError, Rows};
-use self::sender::{SendError, Sender, Sent};
+use self::row::{Row, RowError, Rows};
+use self::sender::{Failed, Origin, SendError, Sender};
 use self::source::{Source, SourceError};
+use self::summary::{Imported, StopCause, Stopped};
+use crate::http::Address;
+
+/// Bytes of events in a request, at most: a collector takes a body of 1 MiB.
+const REQUEST_BYTES: usize = 900_000;
+
+/// Rows after which a mapped column that none of them has is mentioned.
+const HINT_AFTER: u64 = 100;
 
 /// What the file is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -48,13 +65,14 @@ pub struct ImportOptions {
     /// The zone of times that name none, as an IANA name
     #[arg(long, default_value = "UTC", value_name = "ZONE")]
     pub timezone: String,
-    /// Moves all times by whole days so that the newest event lies within the last day; for trying out old logs
+    /// Moves all times by whole days so that the newest event lies within the last day; for trying out old logs. Each
+    /// number of days is an import of its own: its events count beside those of another
     #[arg(long)]
     pub shift_to_now: bool,
-    /// Skips the rows before this one, counted from 0; an interrupted import prints where it stood
+    /// Skips the rows before this one, whatever is wrong with them, counted from 0; an import that had to stop prints it
     #[arg(long, default_value_t = 0, value_name = "ROW")]
     pub from_row: u64,
-    /// Events a request
+    /// Events a request, at most
     #[arg(long, default_value_t = 500, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub batch: u16,
     /// The write key to send with, where the collector wants one
@@ -62,7 +80,7 @@ pub struct ImportOptions {
     pub key: Option<String>,
 }
 
-/// Why an import ended early.
+/// Why an import did not begin.
 #[derive(Debug, Error)]
 pub enum ImportError {
     /// The file cannot be read.
@@ -71,103 +89,199 @@ pub enum ImportError {
     /// `--map`, `--set` or `--timezone` is wrong.
     #[error("the mapping cannot be used")]
     Mapping(#[from] MappingError),
-    /// A row cannot be read at all.
-    #[error(
-        "the import stopped at row {row}; mend the file, then run the same command again (rows already sent count once)"
-    )]
-    Row {
-        /// The row, counted from 0.
-        row: u64,
-        /// What is wrong with it.
-        #[source]
-        source: RowError,
-    },
-    /// The collector cannot be reached or refuses the whole request.
-    #[error("the import stopped; continue with the same command and --from-row {from_row}")]
-    Send {
-        /// The first row that is not known to be accepted.
-        from_row: u64,
-        /// What the collector said.
-        #[source]
-        source: SendError,
-    },
+    /// The collector cannot be spoken to.
+    #[error("the collector cannot be spoken to")]
+    Send(#[from] SendError),
 }
 
-/// What an import did.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub struct Imported {
-    /// Rows read, skipped ones not counted.
-    pub rows: u64,
-    /// Events that the collector accepted; those sent before count as duplicates once they reach the store.
-    pub accepted: u64,
-    /// Events that it refused, with the first few reasons.
-    pub rejected: u64,
-    /// `row 17: timestamp_out_of_range: ...`, at most ten.
-    pub reasons: Vec<String>,
-}
-
-/// Reads the file and posts its events to the collector at `base_url`.
+/// Reads the file and posts its events to the collector at `address`; `hint` is told what the person should hear at once.
 ///
 /// # Errors
-/// [`ImportError`]; what was accepted before stays accepted, and a second run counts it once.
-pub async fn import(options: &ImportOptions, base_url: &str) -> Result<Imported, ImportError> {
-    let source = Source::open(&options.file)?;
+/// [`ImportError`] before anything is sent; what stops it later is part of [`Imported`].
+pub async fn import(options: &ImportOptions, address: &Address, hint: impl Fn(&str)) -> Result<Imported, ImportError> {
+    let mapping = Mapping::new(&options.map, &options.set, &options.timezone)?;
+    let mut source = Source::open(&options.file, options.shift_to_now)?;
     let format = match options.format {
         Some(format) => format,
         None => source.guess_format()?,
     };
-    let mapping = Mapping::new(&options.map, &options.set, &options.timezone)?;
-    let shift = if options.shift_to_now { shift_micros(&source, format, &mapping)? } else { 0 };
+    let shift_days = if options.shift_to_now { shift_days(&mut source, format, &mapping)? } else { 0 };
     let progress = progress_bar(source.length);
-    let rows = Rows::open(&source, format, &progress)?;
-    let mut sender = Sender::new(base_url, options.key.as_deref());
-    let mut imported = Imported::default();
-    let mut batch = Vec::with_capacity(usize::from(options.batch));
-    for row in rows {
-        let (number, fields) = row.map_err(|(row, source)| ImportError::Row { row, source })?;
-        if number < options.from_row {
+    let mut rows = open_rows(&mut source, format, &mapping, &progress)?;
+    let mut lacking = rows.header().is_none().then(|| Lacking::new(&mapping));
+    let mut file = None;
+    let mut courier = Courier::new(Sender::new(address, options.key.as_deref())?, usize::from(options.batch));
+    // The place after the last row that was read.
+    let mut next = Origin { row: options.from_row, line: 0 };
+    let stop = loop {
+        let row = match rows.next_row() {
+            Ok(Some(row)) => row,
+            Ok(None) => break None,
+            Err(source) => {
+                break Some(Stopped { from_row: next.row, cause: StopCause::Read { line: next.line, source } });
+            }
+        };
+        let file = file.get_or_insert_with(|| FileIdentity::new(&row.digest, shift_days));
+        let origin = Origin { row: row.number, line: row.line };
+        next = Origin { row: options.from_row.max(row.number + 1), line: row.line };
+        if row.number < options.from_row {
             continue;
         }
-        let event = mapping
-            .event(fields, &source.digest, number, shift)
-            .map_err(|source| ImportError::Row { row: number, source })?;
-        imported.rows += 1;
-        batch.push((number, event));
-        if batch.len() == usize::from(options.batch) {
-            take(&mut imported, sender.send(std::mem::take(&mut batch)).await)?;
+        courier.imported.rows += 1;
+        if let Some(told) = lacking.as_mut().and_then(|lacking| lacking.see(&row, courier.imported.rows)) {
+            progress.suspend(|| hint(&told));
         }
+        match event(row, &mapping, file, shift_days) {
+            Ok((event, is_made)) => {
+                courier.imported.has_made_ids |= is_made;
+                if let Some(failed) = courier.take(origin, event).await {
+                    break Some(failed.into());
+                }
+            }
+            Err(error) => courier.imported.refuse(origin, error.to_string()),
+        }
+    };
+    if let Some(told) = lacking.and_then(|lacking| lacking.end(courier.imported.rows)) {
+        progress.suspend(|| hint(&told));
     }
-    take(&mut imported, sender.send(batch).await)?;
-    take(&mut imported, sender.finish().await)?;
+    let imported = courier.finish(stop).await;
     progress.finish_and_clear();
     Ok(imported)
 }
 
-fn take(imported: &mut Imported, sent: Result<Sent, (u64, SendError)>) -> Result<(), ImportError> {
-    let sent = sent.map_err(|(from_row, source)| ImportError::Send { from_row, source })?;
-    imported.accepted += sent.accepted;
-    imported.rejected += sent.rejected;
-    let room = 10_usize.saturating_sub(imported.reasons.len());
-    imported.reasons.extend(sent.reasons.into_iter().take(room));
-    Ok(())
+/// The event of a row as JSON, and whether its id was made here.
+fn event(row: Row, mapping: &Mapping, file: &FileIdentity, shift_days: i64) -> Result<(String, bool), RowError> {
+    let mut is_made = false;
+    let event = mapping.event(row.fields?, shift_days.saturating_mul(MICROS_PER_DAY), |time| {
+        is_made = true;
+        file.row_id(time.unwrap_or_default(), row.number, &row.digest)
+    })?;
+    let event = Value::Object(event).to_string();
+    if event.len() > LONGEST { Err(RowError::TooLong) } else { Ok((event, is_made)) }
 }
 
-/// By how many microseconds, in whole days, times move for the newest to lie within the last day.
-fn shift_micros(source: &Source, format: Format, mapping: &Mapping) -> Result<i64, ImportError> {
-    let hidden = ProgressBar::hidden();
-    let mut newest = None;
-    for row in Rows::open(source, format, &hidden)? {
-        let (number, fields) = row.map_err(|(row, source)| ImportError::Row { row, source })?;
-        let time = mapping.time(&fields).map_err(|source| ImportError::Row { row: number, source })?;
-        newest = newest.max(time);
+/// Fills batches and hands them to the sender.
+struct Courier {
+    sender: Sender,
+    most: usize,
+    batch: Vec<(Origin, String)>,
+    bytes: usize,
+    imported: Imported,
+}
+
+impl Courier {
+    fn new(sender: Sender, most: usize) -> Self {
+        Self { sender, most, batch: Vec::with_capacity(most), bytes: 0, imported: Imported::default() }
     }
-    let now = SystemClock.now().as_micros();
-    let day = analytics_domain::timestamp::MICROS_PER_DAY;
-    Ok(newest.map_or(0, |newest| (now - newest.as_micros()).div_euclid(day) * day))
+
+    /// Takes an event; returns what failed of those before.
+    async fn take(&mut self, origin: Origin, event: String) -> Option<Failed> {
+        let is_full = self.batch.len() >= self.most || self.bytes + event.len() > REQUEST_BYTES;
+        let failed = if is_full { self.send().await } else { None };
+        self.bytes += event.len() + 1;
+        self.batch.push((origin, event));
+        failed
+    }
+
+    async fn send(&mut self) -> Option<Failed> {
+        self.bytes = 0;
+        let (sent, failed) = self.sender.send(std::mem::take(&mut self.batch)).await;
+        self.imported.add(sent);
+        failed
+    }
+
+    /// Sends what is left, unless the collector has failed already, and waits for everything under way.
+    async fn finish(mut self, stop: Option<Stopped>) -> Imported {
+        let collector_failed = matches!(&stop, Some(Stopped { cause: StopCause::Send(_), .. }));
+        let failed = if collector_failed { None } else { self.send().await };
+        let (sent, later) = self.sender.finish().await;
+        self.imported.add(sent);
+        // Batches fail in the order of their rows: what failed first is safe to begin with again.
+        self.imported.stopped = match (stop, failed.or(later)) {
+            (Some(stop), _) if collector_failed => Some(stop),
+            (_, Some(failed)) => Some(failed.into()),
+            (stop, None) => stop,
+        };
+        self.imported
+    }
 }
 
-fn progress_bar(length: u64) -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::stderr());
-    let style = ProgressStyle::with_template("{bar:30} {bytes}/{total_bytes} {bytes_per_sec} {eta} left {msg}");
-    style.map(|style| bar.clone().with_style(style)).unwrap_or(bar)
+impl From<Failed> for Stopped {
+    fn from(failed: Failed) -> Self {
+        Self { from_row: failed.first.row, cause: StopCause::Send(failed.error) }
+    }
+}
+
+/// The mapped columns that no row of NDJSON has had so far.
+struct Lacking {
+    columns: Vec<(String, String)>,
+    there: BTreeSet<String>,
+}
+
+impl Lacking {
+    fn new(mapping: &Mapping) -> Self {
+        let owned = |(field, column): (&str, &str)| (field.to_owned(), column.to_owned());
+        Self { columns: mapping.columns().map(owned).collect(), there: BTreeSet::new() }
+    }
+
+    /// Looks at a row, the `count`th; returns what to say once enough have been seen.
+    fn see(&mut self, row: &Row, count: u64) -> Option<String> {
+        if count > HINT_AFTER || self.columns.is_empty() {
+            return None;
+        }
+        if let Ok(fields) = &row.fields {
+            self.columns.retain(|(_, column)| !fields.values.contains_key(column));
+            self.there.extend(fields.values.keys().cloned());
+        }
+        (count == HINT_AFTER).then(|| self.told(count))?
+    }
+
+    /// What to say at the end of a file of `count` rows that was too short for it before.
+    fn end(&self, count: u64) -> Option<String> {
+        (0 < count && count < HINT_AFTER).then(|| self.told(count))?
+    }
+
+    fn told(&self, count: u64) -> Option<String> {
+        let (field, column) = self.columns.first()?;
+        let there: Vec<&str> = self.there.iter().map(String::as_str).collect();
+        Some(format!(
+            "note: --map {field}={column}: none of the first {count} rows has {column:?}; they have {}",
+            there.join(", ")
+        ))
+    }
+}
+
+/// The rows of the file, whose header holds what is mapped.
+fn open_rows(
+    source: &mut Source,
+    format: Format,
+    mapping: &Mapping,
+    progress: &ProgressBar,
+) -> Result<Rows, ImportError> {
+    let rows = Rows::open(source, format, progress)?;
+    if let Some(header) = rows.header() {
+        mapping.check(header)?;
+    }
+    Ok(rows)
+}
+
+/// By how many days times move for the newest to lie within the last day; rows that cannot be read have none.
+fn shift_days(source: &mut Source, format: Format, mapping: &Mapping) -> Result<i64, ImportError> {
+    let path = source.name.clone();
+    let mut rows = open_rows(source, format, mapping, &ProgressBar::hidden())?;
+    let mut newest = None;
+    while let Some(row) = rows.next_row().map_err(|source| SourceError::Read { path: path.clone(), source })? {
+        newest = newest.max(row.fields.and_then(|fields| mapping.time(&fields)).unwrap_or_default());
+    }
+    let now = SystemClock.now();
+    Ok(newest.map_or(0, |newest| now.micros_since(newest).div_euclid(MICROS_PER_DAY)))
+}
+
+fn progress_bar(length: Option<u64>) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(length, ProgressDrawTarget::stderr());
+    let template = match length {
+        Some(_) => "{bar:30} {bytes}/{total_bytes} {bytes_per_sec} {eta} left {msg}",
+        None => "{bytes} {bytes_per_sec} {msg}",
+    };
+    ProgressStyle::with_template(template).map(|style| bar.clone().with_style(style)).unwrap_or(bar)
 }

@@ -7,6 +7,7 @@ mod dead_letters;
 mod demo;
 mod doctor;
 mod healthcheck;
+mod http;
 mod import;
 mod migrate;
 mod reach;

@@ -1,0 +1,14 @@
+//! The command line from outside, on real servers and folders.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+
+mod dead_letters;
+mod demo;
+mod doctor;
+mod encrypted;
+mod identity;
+mod interruption;
+mod mapping;
+mod reaching;
+mod refusals;
+mod running;
+mod typing;
