@@ -236,7 +236,8 @@ refusals! {
     /// Of a question that is asked with parameters and answered at once.
     ParameterRefusals: INVALID_PARAMETERS, UNKNOWN_KEY, NOT_FOR_ASKING, TOO_LARGE, DEFECT, STORE_UNAVAILABLE;
     /// Of an administrator's question.
-    AdminRefusals: INVALID_PARAMETERS, UNKNOWN_KEY, ADMIN_ONLY, TOO_LARGE, DEFECT, STORE_UNAVAILABLE;
+    /// Of an administrator's question.
+    AdminRefusals: INVALID_PAGE, UNKNOWN_KEY, ADMIN_ONLY, TOO_LARGE, DEFECT, STORE_UNAVAILABLE;
     /// Of an administrator's order.
     OrderRefusals: INVALID_BODY, UNKNOWN_KEY, ADMIN_ONLY, BODY_TOO_LARGE, DEFECT, STORE_UNAVAILABLE;
     /// Of what needs no key.
