@@ -19,8 +19,10 @@ use crate::shutdown::Shutdown;
 /// The longest that one check may take.
 const CHECK_TIME: Duration = Duration::from_secs(2);
 
-/// How long an answer is given again: a flood of probes asks the servers once a second.
-const ANSWER_LIFETIME: Duration = Duration::from_secs(1);
+/// How long an answer is given again, so that a flood of probes asks the servers seldom. One that is not `healthy` is soon
+/// looked at anew: a role that has just started, or whose server is back, is not kept waiting.
+const HEALTHY_LIFETIME: Duration = Duration::from_secs(1);
+const OTHER_LIFETIME: Duration = Duration::from_millis(50);
 
 /// A check of one server: `Ok`, or a sentence that says what is wrong. The sentence is public: no addresses, no secrets.
 pub type Probe = Arc<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
@@ -118,12 +120,12 @@ impl Health {
         Router::new().route("/health", get(health)).route("/health/live", get(live)).with_state(Arc::new(self))
     }
 
-    /// The answer now: at most a second old, after at most two.
+    /// The answer now: a healthy one at most a second old, after at most two.
     pub async fn report(&self) -> Report {
         // Those who come while the servers are asked wait for that one answer.
         let mut last = self.last.lock().await;
         let mut report = match last.as_ref() {
-            Some((made, report)) if made.elapsed() < ANSWER_LIFETIME => report.clone(),
+            Some((made, report)) if made.elapsed() < lifetime(report.status) => report.clone(),
             _ => {
                 let report = self.ask().await;
                 *last = Some((Instant::now(), report.clone()));
@@ -158,6 +160,10 @@ impl Health {
         }
         Report { status, version: env!("CARGO_PKG_VERSION"), uptime: 0, checks }
     }
+}
+
+fn lifetime(status: Status) -> Duration {
+    if status == Status::Healthy { HEALTHY_LIFETIME } else { OTHER_LIFETIME }
 }
 
 /// One check, in a task of its own: one that panics or blocks is a sentence, not the end of the others.
@@ -250,9 +256,21 @@ mod tests {
         let health = Health::new("api").require("database", counted);
         join_all((0..500).map(|_| health.report())).await;
         assert_eq!(ASKED.load(Ordering::Relaxed), 1);
-        tokio::time::sleep(ANSWER_LIFETIME).await;
+        tokio::time::sleep(HEALTHY_LIFETIME).await;
         health.report().await;
         assert_eq!(ASKED.load(Ordering::Relaxed), 2);
+    }
+
+    #[tokio::test]
+    async fn who_recovers_is_healthy_soon() {
+        static TURN: AtomicU32 = AtomicU32::new(0);
+        let recovering = probe(|| async {
+            if TURN.fetch_add(1, Ordering::Relaxed) == 0 { Err("it is away".to_owned()) } else { Ok(()) }
+        });
+        let health = Health::new("api").require("database", recovering);
+        assert_eq!(health.report().await.status, Status::Unhealthy);
+        tokio::time::sleep(OTHER_LIFETIME).await;
+        assert_eq!(health.report().await.status, Status::Healthy);
     }
 
     #[tokio::test]
