@@ -77,7 +77,8 @@ impl Reached {
         let listener = serve::bind(loopback, 0, "PORT")?;
         let address = Address::parse(&format!("http://{}", listener.local_addr()?))?;
         let queue = Arc::clone(&stack.queue);
-        let serving = serve::serve(listener, stack.router.clone(), shutdown.clone(), EdgeLimits::default());
+        let (router, origins) = (stack.router.clone(), config.http.origins.clone());
+        let serving = serve::serve(listener, router, shutdown.clone(), EdgeLimits::default(), origins);
         let running = tokio::spawn(stack.run(serving));
         Ok(Self { address, own: Some(Own { queue, shutdown, running }) })
     }

@@ -20,7 +20,7 @@ pub async fn run(variables: &Variables) -> Ended {
         println!("{}", welcome(&format!("http://{address}"), config.keys.is_open_on_loopback()));
     }
     let limits = EdgeLimits { trusted_proxies: config.http.trusted_proxies.clone(), ..EdgeLimits::default() };
-    let serving = serve::serve(listener, stack.router.clone(), shutdown, limits);
+    let serving = serve::serve(listener, stack.router.clone(), shutdown, limits, config.http.origins.clone());
     stack.run(serving).await?;
     Ok(ExitCode::SUCCESS)
 }

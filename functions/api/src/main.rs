@@ -49,7 +49,7 @@ async fn run(started: Started<ApiConfig>) -> Result<(), Failure> {
     };
     let limits = EdgeLimits { trusted_proxies: config.http.trusted_proxies.clone(), ..EdgeLimits::default() };
     let root = health.router().merge(metrics::router()).route("/api/{*rest}", axum::routing::any(late));
-    let serving = tokio::spawn(serve::serve(listener, root, shutdown.clone(), limits));
+    let serving = tokio::spawn(serve::serve(listener, root, shutdown.clone(), limits, config.http.origins.clone()));
     let ready = tokio::select! {
         ready = open(&config, cache, &opened) => ready,
         () = shutdown.stopping() => Ok(()),
@@ -111,7 +111,8 @@ async fn open(config: &ApiConfig, cache: Arc<dyn Cache>, opened: &OnceLock<Opene
         clock: Arc::new(SystemClock),
         flights: Flights::default(),
     };
-    let _ = opened.set(Opened { store, router: analytics_host::problem::fallbacks(router(deps)) });
+    let _ =
+        opened.set(Opened { store, router: analytics_host::problem::fallbacks(router(deps), &config.http.origins) });
     Ok(())
 }
 

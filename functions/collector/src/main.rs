@@ -39,7 +39,7 @@ async fn run(started: Started<CollectorConfig>) -> Result<(), Failure> {
     });
     let limits = EdgeLimits { trusted_proxies: config.http.trusted_proxies.clone(), ..EdgeLimits::default() };
     let router = role.merge(health(&queue, &config, shutdown.clone()).router()).merge(metrics::router());
-    let serving = tokio::spawn(serve::serve(listener, router, shutdown.clone(), limits));
+    let serving = tokio::spawn(serve::serve(listener, router, shutdown.clone(), limits, config.http.origins.clone()));
     let opened = tokio::select! {
         opened = open(&queue, &config) => opened,
         () = shutdown.stopping() => Ok(()),
