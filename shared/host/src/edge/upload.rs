@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use bytes::Bytes;
-use http::{Version, header};
+use http::header;
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::runtime::Handle;
@@ -24,14 +24,12 @@ const DRAIN_TIME: Duration = Duration::from_secs(10);
 /// The request with its body as handlers read it.
 pub(super) fn watched(request: hyper::Request<Incoming>, pulse: &Arc<Pulse>) -> axum::extract::Request {
     let expects = request.headers().contains_key(header::EXPECT);
-    // A stream of HTTP/2 ends by itself, and the others of its connection go on.
-    let kept = request.version() < Version::HTTP_2;
     request.map(|incoming| {
         if incoming.is_end_stream() {
             return Body::empty();
         }
         let upload = Upload::begin(incoming, Arc::clone(pulse));
-        Body::new(RequestBody { upload: Some(upload), drains: kept && !expects, kept })
+        Body::new(RequestBody { upload: Some(upload), drains: !expects })
     })
 }
 
@@ -72,14 +70,13 @@ impl Drop for Upload {
 /// The body that a handler gets.
 ///
 /// Dropped before its end it is read on in the background: the answer goes out at once, and its client, who may write all
-/// before it reads, is not reset under it. A connection that is closed with bytes unread is reset, and the answer with it.
+/// before it reads, is not reset under it. A connection that is closed with bytes unread is reset, and the answer with it;
+/// of HTTP/2, some clients lose the answer of a stream that is reset although the reset says that nothing is wrong.
 struct RequestBody {
     upload: Option<Upload>,
     /// Whether what nobody reads is thrown away. Not where the client asks before sending and nobody has asked for the
     /// body: it gets the answer instead of a go-ahead.
     drains: bool,
-    /// Whether it may be, once it was asked for.
-    kept: bool,
 }
 
 impl http_body::Body for RequestBody {
@@ -87,7 +84,7 @@ impl http_body::Body for RequestBody {
     type Error = hyper::Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        self.drains = self.kept;
+        self.drains = true;
         let Some(upload) = &mut self.upload else { return Poll::Ready(None) };
         let frame = ready!(upload.poll(cx));
         if !matches!(frame, Some(Ok(_))) {

@@ -1,5 +1,6 @@
 //! Bodies that are too large, too slow, or cut.
 
+use std::convert::Infallible;
 use std::time::{Duration, Instant};
 
 use analytics_host::body;
@@ -8,6 +9,11 @@ use analytics_host::problem::Problem;
 use axum::Router;
 use axum::extract::Request;
 use axum::routing::{get, post};
+use bytes::Bytes;
+use futures::SinkExt as _;
+use http_body::Frame;
+use http_body_util::{BodyExt as _, StreamBody};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 
 use crate::harness::{Running, closed_after, ms, receive, send, start};
 
@@ -79,6 +85,24 @@ async fn a_refusal_waits_for_no_body_and_what_comes_late_is_thrown_away() {
         let answer = receive(&mut stream).await;
         assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with('2'), "{path} {answer}");
     }
+}
+
+#[tokio::test]
+async fn a_refused_stream_of_http2_is_read_on_and_not_reset() {
+    let edge = server(body::BODY_TIME).await;
+    let io = TokioIo::new(edge.connect().await);
+    let (mut sender, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), io).await.unwrap();
+    tokio::spawn(connection);
+    let (mut feed, body) = futures::channel::mpsc::channel::<Result<Frame<Bytes>, Infallible>>(0);
+    let request = http::Request::post("http://h/").header("content-length", LIMIT + 1_000);
+    let answer = sender.send_request(request.body(StreamBody::new(body)).unwrap()).await.unwrap();
+    assert_eq!(answer.status(), 413);
+    for piece in [LIMIT / 2, LIMIT / 2, 1_000] {
+        tokio::time::sleep(ms(50)).await;
+        feed.send(Ok(Frame::data(vec![b'x'; piece].into()))).await.expect("the stream is still open");
+    }
+    drop(feed);
+    assert!(answer.into_body().collect().await.unwrap().to_bytes().starts_with(b"{"));
 }
 
 #[tokio::test]
