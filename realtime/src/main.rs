@@ -50,7 +50,7 @@ async fn run(started: Started<RealtimeConfig>) -> Result<(), Failure> {
     let limits = EdgeLimits { trusted_proxies: config.http.trusted_proxies.clone(), ..EdgeLimits::default() };
     let health = health(feed, queries).until(shutdown.clone());
     let router = realtime.router().merge(health.router()).merge(metrics::router());
-    serve::serve(listener, router, shutdown, limits).await?;
+    serve::serve(listener, router, shutdown, limits, config.http.origins).await?;
     realtime.drained().await;
     info!("stopped");
     Ok(())

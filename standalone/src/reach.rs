@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use analytics_host::config::{RoleConfig, StandaloneConfig, Variables};
 use analytics_host::edge::EdgeLimits;
+use analytics_host::failure::chain;
 use analytics_host::program::Failure;
 use analytics_host::serve;
 use analytics_host::shutdown::Shutdown;
@@ -63,7 +64,7 @@ impl Reached {
         };
         let config = StandaloneConfig::read(variables)?;
         let opened = Self::open(&config).await.map_err(|error| -> Failure {
-            format!("{unreachable}, and the data cannot be opened here: {error}").into()
+            format!("{unreachable}, and the data cannot be opened here: {}", chain(error.as_ref())).into()
         })?;
         tell_that_it_works_in(&config, &address, &unreachable);
         Ok(opened)
@@ -77,7 +78,8 @@ impl Reached {
         let listener = serve::bind(loopback, 0, "PORT")?;
         let address = Address::parse(&format!("http://{}", listener.local_addr()?))?;
         let queue = Arc::clone(&stack.queue);
-        let serving = serve::serve(listener, stack.router.clone(), shutdown.clone(), EdgeLimits::default());
+        let (router, origins) = (stack.router.clone(), config.http.origins.clone());
+        let serving = serve::serve(listener, router, shutdown.clone(), EdgeLimits::default(), origins);
         let running = tokio::spawn(stack.run(serving));
         Ok(Self { address, own: Some(Own { queue, shutdown, running }) })
     }

@@ -15,13 +15,26 @@ use crate::stack::Stack;
 pub async fn run(variables: &Variables) -> Ended {
     let Started { config, listener, shutdown } = program::start::<StandaloneConfig>(variables)?;
     let address = listener.local_addr()?;
-    let stack = Stack::open(&config, shutdown.clone()).await?;
-    if std::io::stdout().is_terminal() {
-        println!("{}", welcome(&format!("http://{address}"), config.keys.is_open_on_loopback()));
+    let mut stack = Stack::new(&config, shutdown.clone())?;
+    // A file is open in a moment, and clients wait in line for it; a server may be away for long, and they are told so.
+    let is_file = config.database.is_none();
+    if is_file {
+        stack.open_store().await?;
     }
     let limits = EdgeLimits { trusted_proxies: config.http.trusted_proxies.clone(), ..EdgeLimits::default() };
-    let serving = serve::serve(listener, stack.router.clone(), shutdown, limits);
-    stack.run(serving).await?;
+    let origins = config.http.origins.clone();
+    let serving = tokio::spawn(serve::serve(listener, stack.router.clone(), shutdown.clone(), limits, origins));
+    let opened = tokio::select! {
+        opened = async { if is_file { Ok(()) } else { stack.open_store().await } } => opened,
+        () = shutdown.stopping() => Ok(()),
+    };
+    if opened.is_err() {
+        shutdown.stop();
+    } else if !shutdown.is_stopping() && std::io::stdout().is_terminal() {
+        println!("{}", welcome(&format!("http://{address}"), config.keys.is_open_on_loopback()));
+    }
+    stack.run(async { serving.await? }).await?;
+    opened?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -2,27 +2,30 @@
 
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use analytics_api::answering::Flights;
 use analytics_api::{ApiDeps, router as api_router};
-use analytics_collector::{CollectorDeps, Limits as CollectorLimits, router as collector_router};
-use analytics_domain::SharedRetention;
+use analytics_collector::{
+    CollectorDeps, LateQueue, Limits as CollectorLimits, durability, router as collector_router,
+};
+use analytics_domain::{Retention, SharedRetention};
 use analytics_host::clock::{SharedClock, SystemClock};
-use analytics_host::config::{DatabaseConfig, StandaloneConfig};
+use analytics_host::config::{DatabaseConfig, Role, StandaloneConfig};
 use analytics_host::cors::Origins;
 use analytics_host::health::{Health, probe};
+use analytics_host::late::LateRoutes;
 use analytics_host::metrics;
-use analytics_host::program::Failure;
+use analytics_host::program::{Failure, patiently};
 use analytics_host::shutdown::Shutdown;
 use analytics_messaging::embedded::{EmbeddedOptions, EmbeddedQueue};
 use analytics_messaging::process::{ProcessCache, ProcessFeed};
 use analytics_messaging::{Durability, Feed, Queue};
-use analytics_realtime::{Limits as RealtimeLimits, Realtime, RealtimeDeps, StoreQueries};
-use analytics_store::EventStore;
+use analytics_realtime::{Limits as RealtimeLimits, LiveQueries, Realtime, RealtimeDeps, StoreQueries};
 use analytics_store::postgres::{PostgresOptions, PostgresStore};
 use analytics_store::retention::settle;
 use analytics_store::sqlite::{SqliteOptions, SqliteStore};
+use analytics_store::{EventStore, StoreError};
 use analytics_worker::{Processor, ProcessorSettings};
 use axum::Router;
 use thiserror::Error;
@@ -76,38 +79,53 @@ impl DataFolder {
     }
 }
 
-/// The parts of the single process.
+/// The single process: every route on one port, and behind them the parts, which begin once the store is open.
 pub struct Stack {
-    /// Every route on one port.
+    /// The routes. They answer from the start; what needs the store says so until it is open.
     pub router: Router,
-    /// The queue.
+    /// The queue. Clients reach it once the store is open, which knows how old an event may be.
     pub queue: Arc<dyn Queue>,
-    realtime: Arc<Realtime>,
-    processor: Processor,
+    config: StandaloneConfig,
     shutdown: Shutdown,
-    _folder: DataFolder,
+    clock: SharedClock,
+    retention: SharedRetention,
+    feed: Arc<dyn Feed>,
+    realtime: Arc<Realtime>,
+    late: Late,
+    processor: Option<Processor>,
+    folder: DataFolder,
+}
+
+/// What opens with the store.
+#[derive(Clone)]
+struct Late {
+    store: Arc<OnceLock<Arc<dyn EventStore>>>,
+    queue: LateQueue,
+    api: LateRoutes,
+    live_queries: Arc<StoreQueries>,
 }
 
 impl Stack {
-    /// Opens queue and store and puts the roles together; nothing runs yet.
+    /// Takes the folder, opens the queue and puts the routes together; nothing runs yet, and no server is asked.
     ///
     /// # Errors
-    /// Where the folder is in use, or a file or a server cannot be opened.
-    pub async fn open(config: &StandaloneConfig, shutdown: Shutdown) -> Result<Self, Failure> {
+    /// Where the folder is in use, or the queue's file cannot be opened.
+    pub fn new(config: &StandaloneConfig, shutdown: Shutdown) -> Result<Self, Failure> {
         let folder = DataFolder::hold(&config.data_dir)?;
         let clock: SharedClock = Arc::new(SystemClock);
-        let store = open_store(config, &folder).await?;
-        if config.work.auto_migrate {
-            store.migrate().await?;
-        }
-        store.check_schema().await?;
-        info!(edition = %store.edition(), "the store is open");
-        let retention = SharedRetention::new(settle(store.as_ref(), config.work.retention_days).await?);
+        // Until the store tells, no event is too old: it is told to come again, and not refused for ever.
+        let retention = SharedRetention::new(Retention { days: 0 });
         let queue: Arc<dyn Queue> = Arc::new(EmbeddedQueue::open(folder.path.join("queue.db"), queue_options(config))?);
+        durability::tell(queue.durability());
         let feed: Arc<dyn Feed> = Arc::new(ProcessFeed::new());
-
+        let late = Late {
+            store: Arc::default(),
+            queue: LateQueue::new(),
+            api: LateRoutes::new(&config.http.origins),
+            live_queries: Arc::new(StoreQueries::new(Arc::clone(&clock), retention.clone())),
+        };
         let collector = collector_router(CollectorDeps {
-            queue: Arc::clone(&queue),
+            queue: Arc::new(late.queue.clone()),
             write_keys: config.intake.write_keys.clone(),
             // Sending needs no read key, so a page may always send, whatever it may read.
             origins: if config.keys.is_open_on_loopback() { Origins::Any } else { config.http.origins.clone() },
@@ -115,27 +133,68 @@ impl Stack {
             retention: retention.clone(),
             limits: CollectorLimits { events_per_second: config.intake.rate_limit, ..CollectorLimits::default() },
         });
-        let api = api_router(ApiDeps {
-            store: Arc::clone(&store),
-            cache: Arc::new(ProcessCache::new(CACHE_BYTES)),
-            queue: Some(Arc::clone(&queue)),
-            keys: config.keys.clone(),
-            origins: config.http.origins.clone(),
-            retention: retention.clone(),
-            clock: Arc::clone(&clock),
-            flights: Flights::default(),
-        });
-        let live_queries = StoreQueries::new(Arc::clone(&clock), retention.clone());
-        live_queries.open(Arc::clone(&store));
         let realtime = Realtime::new(RealtimeDeps {
             feed: Arc::clone(&feed),
             keys: config.keys.clone(),
             origins: config.http.origins.clone(),
             clock: Arc::clone(&clock),
             shutdown: shutdown.clone(),
-            queries: Some(Arc::new(live_queries)),
+            queries: Some(Arc::clone(&late.live_queries) as Arc<dyn LiveQueries>),
             limits: RealtimeLimits::default(),
         });
+        let api = late.api.router("/api/{*rest}");
+        let health = health(&queue, &late.store, is_durable(config), shutdown.clone());
+        let asking = api.merge(realtime.router()).merge(health.router()).merge(metrics::router());
+        let router = collector.merge(config.keys.guard(asking));
+        let (config, processor) = (config.clone(), None);
+        Ok(Self { router, queue, config, shutdown, clock, retention, feed, realtime, late, processor, folder })
+    }
+
+    /// The same with its store open; an error where that does not succeed at once.
+    ///
+    /// # Errors
+    /// As [`Stack::new`], or where the store cannot be opened.
+    pub async fn open(config: &StandaloneConfig, shutdown: Shutdown) -> Result<Self, Failure> {
+        let mut stack = Self::new(config, shutdown)?;
+        let opened = open_store(&stack.config, &stack.folder).await?;
+        stack.begin(opened);
+        Ok(stack)
+    }
+
+    /// Opens the store: a file at once or not at all, a server as soon as it answers.
+    ///
+    /// # Errors
+    /// What no waiting mends.
+    pub async fn open_store(&mut self) -> Result<(), Failure> {
+        let (is_server, auto_migrate) = (self.config.database.is_some(), self.config.work.auto_migrate);
+        let passing = |error: &StoreError| match error {
+            StoreError::Unavailable { .. } => is_server,
+            // Without AUTO_MIGRATE somebody else makes the schema ready.
+            StoreError::Schema { .. } => is_server && !auto_migrate,
+            _ => false,
+        };
+        let opened = patiently("the store", passing, || open_store(&self.config, &self.folder)).await?;
+        self.begin(opened);
+        Ok(())
+    }
+
+    /// Opens what waited for the store.
+    fn begin(&mut self, (store, retention): (Arc<dyn EventStore>, Retention)) {
+        info!(edition = %store.edition(), retention_days = retention.days, "the store is open");
+        self.retention.set(retention);
+        let (config, late) = (&self.config, &self.late);
+        late.api.open(api_router(ApiDeps {
+            store: Arc::clone(&store),
+            cache: Arc::new(ProcessCache::new(CACHE_BYTES)),
+            queue: Some(Arc::clone(&self.queue)),
+            keys: config.keys.clone(),
+            origins: config.http.origins.clone(),
+            retention: self.retention.clone(),
+            clock: Arc::clone(&self.clock),
+            flights: Flights::default(),
+        }));
+        late.live_queries.open(Arc::clone(&store));
+        late.queue.open(Arc::clone(&self.queue));
         let settings = ProcessorSettings {
             name: "analytics".to_owned(),
             concurrency: if config.database.is_some() { config.work.concurrency } else { 1 },
@@ -143,15 +202,14 @@ impl Stack {
             linger: config.work.linger,
             visibility: config.work.visibility,
             dedupe_days: config.work.dedupe_days,
-            retention,
+            retention: self.retention.clone(),
             retention_is_set: config.work.retention_days.is_some(),
-            clock,
+            clock: Arc::clone(&self.clock),
         };
-        let processor = Processor::new(Arc::clone(&queue), Arc::clone(&store), feed, settings);
-        let health = health(&queue, &store, shutdown.clone());
-        let asking = api.merge(realtime.router()).merge(health.router()).merge(metrics::router());
-        let router = collector.merge(config.keys.guard(asking));
-        Ok(Self { router, queue, realtime, processor, shutdown, _folder: folder })
+        let feed = Arc::clone(&self.feed);
+        self.processor = Some(Processor::new(Arc::clone(&self.queue), Arc::clone(&store), feed, settings));
+        // Last: the health page says `healthy` only when everything is there.
+        let _ = late.store.set(store);
     }
 
     /// Runs processor and `serving` until the shutdown, then lets everything end: the edge first, what is queued stays.
@@ -159,23 +217,33 @@ impl Stack {
     /// # Errors
     /// What `serving` ended with.
     pub async fn run(self, serving: impl Future<Output = std::io::Result<()>>) -> std::io::Result<()> {
-        let draining = tokio::spawn(self.processor.run(self.shutdown.token()));
+        let token = self.shutdown.token();
+        let draining = self.processor.map(|processor| tokio::spawn(processor.run(token)));
         let served = serving.await;
         self.shutdown.stop();
         self.realtime.drained().await;
-        let _ = draining.await;
+        if let Some(draining) = draining {
+            let _ = draining.await;
+        }
         served
     }
 }
 
+/// The store with the schema of this build, and the retention in force.
 async fn open_store(
     config: &StandaloneConfig,
     folder: &DataFolder,
-) -> Result<Arc<dyn EventStore>, analytics_store::StoreError> {
-    Ok(match &config.database {
+) -> Result<(Arc<dyn EventStore>, Retention), StoreError> {
+    let store: Arc<dyn EventStore> = match &config.database {
         Some(database) => Arc::new(PostgresStore::connect(postgres_options(database, config.work.concurrency)).await?),
         None => Arc::new(SqliteStore::open(folder.path.join("events.db"), SqliteOptions::default()).await?),
-    })
+    };
+    if config.work.auto_migrate {
+        store.migrate().await?;
+    }
+    store.check_schema().await?;
+    let retention = settle(store.as_ref(), config.work.retention_days).await?;
+    Ok((store, retention))
 }
 
 /// How the single process uses a PostgreSQL.
@@ -191,25 +259,44 @@ pub fn postgres_options(database: &DatabaseConfig, concurrency: usize) -> Postgr
     }
 }
 
+/// Whether a 202 is to survive a power cut.
+fn is_durable(config: &StandaloneConfig) -> bool {
+    config.intake.durable.unwrap_or(true)
+}
+
 fn queue_options(config: &StandaloneConfig) -> EmbeddedOptions {
-    let durable = config.intake.durable.unwrap_or(true);
     EmbeddedOptions {
-        durability: if durable { Durability::Durable } else { Durability::Fast },
+        durability: if is_durable(config) { Durability::Durable } else { Durability::Fast },
         visibility: config.work.visibility,
         max_events: config.intake.queue_max_events,
         ..EmbeddedOptions::default()
     }
 }
 
-fn health(queue: &Arc<dyn Queue>, store: &Arc<dyn EventStore>, shutdown: Shutdown) -> Health {
-    let (queue, store) = (Arc::clone(queue), Arc::clone(store));
+fn health(
+    queue: &Arc<dyn Queue>,
+    store: &Arc<OnceLock<Arc<dyn EventStore>>>,
+    durable: bool,
+    shutdown: Shutdown,
+) -> Health {
+    let (asked, store) = (Arc::clone(queue), Arc::clone(store));
     let writable = probe(move || {
-        let queue = Arc::clone(&queue);
+        let queue = Arc::clone(&asked);
         async move { queue.check().await.map_err(|error| error.to_string()) }
     });
     let answers = probe(move || {
         let store = Arc::clone(&store);
-        async move { store.check().await.map_err(|error| error.to_string()) }
+        async move {
+            match store.get() {
+                Some(store) => store.check().await.map_err(|error| error.to_string()),
+                None => Err("it has not answered since the start".to_owned()),
+            }
+        }
     });
-    Health::new("analytics").until(shutdown).require("queue", writable).require("database", answers)
+    let lasts = durability::check(Arc::clone(queue), durable);
+    Health::new(Role::Analytics)
+        .until(shutdown)
+        .require("queue", writable)
+        .prefer("queue", lasts)
+        .require("database", answers)
 }

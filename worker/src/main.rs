@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use analytics_domain::SharedRetention;
 use analytics_host::clock::SystemClock;
 use analytics_host::config::ProcessorConfig;
+use analytics_host::cors::Origins;
 use analytics_host::edge::EdgeLimits;
 use analytics_host::health::{Health, probe};
 use analytics_host::program::{self, Failure, Started, patiently};
@@ -28,7 +29,8 @@ async fn run(started: Started<ProcessorConfig>) -> Result<(), Failure> {
     let Started { config, listener, shutdown } = started;
     let servers = Arc::new(Servers::default());
     let router = health(&servers, shutdown.clone()).router().merge(metrics::router());
-    let serving = tokio::spawn(serve::serve(listener, router, shutdown.clone(), EdgeLimits::default()));
+    let serving =
+        tokio::spawn(serve::serve(listener, router, shutdown.clone(), EdgeLimits::default(), Origins::Nobody));
     let drained = tokio::select! {
         opened = open(&config, &servers) => opened,
         () = shutdown.stopping() => Ok(None),

@@ -6,13 +6,12 @@ use std::sync::{Arc, OnceLock};
 use analytics_api::answering::Flights;
 use analytics_api::{ApiDeps, router};
 use analytics_domain::{Retention, SharedRetention};
-use analytics_host::client::ClientAddress;
 use analytics_host::clock::SystemClock;
 use analytics_host::config::ApiConfig;
 use analytics_host::edge::EdgeLimits;
 use analytics_host::failure::chain;
 use analytics_host::health::{Health, probe};
-use analytics_host::problem::Problem;
+use analytics_host::late::LateRoutes;
 use analytics_host::program::{self, Failure, Started, patiently};
 use analytics_host::shutdown::Shutdown;
 use analytics_host::{metrics, serve};
@@ -22,11 +21,6 @@ use analytics_messaging::{Cache, Queue, QueueError};
 use analytics_store::postgres::{PostgresOptions, PostgresStore};
 use analytics_store::retention::follow;
 use analytics_store::{EventStore, StoreError};
-use axum::Router;
-use axum::extract::Request;
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
-use tower::ServiceExt;
 use tracing::{info, warn};
 
 /// Bytes of answers that a cache in the process may hold.
@@ -40,18 +34,14 @@ async fn main() -> ExitCode {
 async fn run(started: Started<ApiConfig>) -> Result<(), Failure> {
     let Started { config, listener, shutdown } = started;
     let cache = cache(&config)?;
-    let opened: Arc<OnceLock<Opened>> = Arc::default();
+    let opened: Arc<OnceLock<Arc<dyn EventStore>>> = Arc::default();
     let health = health(&opened, &cache, shutdown.clone());
-    let routes = Arc::clone(&opened);
-    let late = move |request: Request| {
-        let routes = Arc::clone(&routes);
-        async move { late(routes.get(), request).await }
-    };
+    let routes = LateRoutes::new(&config.http.origins);
     let limits = EdgeLimits { trusted_proxies: config.http.trusted_proxies.clone(), ..EdgeLimits::default() };
-    let root = health.router().merge(metrics::router()).route("/api/{*rest}", axum::routing::any(late));
-    let serving = tokio::spawn(serve::serve(listener, root, shutdown.clone(), limits));
+    let root = health.router().merge(metrics::router()).merge(routes.router("/api/{*rest}"));
+    let serving = tokio::spawn(serve::serve(listener, root, shutdown.clone(), limits, config.http.origins.clone()));
     let ready = tokio::select! {
-        ready = open(&config, cache, &opened) => ready,
+        ready = open(&config, cache, &opened, &routes) => ready,
         () = shutdown.stopping() => Ok(()),
     };
     if ready.is_err() {
@@ -61,37 +51,13 @@ async fn run(started: Started<ApiConfig>) -> Result<(), Failure> {
     Ok(ready?)
 }
 
-/// What there is once the store has answered.
-struct Opened {
-    store: Arc<dyn EventStore>,
-    router: Router,
-}
-
-/// The port is open before the store is: until then every question is told to come again.
-async fn late(opened: Option<&Opened>, request: Request) -> Response {
-    match opened {
-        Some(opened) => opened.router.clone().oneshot(unrouted(request)).await.into_response(),
-        None => {
-            let detail = "the store has not answered since the start; ask again in a moment";
-            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", detail).retry_after(2).into_response()
-        }
-    }
-}
-
-/// The request as the edge handed it over: what the outer route knows of its path would confuse the inner one.
-fn unrouted(request: Request) -> Request {
-    let (parts, body) = request.into_parts();
-    let mut fresh = Request::new(body);
-    (*fresh.method_mut(), *fresh.uri_mut(), *fresh.version_mut()) = (parts.method, parts.uri, parts.version);
-    *fresh.headers_mut() = parts.headers;
-    if let Some(client) = parts.extensions.get::<ClientAddress>() {
-        fresh.extensions_mut().insert(*client);
-    }
-    fresh
-}
-
 /// Opens the store as soon as it answers and has its schema.
-async fn open(config: &ApiConfig, cache: Arc<dyn Cache>, opened: &OnceLock<Opened>) -> Result<(), StoreError> {
+async fn open(
+    config: &ApiConfig,
+    cache: Arc<dyn Cache>,
+    opened: &OnceLock<Arc<dyn EventStore>>,
+    routes: &LateRoutes,
+) -> Result<(), StoreError> {
     let passing = |error: &StoreError| matches!(error, StoreError::Unavailable { .. } | StoreError::Schema { .. });
     let store = patiently("the store", passing, || connect(config)).await?;
     let said = config.retention_days.map(|days| Retention { days });
@@ -111,7 +77,8 @@ async fn open(config: &ApiConfig, cache: Arc<dyn Cache>, opened: &OnceLock<Opene
         clock: Arc::new(SystemClock),
         flights: Flights::default(),
     };
-    let _ = opened.set(Opened { store, router: analytics_host::problem::fallbacks(router(deps)) });
+    let _ = opened.set(store);
+    routes.open(router(deps));
     Ok(())
 }
 
@@ -151,13 +118,13 @@ async fn queue(config: &ApiConfig) -> Option<Arc<dyn Queue>> {
     }
 }
 
-fn health(opened: &Arc<OnceLock<Opened>>, cache: &Arc<dyn Cache>, shutdown: Shutdown) -> Health {
+fn health(opened: &Arc<OnceLock<Arc<dyn EventStore>>>, cache: &Arc<dyn Cache>, shutdown: Shutdown) -> Health {
     let (opened, cache) = (Arc::clone(opened), Arc::clone(cache));
     let database = probe(move || {
         let opened = Arc::clone(&opened);
         async move {
             match opened.get() {
-                Some(opened) => opened.store.check().await.map_err(|error| error.to_string()),
+                Some(store) => store.check().await.map_err(|error| error.to_string()),
                 None => Err("it has not answered since the start".to_owned()),
             }
         }

@@ -18,7 +18,7 @@ use crate::event_ids::EventIds;
 use crate::judge::{Judged, judge};
 use crate::limit::{RateLimiter, Sender};
 use crate::meters::Meters;
-use crate::receive::{discard, receive};
+use crate::receive::receive;
 use crate::refusal::Refusal;
 use crate::{CollectorDeps, Limits, answer, enqueue};
 
@@ -64,11 +64,8 @@ pub(crate) struct Admission {
 pub(crate) async fn collect(State(collector): State<Arc<Collector>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let answered = match admit(&collector, &parts) {
-        Ok(admission) => take(&collector, admission, &parts, body).await,
-        Err(refusal) => {
-            discard(body, &parts.headers).await;
-            Err(refusal)
-        }
+        Ok(admission) => take(&collector, admission, body).await,
+        Err(refusal) => Err(refusal),
     };
     answered.unwrap_or_else(|refusal| {
         collector.meters.refused(refusal.code(), refusal.events() as u64);
@@ -87,13 +84,8 @@ fn admit(collector: &Collector, parts: &Parts) -> Result<Admission, Refusal> {
 }
 
 /// What happens to the body.
-async fn take(
-    collector: &Arc<Collector>,
-    admission: Admission,
-    parts: &Parts,
-    body: Body,
-) -> Result<Response, Refusal> {
-    let received = receive(collector, &parts.headers, body).await?;
+async fn take(collector: &Arc<Collector>, admission: Admission, body: Body) -> Result<Response, Refusal> {
+    let received = receive(collector, body).await?;
     let Judged { entry, accepted, answer } = judge(collector, admission, received).await?;
     if accepted > 0 {
         enqueue::events(collector, entry).await?;

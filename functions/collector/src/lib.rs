@@ -15,6 +15,7 @@ mod authenticate;
 mod budget;
 mod collect;
 mod deps;
+pub mod durability;
 mod enqueue;
 mod event_ids;
 mod inflate;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use analytics_collector::retention::follow;
-use analytics_collector::{CollectorDeps, LateQueue, Limits, router};
+use analytics_collector::{CollectorDeps, LateQueue, Limits, durability, router};
 use analytics_domain::{Retention, SharedRetention};
 use analytics_host::clock::SystemClock;
 use analytics_host::config::CollectorConfig;
@@ -14,7 +14,7 @@ use analytics_host::program::{self, Failure, Started, patiently};
 use analytics_host::shutdown::Shutdown;
 use analytics_host::{config, metrics, serve};
 use analytics_messaging::redis::{RedisOptions, RedisQueue};
-use analytics_messaging::{Durability, Queue, QueueError};
+use analytics_messaging::{Queue, QueueError};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -39,7 +39,7 @@ async fn run(started: Started<CollectorConfig>) -> Result<(), Failure> {
     });
     let limits = EdgeLimits { trusted_proxies: config.http.trusted_proxies.clone(), ..EdgeLimits::default() };
     let router = role.merge(health(&queue, &config, shutdown.clone()).router()).merge(metrics::router());
-    let serving = tokio::spawn(serve::serve(listener, router, shutdown.clone(), limits));
+    let serving = tokio::spawn(serve::serve(listener, router, shutdown.clone(), limits, config.http.origins.clone()));
     let opened = tokio::select! {
         opened = open(&queue, &config) => opened,
         () = shutdown.stopping() => Ok(()),
@@ -61,19 +61,9 @@ async fn open(queue: &LateQueue, config: &CollectorConfig) -> Result<(), QueueEr
     };
     let passing = |error: &QueueError| matches!(error, QueueError::Unavailable { .. });
     let opened = patiently("the queue's server", passing, || RedisQueue::connect(options())).await?;
-    tell_durability(opened.durability());
+    durability::tell(opened.durability());
     queue.open(Arc::new(opened));
     Ok(())
-}
-
-/// Shows what a 202 survives.
-fn tell_durability(durability: Durability) {
-    let state = match durability {
-        Durability::Durable => 1.0,
-        Durability::Fast => 0.0,
-        Durability::Unknown => -1.0,
-    };
-    ::metrics::gauge!(metrics::names::QUEUE_DURABLE).set(state);
 }
 
 /// The queue has to take entries; that it should also be durable is told where it was asked for.
@@ -83,16 +73,6 @@ fn health(queue: &LateQueue, config: &CollectorConfig, shutdown: Shutdown) -> He
         let queue = checked.clone();
         async move { queue.check().await.map_err(|error| error.to_string()) }
     });
-    let (queue, wanted) = (queue.clone(), config.intake.durable == Some(true));
-    let durable = probe(move || {
-        let short = wanted && queue.durability() != Durability::Durable;
-        async move {
-            if short {
-                Err("what it takes may not survive a power cut: set appendfsync always".to_owned())
-            } else {
-                Ok(())
-            }
-        }
-    });
+    let durable = durability::check(Arc::new(queue.clone()), config.intake.durable == Some(true));
     Health::new(config::Role::Collector).until(shutdown).require("redis", writable).prefer("redis", durable)
 }

@@ -62,7 +62,8 @@ impl Server {
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let serving = serve::serve(listener, realtime.router(), shutdown.clone(), EdgeLimits::default());
+        let (router, limits) = (realtime.router(), EdgeLimits::default());
+        let serving = serve::serve(listener, router, shutdown.clone(), limits, Origins::Any);
         tokio::spawn(async move { serving.await.unwrap() });
         Self { address, feed: setup.feed, shutdown, realtime }
     }

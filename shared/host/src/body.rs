@@ -61,22 +61,19 @@ impl From<BodyProblem> for Problem {
 
 /// Reads a whole body of at most `limit` bytes within `total`.
 ///
-/// What is too large is read on up to as much again and thrown away, because a client that is still sending does not see
-/// the 413: its connection would be reset under it. Holds at most `limit` bytes and one piece of the connection.
+/// What is too large is left unread, for the edge to throw away after the answer. Holds at most `limit` bytes and one piece
+/// of the connection.
 ///
 /// # Errors
 /// [`BodyProblem`].
 pub async fn read(mut body: Body, limit: usize, total: Duration) -> Result<Bytes, BodyProblem> {
-    let began = Instant::now();
     let promised = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     if promised > limit {
-        discard(&mut body, limit, began, total).await;
         return Err(BodyProblem::TooLarge { limit });
     }
-    let mut pace = Pace { began, total, bytes: 0 };
+    let mut pace = Pace { began: Instant::now(), total, bytes: 0 };
     let Some(first) = pace.next(&mut body).await? else { return Ok(Bytes::new()) };
     if first.len() > limit {
-        discard(&mut body, limit, began, total).await;
         return Err(BodyProblem::TooLarge { limit });
     }
     // Most bodies come in one piece, which is handed on as it is.
@@ -87,8 +84,6 @@ pub async fn read(mut body: Body, limit: usize, total: Duration) -> Result<Bytes
     let mut piece = second;
     loop {
         if whole.len() + piece.len() > limit {
-            drop(whole);
-            discard(&mut body, limit, began, total).await;
             return Err(BodyProblem::TooLarge { limit });
         }
         whole.extend_from_slice(&piece);
@@ -126,17 +121,6 @@ impl Pace {
             if !piece.is_empty() {
                 return Ok(Some(piece));
             }
-        }
-    }
-}
-
-/// Throws away up to `most` bytes, as long as they come well.
-async fn discard(body: &mut Body, most: usize, began: Instant, total: Duration) {
-    let mut pace = Pace { began, total, bytes: 0 };
-    while pace.bytes < most as u64 {
-        match pace.next(body).await {
-            Ok(Some(_)) => {}
-            Ok(None) | Err(_) => return,
         }
     }
 }

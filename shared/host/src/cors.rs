@@ -8,9 +8,21 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 
 /// `CORS_ORIGINS` holds something that is no origin.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{text:?} is no origin; write https://shop.example.com, without a path, or * for any")]
-pub struct InvalidOrigin {
-    text: String,
+pub enum InvalidOrigin {
+    /// No origin.
+    #[error("{text:?} is no origin; write https://shop.example.com, without a path, or * for any")]
+    NoOrigin {
+        /// What was found.
+        text: String,
+    },
+    /// A pattern, which would match nothing: browsers send whole names.
+    #[error(
+        "{text:?} stands for several origins, which is not understood; list them one by one, or write * alone for any"
+    )]
+    Pattern {
+        /// What was found.
+        text: String,
+    },
 }
 
 /// The origins that may call.
@@ -35,15 +47,25 @@ impl Origins {
             return Ok(Self::Any);
         }
         let checked = origins.into_iter().map(|origin| {
-            let fail = || InvalidOrigin { text: origin.to_owned() };
+            let fail = || InvalidOrigin::NoOrigin { text: origin.to_owned() };
             let url = url::Url::parse(origin).map_err(|_| fail())?;
             let bare =
                 url.path() == "/" && url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
             let known = matches!(url.scheme(), "http" | "https") && url.has_host();
+            if url.host_str().is_some_and(|host| host.contains('*')) {
+                return Err(InvalidOrigin::Pattern { text: origin.to_owned() });
+            }
             if bare && known { Ok(url.origin().ascii_serialization()) } else { Err(fail()) }
         });
         checked.collect::<Result<_, _>>().map(Self::Only)
     }
+}
+
+/// Whether a web page asks, or its browser asks first whether it may.
+pub(crate) fn is_of_a_page<B>(request: &http::Request<B>) -> bool {
+    let headers = request.headers();
+    let asks = request.method() != Method::OPTIONS || headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+    asks && headers.contains_key(header::ORIGIN)
 }
 
 /// The CORS headers of a role: credentials are never allowed, a preflight holds for a day.

@@ -13,6 +13,7 @@ pub mod edge;
 pub mod failure;
 pub mod health;
 pub mod keys;
+pub mod late;
 pub mod metrics;
 pub mod problem;
 pub mod program;

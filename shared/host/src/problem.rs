@@ -1,11 +1,15 @@
 //! Errors as problem documents (RFC 9457).
 
 use axum::Router;
+use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::{Map, Value};
+use tower::ServiceExt as _;
 use tower::util::MapResponseLayer;
+
+use crate::cors::{self, Origins};
 
 /// An error answer: a status, a stable `code`, and a sentence that says what would be right.
 ///
@@ -96,12 +100,21 @@ impl IntoResponse for Problem {
     }
 }
 
-/// Answers what no route takes: 404 `not_found`, and 405 `method_not_allowed` with `Allow` where the path is known.
+/// Answers what no route takes: 404 `not_found`, and 405 `method_not_allowed` with `Allow` where the path is known. Pages of
+/// `origins` can read the 404, after a preflight too; a 405 has the headers that lie around its route.
 ///
 /// To be called last. A 405 is rewritten on its way out and not made by a fallback of its own: that would step in front of
 /// what lies around the routes, and preflights would be refused.
-pub fn fallbacks(router: Router) -> Router {
-    router.fallback(not_found).layer(MapResponseLayer::new(name_the_405))
+pub fn fallbacks(router: Router, origins: &Origins) -> Router {
+    let unknown = Router::new().fallback(not_found);
+    let of_pages = unknown.clone().layer(cors::layer(origins));
+    let pages_may_read = *origins != Origins::Nobody;
+    let fallback = move |request: Request| {
+        let of_a_page = pages_may_read && cors::is_of_a_page(&request);
+        let answering = if of_a_page { of_pages.clone() } else { unknown.clone() };
+        answering.oneshot(request)
+    };
+    router.fallback(fallback).layer(MapResponseLayer::new(name_the_405))
 }
 
 async fn not_found(uri: Uri) -> Problem {

@@ -8,6 +8,7 @@ use thiserror::Error;
 use tokio::net::{TcpListener, TcpSocket};
 use tracing::info;
 
+use crate::cors::Origins;
 use crate::edge::{self, EdgeLimits};
 use crate::problem::fallbacks;
 use crate::shutdown::Shutdown;
@@ -56,13 +57,20 @@ pub fn bind(host: IpAddr, port: u16, variable: &'static str) -> Result<TcpListen
     })
 }
 
-/// Serves a role's routes until `shutdown`; unknown paths and methods are problem documents.
+/// Serves a role's routes until `shutdown`; unknown paths and methods are problem documents, which pages of `origins` can
+/// read.
 ///
 /// # Errors
 /// The edge's.
-pub async fn serve(listener: TcpListener, router: Router, shutdown: Shutdown, limits: EdgeLimits) -> io::Result<()> {
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    shutdown: Shutdown,
+    limits: EdgeLimits,
+    origins: Origins,
+) -> io::Result<()> {
     if let Ok(address) = listener.local_addr() {
         info!(address = %address, "listening");
     }
-    edge::run(listener, fallbacks(router), shutdown, limits).await
+    edge::run(listener, fallbacks(router, &origins), shutdown, limits).await
 }

@@ -108,9 +108,9 @@ pub enum StoreError {
         seconds: u64,
     },
     /// The schema is not the one that this build needs.
-    #[error("the store's schema is at {found}, this build needs {needed}; {mend}")]
+    #[error("the store {found}, this build needs {needed}; {mend}")]
     Schema {
-        /// The newest applied migration, `none` where there is none.
+        /// What there is, as a verb phrase: `has no schema yet`, `has the schema 0001_events`.
         found: String,
         /// The newest migration that this build knows.
         needed: String,

@@ -55,8 +55,11 @@ pub(crate) fn require_current(steps: &[Migration], applied: Option<i64>) -> Resu
     };
     let needed = steps.last().map_or_else(|| "none".to_owned(), label);
     let found = match applied {
-        None => "none".to_owned(),
-        Some(number) => steps.iter().find(|step| step.number == number).map_or_else(|| format!("{number:04}"), label),
+        None => "has no schema yet".to_owned(),
+        Some(number) => {
+            let known = steps.iter().find(|step| step.number == number);
+            format!("has the schema {}", known.map_or_else(|| format!("{number:04}"), label))
+        }
     };
     Err(StoreError::Schema { found, needed, mend: mend.to_owned() })
 }
@@ -89,8 +92,9 @@ mod tests {
     fn an_older_and_a_newer_schema_are_told_apart() {
         assert_eq!(schema_state(SQLITE, Some(SQLITE.len() as i64)), SchemaState::Current);
         let older = require_current(SQLITE, None).unwrap_err().to_string();
+        assert!(older.starts_with("the store has no schema yet, this build needs 0001_"), "{older}");
         assert!(older.contains("analytics migrate"), "{older}");
         let newer = require_current(SQLITE, Some(9_999)).unwrap_err().to_string();
-        assert!(newer.contains("9999") && newer.contains("later version"), "{newer}");
+        assert!(newer.starts_with("the store has the schema 9999, ") && newer.contains("later version"), "{newer}");
     }
 }

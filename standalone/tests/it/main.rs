@@ -11,4 +11,5 @@ mod mapping;
 mod reaching;
 mod refusals;
 mod running;
+mod serving;
 mod typing;

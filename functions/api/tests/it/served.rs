@@ -110,7 +110,7 @@ impl Api {
             clock: Arc::new(Noon),
             flights: Flights::default(),
         };
-        Self { router: guarding.guard(analytics_host::problem::fallbacks(router(deps))), folder }
+        Self { router: guarding.guard(analytics_host::problem::fallbacks(router(deps), &Origins::Any)), folder }
     }
 
     /// Sends a request with a key.

@@ -79,15 +79,15 @@ impl Running {
         let router = router(CollectorDeps {
             queue: Arc::clone(&queue),
             write_keys: WriteKeys::parse(setup.write_keys).unwrap(),
-            origins: setup.origins,
+            origins: setup.origins.clone(),
             clock: Arc::new(StandingClock),
             retention: retention.clone(),
             limits: setup.limits,
         });
         let shutdown = Shutdown::new();
-        let stop = shutdown.clone();
+        let (stop, origins) = (shutdown.clone(), setup.origins);
         let serving = tokio::spawn(async move {
-            serve::serve(listener, router, stop, EdgeLimits::default()).await.unwrap();
+            serve::serve(listener, router, stop, EdgeLimits::default(), origins).await.unwrap();
         });
         let client = Client::builder().timeout(Duration::from_secs(30)).build().unwrap();
         Self { address, queue, client, retention, shutdown, serving, _folder: None }

@@ -180,15 +180,20 @@ fn http(reader: &mut Reader<'_>, role: Role) -> HttpConfig {
 
 /// A URL of one of `schemes`; `hosted`: it has to name a host.
 pub(super) fn url(reader: &mut Reader<'_>, name: &str, schemes: &[&str], hosted: bool) -> Option<String> {
-    let fits = |text: &str| {
-        url::Url::parse(text).is_ok_and(|url| {
-            let host = url.host_str().is_some_and(|host| !host.is_empty());
-            schemes.contains(&url.scheme()) && (host || !hosted)
-        })
-    };
     let forms = schemes.iter().map(|scheme| format!("{scheme}://")).collect::<Vec<_>>().join(" or ");
-    let read = |text: &str| fits(text).then(|| text.to_owned());
-    reader.read(name, read, &format!("a URL that begins with {forms}{}", if hosted { " and names a host" } else { "" }))
+    let form = format!("it takes a URL that begins with {forms}{}", if hosted { " and names a host" } else { "" });
+    let read = |text: &str| match url::Url::parse(text) {
+        Ok(url) => {
+            let host = url.host_str().is_some_and(|host| !host.is_empty());
+            if schemes.contains(&url.scheme()) && (host || !hosted) { Ok(text.to_owned()) } else { Err(form) }
+        }
+        Err(url::ParseError::RelativeUrlWithoutBase) => Err(form),
+        // The reason repeats nothing of the text.
+        Err(reason) => Err(format!(
+            "it cannot be read as a URL: {reason}; {form}, and in a password / ? # @ are written as %2F %3F %23 %40"
+        )),
+    };
+    reader.try_read(name, read)
 }
 
 const REDIS: &[&str] = &["redis", "rediss"];

@@ -133,7 +133,7 @@ pub static VARIABLES: &[Variable] = &[
         "CORS_ORIGINS",
         SERVERS,
         "`*`",
-        "Comma-separated origins of the web pages that may call, `*` for any. Credentials are never allowed.",
+        "Comma-separated origins of the web pages that may call, each in full, `*` alone for any. Credentials are never allowed.",
     ),
     variable(
         "TRUSTED_PROXIES",

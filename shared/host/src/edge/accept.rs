@@ -38,7 +38,10 @@ const DRAIN_INTERVAL: Duration = Duration::from_millis(50);
 const CUT_TIME: Duration = Duration::from_secs(1);
 
 /// Serves `router` on `listener` until `shutdown`, then lets requests in flight end within the drain time and cuts what is
-/// left. Idle connections end at once; WebSockets are their role's to close and are not waited for.
+/// left. Idle connections end at once, and clients that leave it waiting after a few seconds; WebSockets are their role's to
+/// close and are not waited for.
+///
+/// An answer does not wait for a body that its handler did not read: the rest is thrown away after it, up to a bound.
 ///
 /// Every request carries a [`crate::client::ClientAddress`] and a `Host`. A handler that panics is a 500 and a line in the
 /// log.
@@ -133,6 +136,8 @@ impl Edge {
     async fn drain(mut self) {
         self.tasks.close();
         let deadline = Instant::now() + self.limits.drain_time;
+        self.limits = self.limits.while_stopping();
+        self.watch.begin_anew(Instant::now());
         while Instant::now() < deadline {
             self.look();
             self.watch.finish(Instant::now());

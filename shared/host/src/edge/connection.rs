@@ -10,7 +10,6 @@ use std::task::Poll;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt as _;
@@ -23,6 +22,7 @@ use tower::Service as _;
 use tracing::error;
 
 use super::pulse::{Order, Pulse};
+use super::upload;
 use super::wire::Wire;
 use crate::client::TrustedProxies;
 use crate::metrics::names;
@@ -79,7 +79,7 @@ pub(super) async fn serve(wire: Wire, peer: IpAddr, pulse: Arc<Pulse>, shared: A
         let (pulse, shared) = (Arc::clone(&pulse), Arc::clone(&shared));
         hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
             let in_flight = InFlight::begin(&pulse, &shared.in_flight, request.version());
-            answer(request, peer, Arc::clone(&shared), in_flight)
+            answer(upload::watched(request, &pulse), peer, Arc::clone(&shared), in_flight)
         })
     };
     let mut connection = pin!(shared.protocol.serve_connection_with_upgrades(TokioIo::new(wire), service));
@@ -131,12 +131,11 @@ impl Drop for InFlight {
 }
 
 async fn answer(
-    request: hyper::Request<Incoming>,
+    mut request: Request,
     peer: IpAddr,
     shared: Arc<Shared>,
     in_flight: InFlight,
 ) -> Result<Response, Infallible> {
-    let mut request: Request = request.map(Body::new);
     name_the_host(&mut request);
     let client = shared.proxies.client(peer, request.headers());
     request.extensions_mut().insert(client);

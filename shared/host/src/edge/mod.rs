@@ -11,6 +11,7 @@ mod files;
 mod limits;
 mod pulse;
 mod refusal;
+mod upload;
 mod watch;
 mod wire;
 

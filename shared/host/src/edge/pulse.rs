@@ -24,6 +24,8 @@ pub(super) struct Pulse {
     moved: AtomicU64,
     requests: AtomicU64,
     busy: AtomicU32,
+    uploads: AtomicU32,
+    awaited: AtomicU32,
     head_sent: AtomicBool,
     multiplexed: AtomicBool,
     write_blocked: AtomicBool,
@@ -41,6 +43,8 @@ pub(super) struct Glance {
     pub(super) requests: u64,
     /// Whether a request waits for its answer to begin.
     pub(super) busy: bool,
+    /// Whether all that goes on waits for bytes of a request's body.
+    pub(super) body_awaited: bool,
     /// Whether a head is awaited or has begun to come and is not whole.
     pub(super) head_open: bool,
     /// Whether there are bytes to write that the client does not take.
@@ -53,9 +57,29 @@ impl Pulse {
     /// Notes bytes that came. Between requests they are the beginning of a head.
     pub(super) fn read(&self, bytes: usize) {
         self.add(bytes);
-        if self.busy.load(Ordering::Relaxed) == 0 && !self.head_sent.load(Ordering::Relaxed) {
+        let between = self.busy.load(Ordering::Relaxed) == 0 && self.uploads.load(Ordering::Relaxed) == 0;
+        if between && !self.head_sent.load(Ordering::Relaxed) {
             self.head_sent.store(true, Ordering::Relaxed);
         }
+    }
+
+    /// Notes a request whose body is yet to come; it may come after the answer.
+    pub(super) fn upload_began(&self) {
+        self.uploads.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Notes whether somebody waits for more of a body.
+    pub(super) fn upload_awaited(&self, awaited: bool) {
+        if awaited {
+            self.awaited.fetch_add(1, Ordering::Relaxed);
+        } else {
+            self.awaited.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Notes that a body is whole, or that nobody reads on.
+    pub(super) fn upload_ended(&self) {
+        self.uploads.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// Notes bytes that went.
@@ -101,10 +125,12 @@ impl Pulse {
         let requests = self.requests.load(Ordering::Relaxed);
         // Frames of HTTP/2 come between requests too, and its library bounds the heads.
         let multiplexed = self.multiplexed.load(Ordering::Relaxed);
+        let (busy, awaited) = (self.busy.load(Ordering::Relaxed), self.awaited.load(Ordering::Relaxed));
         Glance {
             moved: self.moved.load(Ordering::Relaxed),
             requests,
-            busy: self.busy.load(Ordering::Relaxed) > 0,
+            busy: busy > 0,
+            body_awaited: awaited > 0 && awaited >= busy,
             head_open: !multiplexed && (requests == 0 || self.head_sent.load(Ordering::Relaxed)),
             write_blocked: self.write_blocked.load(Ordering::Relaxed),
             done: self.done.load(Ordering::Relaxed),

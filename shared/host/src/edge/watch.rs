@@ -49,6 +49,13 @@ impl Watch {
         cut
     }
 
+    /// Counts every client's time anew: other bounds hold from `now` on.
+    pub(super) fn begin_anew(&mut self, now: Instant) {
+        for watched in &mut self.0 {
+            (watched.still_since, watched.head_since) = (now, now);
+        }
+    }
+
     /// Lets every connection end after the request it is at.
     pub(super) fn finish(&mut self, now: Instant) {
         for watched in &self.0 {
@@ -85,7 +92,7 @@ impl Watched {
             // A connection that nobody has used yet ends without a word, one in the middle of a head is cut.
             return Some(Order::Cut);
         }
-        if glance.write_blocked && still >= limits.stalled_time {
+        if (glance.write_blocked || glance.body_awaited) && still >= limits.stalled_time {
             return Some(Order::Cut);
         }
         (!glance.busy && still >= limits.idle_time).then_some(Order::Finish)
@@ -153,6 +160,49 @@ mod tests {
         assert_eq!(told(&pulse), Order::Run);
         run(&mut watch, begin + Duration::from_secs(374), 2, |_| {});
         assert_eq!(told(&pulse), Order::Finish);
+    }
+
+    #[test]
+    fn a_body_that_does_not_come_is_cut_and_sooner_while_the_process_stops() {
+        let (pulse, begin, mut watch) = (Arc::new(Pulse::default()), Instant::now(), Watch::default());
+        watch.add(Arc::clone(&pulse), begin);
+        pulse.read(100);
+        pulse.began(false);
+        pulse.upload_began();
+        pulse.upload_awaited(true);
+        run(&mut watch, begin, 59, |_| {});
+        assert_eq!(told(&pulse), Order::Run);
+        let (stop, limits) = (begin + Duration::from_secs(59), EdgeLimits::default().while_stopping());
+        watch.begin_anew(stop);
+        watch.look(stop + Duration::from_millis(2_900), &limits);
+        assert_eq!(told(&pulse), Order::Run, "its time begins anew");
+        pulse.read(1);
+        watch.look(stop + Duration::from_millis(2_950), &limits);
+        watch.look(stop + Duration::from_millis(5_900), &limits);
+        assert_eq!(told(&pulse), Order::Run, "it moves");
+        pulse.upload_awaited(false);
+        watch.look(stop + Duration::from_secs(15), &limits);
+        assert_eq!(told(&pulse), Order::Run, "its handler works");
+        pulse.upload_awaited(true);
+        watch.look(stop + Duration::from_secs(16), &limits);
+        assert_eq!(told(&pulse), Order::Cut);
+    }
+
+    #[test]
+    fn what_comes_of_a_body_after_the_answer_is_no_head() {
+        let (pulse, begin, mut watch) = (Arc::new(Pulse::default()), Instant::now(), Watch::default());
+        watch.add(Arc::clone(&pulse), begin);
+        pulse.read(100);
+        pulse.began(false);
+        pulse.upload_began();
+        pulse.answered();
+        pulse.read(1_000);
+        pulse.upload_ended();
+        run(&mut watch, begin, 30, |_| {});
+        assert_eq!(told(&pulse), Order::Run);
+        pulse.read(1);
+        run(&mut watch, begin + Duration::from_secs(30), 12, |_| {});
+        assert_eq!(told(&pulse), Order::Cut);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Bodies that are too large, too slow, or cut.
 
+use std::convert::Infallible;
 use std::time::{Duration, Instant};
 
 use analytics_host::body;
@@ -7,9 +8,14 @@ use analytics_host::edge::EdgeLimits;
 use analytics_host::problem::Problem;
 use axum::Router;
 use axum::extract::Request;
-use axum::routing::post;
+use axum::routing::{get, post};
+use bytes::Bytes;
+use futures::SinkExt as _;
+use http_body::Frame;
+use http_body_util::{BodyExt as _, StreamBody};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 
-use crate::harness::{Running, ms, receive, send, start};
+use crate::harness::{Running, closed_after, ms, receive, send, start};
 
 const LIMIT: usize = 1 << 20;
 
@@ -18,7 +24,8 @@ async fn server(time: Duration) -> Running {
         let bytes = body::read(request.into_body(), LIMIT, time).await.map_err(Problem::from)?;
         Ok::<_, Problem>(bytes.len().to_string())
     };
-    start(Router::new().route("/", post(length)), EdgeLimits::default()).await
+    start(Router::new().route("/", post(length)).route("/plain", get(|| async { "plain" })), EdgeLimits::default())
+        .await
 }
 
 #[tokio::test]
@@ -58,6 +65,62 @@ async fn what_is_too_large_gets_a_413_that_can_be_read() {
     }
     let answer = reqwest::Client::new().post(edge.url("/")).body(vec![b'x'; 1_000]).send().await.unwrap();
     assert_eq!(answer.status(), 200);
+}
+
+#[tokio::test]
+async fn a_refusal_waits_for_no_body_and_what_comes_late_is_thrown_away() {
+    let edge = server(body::BODY_TIME).await;
+    let length = LIMIT + 1_000;
+    // Too large; no route at all; a route that takes no POST.
+    for (path, status) in [("/", 413), ("/nowhere", 404), ("/plain", 405)] {
+        let mut stream = edge.connect().await;
+        send(&mut stream, format!("POST {path} HTTP/1.1\r\nHost: h\r\nContent-Length: {length}\r\n\r\n")).await;
+        let began = Instant::now();
+        let answer = receive(&mut stream).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{path} {answer}");
+        assert!(began.elapsed() < ms(1_000), "{path} {:?}", began.elapsed());
+        tokio::time::sleep(ms(100)).await;
+        send(&mut stream, vec![b'x'; length]).await;
+        send(&mut stream, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nhi").await;
+        let answer = receive(&mut stream).await;
+        assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with('2'), "{path} {answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_refused_stream_of_http2_is_read_on_and_not_reset() {
+    let edge = server(body::BODY_TIME).await;
+    let io = TokioIo::new(edge.connect().await);
+    let (mut sender, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), io).await.unwrap();
+    tokio::spawn(connection);
+    let (mut feed, body) = futures::channel::mpsc::channel::<Result<Frame<Bytes>, Infallible>>(0);
+    let request = http::Request::post("http://h/").header("content-length", LIMIT + 1_000);
+    let answer = sender.send_request(request.body(StreamBody::new(body)).unwrap()).await.unwrap();
+    assert_eq!(answer.status(), 413);
+    for piece in [LIMIT / 2, LIMIT / 2, 1_000] {
+        tokio::time::sleep(ms(50)).await;
+        feed.send(Ok(Frame::data(vec![b'x'; piece].into()))).await.expect("the stream is still open");
+    }
+    drop(feed);
+    assert!(answer.into_body().collect().await.unwrap().to_bytes().starts_with(b"{"));
+}
+
+#[tokio::test]
+async fn who_asks_before_sending_gets_the_answer_and_no_go_ahead() {
+    let edge = server(body::BODY_TIME).await;
+    let ask = |length: usize| {
+        format!("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: {length}\r\nExpect: 100-continue\r\n\r\n")
+    };
+    let mut stream = edge.connect().await;
+    send(&mut stream, ask(LIMIT + 1)).await;
+    let answer = receive(&mut stream).await;
+    assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+    assert!(closed_after(&mut stream).await < ms(1_000));
+    let mut stream = edge.connect().await;
+    send(&mut stream, ask(2)).await;
+    assert_eq!(receive(&mut stream).await, "HTTP/1.1 100 Continue\r\n\r\n");
+    send(&mut stream, "hi").await;
+    assert!(receive(&mut stream).await.starts_with("HTTP/1.1 200 "));
 }
 
 #[tokio::test]

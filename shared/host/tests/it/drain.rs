@@ -2,10 +2,13 @@
 
 use std::time::{Duration, Instant};
 
+use analytics_host::body;
 use analytics_host::edge::EdgeLimits;
+use analytics_host::problem::Problem;
 use axum::Router;
+use axum::extract::Request;
 use axum::extract::ws::WebSocketUpgrade;
-use axum::routing::{any, get};
+use axum::routing::{any, get, post};
 use tokio::net::TcpStream;
 
 use crate::harness::{closed_after, ms, receive, send, start};
@@ -21,8 +24,13 @@ fn routes() -> Router {
             drop(socket);
         })
     };
+    let length = |request: Request| async move {
+        let bytes = body::read(request.into_body(), 1 << 20, body::BODY_TIME).await.map_err(Problem::from)?;
+        Ok::<_, Problem>(bytes.len().to_string())
+    };
     Router::new()
         .route("/", get(|| async { "hello" }))
+        .route("/length", post(length))
         .route("/slow", get(slow))
         .route("/never", get(futures::future::pending::<()>))
         .route("/socket", any(silent))
@@ -80,6 +88,39 @@ async fn what_hangs_is_cut_at_the_deadline() {
     edge.task.await.unwrap().unwrap();
     assert!((ms(350)..ms(2_000)).contains(&began.elapsed()), "{:?}", began.elapsed());
     assert_eq!(receive(&mut hung).await, "");
+}
+
+#[tokio::test]
+async fn who_leaves_a_stopping_server_waiting_is_waited_for_a_few_seconds_and_who_moves_is_served() {
+    let edge = start(routes(), EdgeLimits::default()).await;
+    let upload = |length: usize| format!("POST /length HTTP/1.1\r\nHost: h\r\nContent-Length: {length}\r\n\r\n");
+    let (mut stalled, mut late, mut half) = (edge.connect().await, edge.connect().await, edge.connect().await);
+    send(&mut stalled, upload(1_000) + "xx").await;
+    // Answered without its body, which still does not come.
+    send(&mut late, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1000\r\n\r\n").await;
+    assert!(receive(&mut late).await.starts_with("HTTP/1.1 405 "));
+    send(&mut half, "GET / HTTP/1.1\r\nHost").await;
+    let mut moving = edge.connect().await;
+    send(&mut moving, upload(8)).await;
+    tokio::time::sleep(ms(100)).await;
+
+    let began = Instant::now();
+    edge.shutdown.stop();
+    let moves = tokio::spawn(async move {
+        for _ in 0..8 {
+            tokio::time::sleep(ms(500)).await;
+            send(&mut moving, "x").await;
+        }
+        receive(&mut moving).await
+    });
+    for stream in [&mut stalled, &mut late, &mut half] {
+        let took = closed_after(stream).await;
+        assert!(took < ms(4_000), "{took:?}");
+    }
+    assert!(began.elapsed() >= ms(2_500), "{:?}", began.elapsed());
+    assert!(moves.await.unwrap().ends_with('8'));
+    edge.task.await.unwrap().unwrap();
+    assert!(began.elapsed() < ms(5_500), "{:?}", began.elapsed());
 }
 
 #[tokio::test]

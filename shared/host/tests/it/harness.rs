@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use analytics_host::cors::Origins;
 use analytics_host::edge::{self, EdgeLimits};
 use analytics_host::problem::fallbacks;
 use analytics_host::shutdown::Shutdown;
@@ -18,12 +19,17 @@ pub struct Running {
     pub task: JoinHandle<std::io::Result<()>>,
 }
 
-/// Serves `router` with `limits` on a free port.
+/// Serves `router` with `limits` on a free port; what no route takes is answered as roles do.
 pub async fn start(router: Router, limits: EdgeLimits) -> Running {
+    start_raw(fallbacks(router, &Origins::Any), limits).await
+}
+
+/// The same of a router as it is.
+pub async fn start_raw(router: Router, limits: EdgeLimits) -> Running {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let shutdown = Shutdown::new();
-    let task = tokio::spawn(edge::run(listener, fallbacks(router), shutdown.clone(), limits));
+    let task = tokio::spawn(edge::run(listener, router, shutdown.clone(), limits));
     Running { address, shutdown, task }
 }
 

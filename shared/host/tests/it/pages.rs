@@ -5,10 +5,11 @@ use analytics_host::edge::EdgeLimits;
 use analytics_host::health::{Health, probe};
 use analytics_host::keys::ReadKeys;
 use analytics_host::metrics;
+use analytics_host::problem::fallbacks;
 use axum::Router;
 use axum::routing::{get, post};
 
-use crate::harness::{receive, send, start};
+use crate::harness::{receive, send, start, start_raw};
 
 async fn ask(origins: Origins, method: reqwest::Method, headers: &[(&str, &str)]) -> reqwest::Response {
     let route = Router::new().route("/", get(|| async { "hello" })).layer(cors::layer(&origins));
@@ -59,6 +60,36 @@ async fn cors_answers_by_origin_and_never_allows_credentials() {
     }
     let nobody = ask(Origins::Nobody, reqwest::Method::GET, &origin).await;
     assert!(!nobody.headers().keys().any(|name| name.as_str().starts_with("access-control-")));
+}
+
+#[tokio::test]
+async fn a_page_can_read_that_there_is_nothing_at_a_path() {
+    let status = async |origins: &str, headers: &str, method: &str| {
+        let origins = if origins.is_empty() { Origins::Nobody } else { Origins::parse(origins).unwrap() };
+        let router = Router::new().route("/", get(|| async { "hello" })).layer(cors::layer(&origins));
+        let edge = start_raw(fallbacks(router, &origins), EdgeLimits::default()).await;
+        let mut stream = edge.connect().await;
+        send(&mut stream, format!("{method} /nowhere HTTP/1.1\r\nHost: h\r\n{headers}\r\n")).await;
+        let answer = receive(&mut stream).await;
+        let allowed = answer.lines().find_map(|line| line.strip_prefix("access-control-allow-origin: "));
+        (answer.split(' ').nth(1).unwrap().to_owned(), allowed.map(str::to_owned))
+    };
+    let page = "Origin: https://shop.example\r\n";
+    let preflight = "Origin: https://shop.example\r\nAccess-Control-Request-Method: POST\r\n";
+    let some = |text: &str| Some(text.to_owned());
+    for (origins, allowed) in [
+        ("*", some("*")),
+        ("https://shop.example", some("https://shop.example")),
+        ("https://b.example", None),
+        ("", None),
+    ] {
+        assert_eq!(status(origins, page, "GET").await, ("404".into(), allowed.clone()), "{origins}");
+        assert_eq!(status(origins, preflight, "OPTIONS").await.1, allowed, "{origins}");
+        assert_eq!(status(origins, "", "GET").await, ("404".into(), None), "{origins}");
+        assert_eq!(status(origins, page, "OPTIONS").await, ("404".into(), None), "{origins}: no preflight");
+    }
+    assert_eq!(status("*", preflight, "OPTIONS").await.0, "200");
+    assert_eq!(status("", preflight, "OPTIONS").await.0, "404");
 }
 
 #[tokio::test]

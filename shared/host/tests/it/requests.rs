@@ -5,7 +5,9 @@ use std::convert::Infallible;
 use analytics_host::client::{ClientAddress, TrustedProxies};
 use analytics_host::cors::{self, Origins};
 use analytics_host::edge::EdgeLimits;
+use analytics_host::late::LateRoutes;
 use axum::extract::ws::{Message, WebSocketUpgrade};
+use axum::extract::{MatchedPath, Path};
 use axum::routing::{any, get, post};
 use axum::{Extension, Router};
 use futures::{SinkExt as _, StreamExt as _};
@@ -78,6 +80,30 @@ async fn unknown_paths_and_methods_are_problem_documents() {
     assert_eq!(wrong.headers()["content-type"], "application/problem+json");
     assert_eq!(wrong.headers()["access-control-allow-origin"], "*", "a page can read why it was refused");
     assert_eq!(wrong.json::<serde_json::Value>().await.unwrap()["code"], "method_not_allowed");
+}
+
+#[tokio::test]
+async fn routes_that_wait_for_the_store_say_so_and_then_answer_as_if_they_had_always_been_there() {
+    let origins = Origins::parse("https://shop.example").unwrap();
+    let late = LateRoutes::new(&origins);
+    let edge = start(late.router("/api/{*rest}"), EdgeLimits::default()).await;
+    let ask = async |method, path: &str| {
+        let request = reqwest::Client::new().request(method, edge.url(path)).header("origin", "https://shop.example");
+        let response = request.body("hi").send().await.unwrap();
+        assert_eq!(response.headers()["access-control-allow-origin"], "https://shop.example", "{path}");
+        let (status, retry) = (response.status().as_u16(), response.headers().contains_key("retry-after"));
+        (status, retry, response.text().await.unwrap())
+    };
+    let (status, retry, told) = ask(reqwest::Method::GET, "/api/7").await;
+    assert!(status == 503 && retry && told.contains(r#""code":"store_unavailable""#), "{status} {told}");
+    let answer = |Path(number): Path<u8>, path: MatchedPath, client: Option<Extension<ClientAddress>>, body: String| async move {
+        format!("{number} {} {} {body}", path.as_str(), client.is_some())
+    };
+    late.open(Router::new().route("/api/{number}", post(answer)).layer(cors::layer(&origins)));
+    let (status, _, told) = ask(reqwest::Method::POST, "/api/7").await;
+    assert_eq!((status, told.as_str()), (200, "7 /api/{number} true hi"));
+    assert!(ask(reqwest::Method::GET, "/api/7").await.2.contains("method_not_allowed"));
+    assert!(ask(reqwest::Method::GET, "/api/7/8").await.2.contains("not_found"));
 }
 
 #[tokio::test]

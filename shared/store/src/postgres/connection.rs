@@ -6,8 +6,10 @@ use std::time::Duration;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Executor as _, Postgres};
+use thiserror::Error;
+use tokio::time::timeout;
 
-use super::fault::fault;
+use super::fault::{Cause, cause, fault};
 use crate::StoreError;
 
 /// How a PostgreSQL store is reached.
@@ -63,6 +65,35 @@ pub(super) fn pool(url: &str, options: &PostgresOptions) -> Result<PgPool, Store
         .idle_timeout(Duration::from_secs(300))
         .max_lifetime(Duration::from_secs(1_800));
     Ok(pool.connect_lazy_with(parse(url, options)?))
+}
+
+/// No connection can be made to a server. Tells where the server is, never with what password it was asked.
+#[derive(Debug, Error)]
+#[error("cannot connect to {place}")]
+struct CannotConnect {
+    place: String,
+    #[source]
+    source: Cause,
+}
+
+/// One connection, to learn why there is none: a pool tries again by itself until its time is over, and says only that.
+pub(super) async fn reach(
+    options: &PgConnectOptions,
+    within: Duration,
+    doing: &'static str,
+) -> Result<PgConnection, StoreError> {
+    let source = match timeout(within, options.connect()).await {
+        Ok(Ok(connection)) => return Ok(connection),
+        Ok(Err(error)) => cause(error),
+        Err(_) => format!("no answer within {} s", within.as_secs_f64()).into(),
+    };
+    let server = match options.get_socket() {
+        Some(folder) => folder.display().to_string(),
+        None => format!("{}:{}", options.get_host(), options.get_port()),
+    };
+    let database = options.get_database().unwrap_or_else(|| options.get_username());
+    let place = format!("{server} (database {database})");
+    Err(StoreError::Unavailable { doing, source: Box::new(CannotConnect { place, source }) })
 }
 
 /// The statements that begin a transaction, and its limits. They are the transaction's own (`SET LOCAL`), so that they hold

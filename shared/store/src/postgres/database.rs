@@ -1,8 +1,8 @@
 //! The database itself.
 
-use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
+use sqlx::{AssertSqlSafe, Connection as _};
 
-use super::connection::{PostgresOptions, parse};
+use super::connection::{PostgresOptions, parse, reach};
 use super::fault::fault;
 use crate::StoreError;
 
@@ -19,7 +19,8 @@ pub async fn create_database(url: &str) -> Result<bool, StoreError> {
     let Some(name) = options.get_database().map(str::to_owned) else {
         return Err(fault(sqlx::Error::Configuration("the URL names no database".into())));
     };
-    let mut connection = options.database("postgres").connect().await.map_err(fault)?;
+    let within = PostgresOptions::new(url).acquire_timeout;
+    let mut connection = reach(&options.database("postgres"), within, "make the database").await?;
     let exists: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)")
         .bind(&name)
         .fetch_one(&mut connection)

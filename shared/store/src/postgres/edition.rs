@@ -66,7 +66,7 @@ fn judge_version(number: i32, version: &str) -> Result<(), StoreError> {
         return Ok(());
     }
     Err(StoreError::Schema {
-        found: format!("PostgreSQL {version}"),
+        found: format!("stands on PostgreSQL {version}"),
         needed: "PostgreSQL 15 or later".to_owned(),
         mend: "upgrade the server, or set DATABASE_URL to a newer one".to_owned(),
     })

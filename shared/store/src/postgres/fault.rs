@@ -13,13 +13,26 @@ fn is_data(sqlstate: &str) -> bool {
     ["21", "22", "23", "54"].iter().any(|class| sqlstate.starts_with(class)) || sqlstate == "P0001"
 }
 
+/// What an error came from, said once.
+pub(super) type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+/// What the driver's error is about, without the driver's own words around it: they repeat it.
+pub(super) fn cause(error: sqlx::Error) -> Cause {
+    match error {
+        sqlx::Error::Io(error) => error.into(),
+        sqlx::Error::Tls(error) | sqlx::Error::Configuration(error) => error,
+        sqlx::Error::Database(error) => error.message().into(),
+        other => other.into(),
+    }
+}
+
 /// The port's error of a failed statement that writes or reads for upkeep.
 pub(super) fn fault(doing: &'static str) -> impl Fn(sqlx::Error) -> StoreError + Copy {
     move |error| match error.as_database_error().and_then(|database| Some((database.code()?, database.message()))) {
         Some((sqlstate, message)) if is_data(&sqlstate) => {
             StoreError::Data { sqlstate: sqlstate.into_owned(), message: message.to_owned() }
         }
-        _ => StoreError::Unavailable { doing, source: Box::new(error) },
+        _ => StoreError::Unavailable { doing, source: cause(error) },
     }
 }
 
@@ -27,7 +40,7 @@ pub(super) fn fault(doing: &'static str) -> impl Fn(sqlx::Error) -> StoreError +
 pub(super) fn question_fault(timeout: Duration) -> impl Fn(sqlx::Error) -> StoreError + Copy {
     move |error| match error.as_database_error().and_then(|database| database.code()) {
         Some(sqlstate) if sqlstate == CANCELED => StoreError::TooSlow { seconds: timeout.as_secs() },
-        _ => StoreError::Unavailable { doing: "answer a question", source: Box::new(error) },
+        _ => StoreError::Unavailable { doing: "answer a question", source: cause(error) },
     }
 }
 

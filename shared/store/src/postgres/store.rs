@@ -6,6 +6,7 @@ use std::time::Duration;
 use analytics_domain::{BatchOutcome, DeadLetter, DeadLetterId, Project, Retention, Timestamp};
 use analytics_query::{Dialect, Row, Statement};
 use async_trait::async_trait;
+use sqlx::Connection as _;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool};
 
 use super::connection::{self, Begin, PostgresOptions, Session};
@@ -68,6 +69,9 @@ impl PostgresStore {
     pub async fn connect(options: PostgresOptions) -> Result<Self, StoreError> {
         let fault = fault("reach the database");
         let connect = connection::parse(&options.url, &options)?;
+        let first = connection::reach(&connect, options.acquire_timeout, "reach the database").await?;
+        // It has done its work, however it ends.
+        let _ = first.close().await;
         let primary = connection::pool(&options.url, &options)?;
         // Of its own, so that slow questions on every other connection do not look like a server that does not answer.
         let health = connection::pool(&options.url, &PostgresOptions { max_connections: 1, ..options.clone() })?;

@@ -242,6 +242,38 @@ async fn questions_go_to_the_replica_and_to_the_primary_where_it_is_gone() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn why_a_server_cannot_be_reached_is_told_with_its_place() {
+    let told = async |url: &str| {
+        let options = PostgresOptions { acquire_timeout: Duration::from_secs(2), ..PostgresOptions::new(url) };
+        let error = PostgresStore::connect(options).await.err().unwrap();
+        assert!(matches!(error, StoreError::Unavailable { .. }), "{error}");
+        let (mut line, mut source) = (String::new(), std::error::Error::source(&error));
+        while let Some(cause) = source {
+            line.push_str(&format!("{cause}; "));
+            source = cause.source();
+        }
+        line
+    };
+    let refused = told("postgres://u:secret@127.0.0.1:1/db").await;
+    assert_eq!(refused, "cannot connect to 127.0.0.1:1 (database db); Connection refused (os error 111); ");
+    let unknown = told("postgres://u:secret@nowhere.invalid/db").await;
+    assert!(unknown.starts_with("cannot connect to nowhere.invalid:5432 (database db); failed to lookup"), "{unknown}");
+    // Somebody listens and never speaks.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let silence = told(&format!("postgres://u:secret@{}/db", silent.local_addr().unwrap())).await;
+    assert!(silence.ends_with("(database db); no answer within 2 s; "), "{silence}");
+    let (_fixture, database) = open_on(servers::Edition::Plain15, |_| {}).await;
+    let missing = told(&(database.url() + "_gone")).await;
+    assert!(
+        missing.contains("_gone\" does not exist; ") && missing.matches("does not exist").count() == 1,
+        "{missing}"
+    );
+    let error = create_database("postgres://u:secret@127.0.0.1:1/db").await.unwrap_err();
+    let cause = std::error::Error::source(&error).unwrap().to_string();
+    assert_eq!(cause, "cannot connect to 127.0.0.1:1 (database postgres)");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_url_is_never_told() {
     for url in ["postgres://user:secret@", "http://user:secret@host/db", "postgres://u:secret@127.0.0.1:1/db"] {
         let Err(error) = PostgresStore::connect(PostgresOptions {

@@ -14,7 +14,7 @@ pub(crate) async fn processes_may_migrate_at_once(fixture: &Fixture) {
     assert_eq!(fixture.store.migrate().await.unwrap(), 0);
     fixture.operator.run(EMPTY);
     let error = fixture.store.check_schema().await.unwrap_err();
-    assert!(matches!(&error, StoreError::Schema { found, .. } if found == "none"), "{error}");
+    assert!(matches!(&error, StoreError::Schema { found, .. } if found == "has no schema yet"), "{error}");
     let migrate = || {
         let store = Arc::clone(&fixture.store);
         tokio::spawn(async move { store.migrate().await })
@@ -33,7 +33,7 @@ pub(crate) async fn a_newer_schema_is_refused(fixture: &Fixture) {
     fixture.operator.run("INSERT INTO schema_migrations (number, name) VALUES (9999, 'later')");
     for result in [fixture.store.check_schema().await, fixture.store.migrate().await.map(|_| ())] {
         let error = result.unwrap_err();
-        assert!(matches!(&error, StoreError::Schema { found, .. } if found == "9999"), "{error}");
+        assert!(matches!(&error, StoreError::Schema { found, .. } if found == "has the schema 9999"), "{error}");
     }
 }
 
