@@ -7,7 +7,6 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use tower::ServiceExt as _;
-use tower::util::MapResponseLayer;
 
 use crate::cors::{self, Origins};
 
@@ -100,11 +99,7 @@ impl IntoResponse for Problem {
     }
 }
 
-/// Answers what no route takes: 404 `not_found`, and 405 `method_not_allowed` with `Allow` where the path is known. Pages of
-/// `origins` can read the 404, after a preflight too; a 405 has the headers that lie around its route.
-///
-/// To be called last. A 405 is rewritten on its way out and not made by a fallback of its own: that would step in front of
-/// what lies around the routes, and preflights would be refused.
+/// Answers what no route takes with 404 `not_found`. Pages of `origins` can read it, after a preflight too.
 pub fn fallbacks(router: Router, origins: &Origins) -> Router {
     let unknown = Router::new().fallback(not_found);
     let of_pages = unknown.clone().layer(cors::layer(origins));
@@ -114,7 +109,7 @@ pub fn fallbacks(router: Router, origins: &Origins) -> Router {
         let answering = if of_a_page { of_pages.clone() } else { unknown.clone() };
         answering.oneshot(request)
     };
-    router.fallback(fallback).layer(MapResponseLayer::new(name_the_405))
+    router.fallback(fallback)
 }
 
 async fn not_found(uri: Uri) -> Problem {
@@ -122,7 +117,12 @@ async fn not_found(uri: Uri) -> Problem {
     Problem::new(StatusCode::NOT_FOUND, "not_found", "there is nothing at this path").with("path", path)
 }
 
-fn name_the_405(response: Response) -> Response {
+/// Makes the framework's bare 405 a problem document, `method_not_allowed`, with the headers that it has: `Allow`, and those
+/// that lie around its route.
+///
+/// On the way out and not by a fallback of its own: that would step in front of what lies around the routes, and preflights
+/// would be refused.
+pub(crate) fn name_the_405(response: Response) -> Response {
     let is_bare =
         response.status() == StatusCode::METHOD_NOT_ALLOWED && !response.headers().contains_key(header::CONTENT_TYPE);
     if !is_bare {

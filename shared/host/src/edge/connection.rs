@@ -26,7 +26,7 @@ use super::upload;
 use super::wire::Wire;
 use crate::client::TrustedProxies;
 use crate::metrics::names;
-use crate::problem::Problem;
+use crate::problem::{Problem, name_the_405};
 
 /// Most bytes of a request's head, and of a piece of its body.
 const BUFFER_BYTES: usize = 64 * 1024;
@@ -144,7 +144,7 @@ async fn answer(
     let handled = AssertUnwindSafe(async move { router.call(request).await }).catch_unwind().await;
     drop(in_flight);
     Ok(match handled {
-        Ok(Ok(response)) => response,
+        Ok(Ok(response)) => name_the_405(response),
         Err(_) => {
             shared.panics.increment(1);
             error!("a handler panicked and its request was answered 500; the line before says where");
