@@ -48,12 +48,17 @@ fn measure_one(table: &mut Table, fsync: AppendFsync, events: usize, goal: f64) 
     let bodies: Vec<String> = (0..16).map(|seed| bodies::body(events, seed)).collect();
     let url = format!("http://127.0.0.1:{port}/collect");
     wrk::post(&url, &bodies, CONNECTIONS, 1)?;
-    let (mut ratios, mut ours, mut plain, mut p99, mut cpu) =
-        (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut ratios, mut ours, mut plain, mut p99) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let mut cpu = [Vec::new(), Vec::new(), Vec::new()];
     for _ in 0..TURNS {
+        let spent = || [bare.child.id(), collector.pid(), redis.pid()].map(program::cpu_seconds);
+        let before = spent();
         let other = wrk::post(&bare.url, &bodies, CONNECTIONS, SECONDS)?;
-        let cpu_before = collector.cpu_seconds();
         let load = wrk::post(&url, &bodies, CONNECTIONS, SECONDS)?;
+        let requests = [other.requests, load.requests, load.requests];
+        for (place, (after, before)) in spent().into_iter().zip(before).enumerate() {
+            cpu[place].push((after - before) * 1e6 / requests[place] as f64);
+        }
         if load.failures > 0 || other.failures > 0 {
             return Err(format!(
                 "{} requests failed under load; the figures mean nothing",
@@ -61,7 +66,6 @@ fn measure_one(table: &mut Table, fsync: AppendFsync, events: usize, goal: f64) 
             )
             .into());
         }
-        cpu.push((collector.cpu_seconds() - cpu_before) * 1e6 / load.requests as f64);
         ratios.push(load.requests_per_second / other.requests_per_second);
         ours.push(load.requests_per_second);
         plain.push(other.requests_per_second);
@@ -77,7 +81,11 @@ fn measure_one(table: &mut Table, fsync: AppendFsync, events: usize, goal: f64) 
     }
     table.ratio(&name, rate(ours), rate(plain), median(ratios), goal);
     table.at_most(&format!("{name}: p99"), median(p99), 15.0, "ms");
-    table.note(&format!("{name}: CPU of the collector a request"), format!("{:.1} us", median(cpu)));
+    let [of_bare, of_collector, of_redis] = cpu.map(median);
+    table.note(
+        &format!("{name}: CPU a request"),
+        format!("collector {of_collector:.1} us, Redis {of_redis:.1} us, bare route {of_bare:.1} us"),
+    );
     table.at_most(&format!("{name}: peak memory"), collector.peak_mb(), 64.0, "MB");
     Ok(())
 }

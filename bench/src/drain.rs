@@ -51,7 +51,7 @@ pub async fn measure(table: &mut Table) -> Outcome<()> {
 }
 
 /// Fills the queue, then lets one processor drain it; rows a second, peak MB, CPU microseconds an event.
-async fn drain(database: &Database, seed: u64) -> Outcome<(f64, f64, f64)> {
+pub async fn drain(database: &Database, seed: u64) -> Outcome<(f64, f64, f64)> {
     let redis = RedisServer::start(RedisOptions::default())?;
     fill(&redis, seed).await?;
     let port = program::free_port()?;

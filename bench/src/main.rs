@@ -10,6 +10,7 @@ mod collector;
 mod drain;
 mod fanout;
 mod program;
+mod questions;
 mod single;
 mod start;
 mod table;
@@ -36,6 +37,8 @@ enum Part {
     Collector,
     /// One processor's rows/s against `psql \copy` of the same rows
     Drain,
+    /// The api: answers/s without a cache, and the memory of it
+    Questions,
     /// The single process: accepted events/s, idle and peak memory
     Single,
     /// Messages/s to 1,000 sockets, and the memory of it
@@ -61,12 +64,13 @@ fn main() -> Outcome<()> {
     let mut table = Table::default();
     let parts = match part {
         Some(part) => vec![part],
-        None => vec![Part::Start, Part::Collector, Part::Drain, Part::Single, Part::Fanout],
+        None => vec![Part::Start, Part::Collector, Part::Drain, Part::Questions, Part::Single, Part::Fanout],
     };
     for part in parts {
         let measured = match part {
             Part::Collector => collector::measure(&mut table),
             Part::Drain => runtime.block_on(drain::measure(&mut table)),
+            Part::Questions => runtime.block_on(questions::measure(&mut table)),
             Part::Single => single::measure(&mut table),
             Part::Fanout => runtime.block_on(fanout::measure(&mut table)),
             Part::Start => start::measure(&mut table),

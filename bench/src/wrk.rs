@@ -20,6 +20,18 @@ pub struct Load {
 
 /// Posts `bodies` in turn to `url` over `connections` for `seconds`.
 pub fn post(url: &str, bodies: &[String], connections: u32, seconds: u32) -> Outcome<Load> {
+    post_with(url, &[], bodies, connections, seconds)
+}
+
+/// As [`post`], with more headers.
+pub fn post_with(
+    url: &str,
+    headers: &[(&str, &str)],
+    bodies: &[String],
+    connections: u32,
+    seconds: u32,
+) -> Outcome<Load> {
+    let headers: String = headers.iter().map(|(name, value)| format!(", ['{name}'] = '{value}'")).collect();
     let mut script = tempfile::Builder::new().suffix(".lua").tempfile()?;
     writeln!(script, "local bodies = {{")?;
     for body in bodies {
@@ -28,7 +40,7 @@ pub fn post(url: &str, bodies: &[String], connections: u32, seconds: u32) -> Out
     writeln!(
         script,
         "}}\nlocal turn = 0\nlocal made = {{}}\nfunction init()\n  for i, body in ipairs(bodies) do\n    \
-         made[i] = wrk.format('POST', nil, {{['content-type'] = 'application/json'}}, body)\n  end\nend\n\
+         made[i] = wrk.format('POST', nil, {{['content-type'] = 'application/json'{headers}}}, body)\n  end\nend\n\
          function request()\n  turn = turn % #made + 1\n  return made[turn]\nend"
     )?;
     script.flush()?;
