@@ -45,7 +45,9 @@ async fn a_stop_loses_nothing(form: Form) {
 
 /// Kills every role at once and starts it again.
 async fn a_kill_loses_nothing(form: Form) {
-    let deployment = Deployment::start(form, &Settings::default()).unwrap();
+    // What a dead processor held comes back soon enough to be waited for.
+    let settings = Settings::default().variable("VISIBILITY_SECONDS", "5");
+    let deployment = Deployment::start(form, &settings).unwrap();
     let tenant = deployment.owned_tenant();
     for n in 0..20 {
         tenant.collect_all(&vec![event("s", "t", &n.to_string(), &at(1, "10:00:00")); 10]).await;

@@ -25,10 +25,9 @@ async fn run(started: Started<CollectorConfig>) -> Result<(), Failure> {
     let Started { config, listener, shutdown } = started;
     let queue = LateQueue::new();
     let said = config.intake.retention_days.map(|days| Retention { days });
-    let retention = SharedRetention::new(said.unwrap_or_default());
-    if said.is_none() {
-        tokio::spawn(follow(Arc::new(queue.clone()), retention.clone()));
-    }
+    // Before the queue has answered nobody knows it: no event is refused for its age then, since none can be accepted.
+    let retention = SharedRetention::new(said.unwrap_or(Retention { days: 0 }));
+    let followed = said.is_none().then(|| retention.clone());
     let role = router(CollectorDeps {
         queue: Arc::new(queue.clone()),
         write_keys: config.intake.write_keys.clone(),
@@ -41,7 +40,7 @@ async fn run(started: Started<CollectorConfig>) -> Result<(), Failure> {
     let router = role.merge(health(&queue, &config, shutdown.clone()).router()).merge(metrics::router());
     let serving = tokio::spawn(serve::serve(listener, router, shutdown.clone(), limits, config.http.origins.clone()));
     let opened = tokio::select! {
-        opened = open(&queue, &config) => opened,
+        opened = open(&queue, &config, followed) => opened,
         () = shutdown.stopping() => Ok(()),
     };
     if opened.is_err() {
@@ -51,8 +50,12 @@ async fn run(started: Started<CollectorConfig>) -> Result<(), Failure> {
     Ok(opened?)
 }
 
-/// Opens the queue as soon as its server answers.
-async fn open(queue: &LateQueue, config: &CollectorConfig) -> Result<(), QueueError> {
+/// Opens the queue as soon as its server answers; `followed` is kept at the retention that the processors tell.
+async fn open(
+    queue: &LateQueue,
+    config: &CollectorConfig,
+    followed: Option<SharedRetention>,
+) -> Result<(), QueueError> {
     let options = || RedisOptions {
         key_prefix: config.redis.key_prefix.clone(),
         max_events: config.intake.queue_max_events,
@@ -60,9 +63,19 @@ async fn open(queue: &LateQueue, config: &CollectorConfig) -> Result<(), QueueEr
         ..RedisOptions::new(config.redis.url.as_str())
     };
     let passing = |error: &QueueError| matches!(error, QueueError::Unavailable { .. });
-    let opened = patiently("the queue's server", passing, || RedisQueue::connect(options())).await?;
+    let connect = || async {
+        let queue = RedisQueue::connect(options()).await?;
+        let told = queue.told_retention().await?;
+        Ok((queue, told))
+    };
+    let (opened, told) = patiently("the queue's server", passing, connect).await?;
     durability::tell(opened.durability());
-    queue.open(Arc::new(opened));
+    let opened: Arc<dyn Queue> = Arc::new(opened);
+    if let Some(retention) = followed {
+        retention.set(told.unwrap_or_default());
+        tokio::spawn(follow(Arc::clone(&opened), retention));
+    }
+    queue.open(opened);
     Ok(())
 }
 
