@@ -16,6 +16,7 @@ pub fn measure(table: &mut Table) -> Outcome<()> {
         ("PORT", port.to_string()),
         ("DATA_DIR", folder.path().display().to_string()),
         ("DURABILITY", "durable".into()),
+        ("QUEUE_MAX_EVENTS", "1000000000".into()),
     ];
     let mut process = Program::start("analytics", &["serve"], &variables)?;
     let base = format!("http://127.0.0.1:{port}");

@@ -18,9 +18,6 @@ const GROUP_ENTRIES: usize = 256;
 /// Payload bytes of one round trip at most, but always one entry.
 const GROUP_BYTES: usize = 2 << 20;
 
-/// Round trips under way at once: while the server works on one, the next is on its way.
-const FLIGHTS: usize = 1;
-
 /// An entry and where its answer goes.
 type Offered = (Entry, oneshot::Sender<Result<(), EnqueueError>>);
 
@@ -29,7 +26,9 @@ struct Waiting {
     offered: VecDeque<Offered>,
     /// Waiting or under way.
     bytes: usize,
-    flights: usize,
+    /// Whether a group is under way. One at a time: what arrives meanwhile shares the next round trip, and the larger the
+    /// groups, the less each entry costs both sides.
+    flying: bool,
 }
 
 /// The producers' side of a stream.
@@ -75,9 +74,7 @@ impl Producer {
             }
             waiting.bytes += entry.payload.len();
             waiting.offered.push_back((entry, answer));
-            let start = waiting.flights < FLIGHTS;
-            waiting.flights += usize::from(start);
-            start
+            !std::mem::replace(&mut waiting.flying, true)
         };
         if start {
             // A task of its own: the caller that happens to start it may go away, the others' entries may not.
@@ -92,9 +89,20 @@ impl Producer {
             // Let every caller that is ready to add do so first: they share this round trip.
             tokio::task::yield_now().await;
             let Some(group) = self.next_group() else { return };
-            let outcome = self.send(&group).await;
-            self.lock().bytes -= group.iter().map(|(entry, _)| entry.payload.len()).sum::<usize>();
-            self.answer(group, outcome);
+            let mut done = group;
+            let outcome = self.send(&done).await.map_err(|error| refusal(&error));
+            if matches!(outcome, Err(EnqueueError::Unavailable { .. })) {
+                // Those who wait would meet the same, after the same time.
+                done.extend(self.lock().offered.drain(..));
+            }
+            self.lock().bytes -= done.iter().map(|(entry, _)| entry.payload.len()).sum::<usize>();
+            if let Ok(events) = outcome {
+                self.admission.saw_events(events);
+            }
+            let answered = outcome.map(|_| ());
+            for (_, answer) in done {
+                let _ = answer.send(answered.clone());
+            }
         }
     }
 
@@ -117,7 +125,7 @@ impl Producer {
             group.push((entry, answer));
         }
         if group.is_empty() {
-            waiting.flights -= 1;
+            waiting.flying = false;
             return None;
         }
         Some(group)
@@ -147,19 +155,6 @@ impl Producer {
         match replies.last() {
             Some(Value::Int(total)) => Ok(u64::try_from(*total).unwrap_or(0)),
             _ => Err(unexpected("the count of the queue's events")),
-        }
-    }
-
-    fn answer(&self, group: Vec<Offered>, outcome: RedisResult<u64>) {
-        let outcome = match outcome {
-            Ok(events) => {
-                self.admission.saw_events(events);
-                Ok(())
-            }
-            Err(error) => Err(refusal(&error)),
-        };
-        for (_, answer) in group {
-            let _ = answer.send(outcome.clone());
         }
     }
 }
