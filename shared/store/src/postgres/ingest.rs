@@ -1,6 +1,7 @@
 //! One transaction of events.
 
 use std::collections::{HashMap, HashSet};
+use std::time::Instant;
 
 use analytics_domain::{BatchOutcome, DeadLetterId, Retention, Timestamp};
 use sqlx::Row as _;
@@ -10,8 +11,9 @@ use uuid::Uuid;
 use super::connection::{Begin, Session};
 use super::copy::{copy_keys, copy_rows};
 use super::fault::fault;
-use super::values::{Instant, date};
-use crate::settlement::{Candidates, Key, NewLetter, OldLetter, Settlement, candidates, settle};
+use super::known_sessions::KnownSessions;
+use super::values::{Instant as At, date};
+use crate::settlement::{Candidates, Key, NewLetter, OldLetter, SessionUser, Settlement, candidates, settle};
 use crate::{Ingest, StoreError};
 
 const DOING: &str = "store events";
@@ -35,7 +37,7 @@ const FORGET: &str = "
 
 /// All that is counted, in one statement: session identities, rollups, receipt counts, newest receipts. The parts run in
 /// this order in every writer, and each in the order of its arrays. A session's row is only touched where it changes, so
-/// that writers of one session seldom wait for each other.
+/// that writers of one session seldom wait for each other; the 23 hours are a day less what `KnownSessions` leaves out.
 const TALLY: &str = "
     WITH sessions AS (
         INSERT INTO session_users AS s (session_id, project, user_id, timestamp, id, last_timestamp)
@@ -44,7 +46,7 @@ const TALLY: &str = "
             AS n (session_id, project, user_id, timestamp, id, last_timestamp)
         WHERE coalesce((
             SELECT (n.timestamp, n.id) < (k.timestamp, k.id)
-                OR n.last_timestamp >= k.last_timestamp + INTERVAL '24 hours'
+                OR n.last_timestamp >= k.last_timestamp + INTERVAL '23 hours'
             FROM session_users AS k WHERE k.session_id = n.session_id AND k.project = n.project), true)
         ON CONFLICT (session_id, project) DO UPDATE SET
             user_id = CASE WHEN (excluded.timestamp, excluded.id) < (s.timestamp, s.id)
@@ -76,6 +78,7 @@ const TALLY: &str = "
 pub(super) async fn ingest(
     pool: &PgPool,
     begin: &Begin,
+    known: &KnownSessions,
     work: &Ingest<'_>,
     retention: Retention,
     now: Timestamp,
@@ -86,12 +89,17 @@ pub(super) async fn ingest(
     let settle_by = Limits { cutoff, now };
     // First the quick way, by COPY of the ids that are not known. Where another writer commits one of them in between, that
     // ends with a unique violation, and the whole transaction is done again the way that waits.
-    match attempt(pool, begin, work, &candidates, settle_by, Remember::Copy, keep).await {
+    let attempted = match attempt(pool, begin, known, work, &candidates, settle_by, Remember::Copy, keep).await {
         Err(error) if is_lost_race(&error) => {
-            attempt(pool, begin, work, &candidates, settle_by, Remember::Wait, keep).await.map_err(fault(DOING))
+            attempt(pool, begin, known, work, &candidates, settle_by, Remember::Wait, keep).await
         }
-        result => result.map_err(fault(DOING)),
+        attempted => attempted,
+    };
+    let written = attempted.map_err(fault(DOING))?;
+    if keep {
+        known.wrote(&written.sessions, Instant::now());
     }
+    Ok(written.outcomes)
 }
 
 /// What judges the age of events and dates dead letters.
@@ -115,25 +123,35 @@ fn is_lost_race(error: &sqlx::Error) -> bool {
     error.as_database_error().is_some_and(|error| error.is_unique_violation() && error.table() == Some("event_ids"))
 }
 
+/// What one transaction wrote.
+#[derive(Debug)]
+struct Written<'w> {
+    outcomes: Vec<BatchOutcome>,
+    /// The sessions whose rows were looked at.
+    sessions: Vec<SessionUser<'w>>,
+}
+
 /// One transaction.
-async fn attempt(
+#[allow(clippy::too_many_arguments, reason = "one call site, and each says another thing of the one transaction")]
+async fn attempt<'w>(
     pool: &PgPool,
     begin: &Begin,
-    work: &Ingest<'_>,
-    candidates: &Candidates<'_>,
+    known: &KnownSessions,
+    work: &'w Ingest<'_>,
+    candidates: &Candidates<'w>,
     limits: Limits,
     remember: Remember,
     keep: bool,
-) -> Result<Vec<BatchOutcome>, sqlx::Error> {
+) -> Result<Written<'w>, sqlx::Error> {
     let mut session = Session::begin(pool, begin).await?;
-    match write(session.connection()?, work, candidates, limits, remember).await {
-        Ok(outcomes) => {
+    match write(session.connection()?, known, work, candidates, limits, remember).await {
+        Ok(written) => {
             if keep {
                 session.commit().await?
             } else {
                 session.rollback().await?
             }
-            Ok(outcomes)
+            Ok(written)
         }
         Err(error) => {
             // The server has ended the transaction; where the connection is still good, it can be used again.
@@ -145,13 +163,14 @@ async fn attempt(
     }
 }
 
-async fn write(
+async fn write<'w>(
     connection: &mut PgConnection,
-    work: &Ingest<'_>,
-    candidates: &Candidates<'_>,
+    known_sessions: &KnownSessions,
+    work: &'w Ingest<'_>,
+    candidates: &Candidates<'w>,
     limits: Limits,
     remember: Remember,
-) -> Result<Vec<BatchOutcome>, sqlx::Error> {
+) -> Result<Written<'w>, sqlx::Error> {
     let known = write_down(connection, candidates, remember).await?;
     let letters = old_letters(connection, &work.replayed).await?;
     let settlement = settle(work, candidates, &known, &letters, limits.cutoff, limits.now);
@@ -162,7 +181,9 @@ async fn write(
     if !settlement.rows.is_empty() {
         copy_rows(connection, &settlement.rows).await?;
     }
-    tally(connection, &settlement).await?;
+    let sessions = known_sessions.to_write(&settlement.sessions, Instant::now());
+    tally(connection, &settlement, &sessions).await?;
+    let sessions = sessions.into_iter().cloned().collect();
     if !work.replayed.is_empty() {
         sqlx::query(
             "DELETE FROM dead_letters WHERE id IN
@@ -175,7 +196,7 @@ async fn write(
     for letter in &settlement.letters {
         put_letter(connection, letter).await?;
     }
-    Ok(settlement.outcomes)
+    Ok(Written { outcomes: settlement.outcomes, sessions })
 }
 
 /// Writes the candidates down; gives those that the store held already.
@@ -231,23 +252,27 @@ async fn old_letters(
     rows.iter()
         .map(|row| {
             let attempts = u32::try_from(row.try_get::<i64, _>(1)?).unwrap_or(u32::MAX);
-            Ok((row.try_get(0)?, OldLetter { attempts, first_failed_at: row.try_get::<Instant, _>(2)?.0 }))
+            Ok((row.try_get(0)?, OldLetter { attempts, first_failed_at: row.try_get::<At, _>(2)?.0 }))
         })
         .collect()
 }
 
-async fn tally(connection: &mut PgConnection, settlement: &Settlement<'_>) -> Result<(), sqlx::Error> {
+async fn tally(
+    connection: &mut PgConnection,
+    settlement: &Settlement<'_>,
+    sessions: &[&SessionUser<'_>],
+) -> Result<(), sqlx::Error> {
     if settlement.rows.is_empty() && settlement.receipts.is_empty() {
         return Ok(());
     }
-    let Settlement { sessions, rollups, receipts, newest, .. } = settlement;
+    let Settlement { rollups, receipts, newest, .. } = settlement;
     sqlx::query(TALLY)
         .bind(column(sessions, |session| session.session_id))
         .bind(column(sessions, |session| session.project))
         .bind(column(sessions, |session| session.user_id))
-        .bind(column(sessions, |session| Instant(session.timestamp)))
+        .bind(column(sessions, |session| At(session.timestamp)))
         .bind(column(sessions, |session| session.id))
-        .bind(column(sessions, |session| Instant(session.last_timestamp)))
+        .bind(column(sessions, |session| At(session.last_timestamp)))
         .bind(column(rollups, |rollup| rollup.project))
         .bind(column(rollups, |rollup| date(rollup.day)))
         .bind(column(rollups, |rollup| rollup.dimension_key))
@@ -259,7 +284,7 @@ async fn tally(connection: &mut PgConnection, settlement: &Settlement<'_>) -> Re
         .bind(column(receipts, |receipt| receipt.reason))
         .bind(column(receipts, |receipt| receipt.count))
         .bind(column(newest, |(project, _)| *project))
-        .bind(column(newest, |(_, receipt)| Instant(*receipt)))
+        .bind(column(newest, |(_, receipt)| At(*receipt)))
         .execute(connection)
         .await
         .map(|_| ())
@@ -285,8 +310,8 @@ async fn put_letter(connection: &mut PgConnection, new: &NewLetter) -> Result<()
     .bind(letter.reason.sqlstate.as_deref())
     .bind(letter.reason.message.as_str())
     .bind(i64::from(letter.attempts))
-    .bind(Instant(letter.first_failed_at))
-    .bind(Instant(letter.last_failed_at))
+    .bind(At(letter.first_failed_at))
+    .bind(At(letter.last_failed_at))
     .bind(new.received_day.map(date))
     .execute(connection)
     .await

@@ -12,6 +12,7 @@ mod edition;
 mod fault;
 mod ingest;
 mod integrity;
+mod known_sessions;
 mod numeric;
 mod select;
 mod settings;

@@ -11,6 +11,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool};
 
 use super::connection::{self, Begin, PostgresOptions, Session};
 use super::fault::{fault, question_fault};
+use super::known_sessions::KnownSessions;
 use super::settings::{put_setting, setting};
 use super::{dead_letters, edition, ingest, integrity, select, upkeep};
 use crate::migration::{self, POSTGRES, SchemaState, schema_state};
@@ -32,6 +33,8 @@ pub struct PostgresStore {
     edition: Arc<RwLock<Edition>>,
     writing: Begin,
     storing: Begin,
+    /// Of what this process wrote; clones share it.
+    known_sessions: Arc<KnownSessions>,
     reading: Begin,
     statement_timeout: Duration,
 }
@@ -96,6 +99,7 @@ impl PostgresStore {
             edition: Arc::new(RwLock::new(server.edition)),
             writing: Begin::writing(WRITE_TIMEOUT, server.commits_late),
             storing: Begin::storing(WRITE_TIMEOUT, server.commits_late),
+            known_sessions: Arc::default(),
             reading,
             statement_timeout: options.statement_timeout,
         })
@@ -225,11 +229,13 @@ impl EventStore for PostgresStore {
         retention: Retention,
         now: Timestamp,
     ) -> Result<Vec<BatchOutcome>, StoreError> {
-        ingest::ingest(&self.primary, &self.storing, work, retention, now, true).await
+        ingest::ingest(&self.primary, &self.storing, &self.known_sessions, work, retention, now, true).await
     }
 
     async fn probe(&self, work: &Ingest<'_>, retention: Retention, now: Timestamp) -> Result<(), StoreError> {
-        ingest::ingest(&self.primary, &self.storing, work, retention, now, false).await.map(|_| ())
+        ingest::ingest(&self.primary, &self.storing, &self.known_sessions, work, retention, now, false)
+            .await
+            .map(|_| ())
     }
 
     async fn select(&self, statement: &Statement) -> Result<Vec<Row>, StoreError> {
