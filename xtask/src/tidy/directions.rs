@@ -54,9 +54,12 @@ const FOR_TESTS: &str = "analytics-testkit";
 
 /// Packages with one owner each.
 const OWNED: &[(&str, &[&str])] = &[
-    ("analytics-messaging", &["redis", "rusqlite", "aws-sdk-sqs"]),
+    ("analytics-messaging", &["redis", "rusqlite", "aws-config", "aws-sdk-sqs"]),
     ("analytics-store", &["sqlx"]),
-    ("analytics-host", &["lambda_http", "lambda_runtime", "tracing-subscriber", "metrics-exporter-prometheus"]),
+    (
+        "analytics-host",
+        &["aws_lambda_events", "lambda_http", "lambda_runtime", "tracing-subscriber", "metrics-exporter-prometheus"],
+    ),
 ];
 
 /// What pure crates must not name.
