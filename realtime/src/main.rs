@@ -8,8 +8,9 @@ use analytics_host::clock::{SharedClock, SystemClock};
 use analytics_host::config::{DatabaseConfig, RealtimeConfig};
 use analytics_host::edge::EdgeLimits;
 use analytics_host::health::{Health, probe};
+use analytics_host::metrics;
 use analytics_host::program::{self, Failure, Started, patiently};
-use analytics_host::{metrics, serve};
+use analytics_host::serve::{Site, serve};
 use analytics_messaging::Feed;
 use analytics_messaging::redis::{RedisEndpoint, RedisFeed};
 use analytics_realtime::{Limits, LiveQueries, Realtime, RealtimeDeps, StoreQueries};
@@ -27,7 +28,8 @@ async fn main() -> ExitCode {
 }
 
 async fn run(started: Started<RealtimeConfig>) -> Result<(), Failure> {
-    let Started { config, listener, shutdown } = started;
+    let Started { config, carrier, shutdown } = started;
+    let listener = carrier.into_port()?;
     let endpoint = RedisEndpoint { url: config.redis.url.clone(), root_certificates: None };
     let feed: Arc<dyn Feed> = Arc::new(RedisFeed::new(&endpoint, &config.redis.key_prefix)?);
     let clock: SharedClock = Arc::new(SystemClock);
@@ -50,7 +52,8 @@ async fn run(started: Started<RealtimeConfig>) -> Result<(), Failure> {
     let limits = EdgeLimits { trusted_proxies: config.http.trusted_proxies.clone(), ..EdgeLimits::default() };
     let health = health(feed, queries).until(shutdown.clone());
     let router = realtime.router().merge(health.router()).merge(metrics::router());
-    serve::serve(listener, router, shutdown, limits, config.http.origins).await?;
+    let site = Site { router, limits, origins: config.http.origins };
+    serve(listener, site, shutdown).await?;
     realtime.drained().await;
     info!("stopped");
     Ok(())

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use analytics_host::config::{
-    ApiConfig, CollectorConfig, DatabaseConfig, ProcessorConfig, RealtimeConfig, RedisConfig, Role, RoleConfig,
-    StandaloneConfig, Variables,
+    ApiConfig, CollectorConfig, DatabaseConfig, ProcessorConfig, QueueConfig, RealtimeConfig, RedisConfig, Role,
+    RoleConfig, StandaloneConfig, Variables,
 };
 use analytics_messaging::redis::{RedisCache, RedisEndpoint, RedisOptions, RedisQueue};
 use analytics_messaging::{Cache, Durability, Queue};
@@ -21,7 +21,7 @@ use crate::stack::{DataFolder, FolderError, postgres_options};
 /// What is looked at.
 #[derive(Debug, Args)]
 pub struct DoctorOptions {
-    /// Whose settings these are, comma-separated; unless said: the four roles where REDIS_URL is set, else analytics
+    /// Whose settings these are, comma-separated; unless said: the roles where REDIS_URL or SQS_QUEUE_URL is set, else analytics
     #[arg(long, value_name = "ROLE", value_delimiter = ',')]
     role: Vec<Patient>,
 }
@@ -38,10 +38,13 @@ enum Patient {
 
 impl DoctorOptions {
     fn patients(&self, variables: &Variables) -> Vec<Patient> {
-        match (self.role.is_empty(), variables.contains_key("REDIS_URL")) {
-            (false, _) => self.role.clone(),
-            (true, true) => vec![Patient::Collector, Patient::Processor, Patient::Api, Patient::Realtime],
-            (true, false) => vec![Patient::Analytics],
+        let is_set = |name| variables.contains_key(name);
+        match (is_set("REDIS_URL"), is_set("SQS_QUEUE_URL")) {
+            _ if !self.role.is_empty() => self.role.clone(),
+            (true, _) => vec![Patient::Collector, Patient::Processor, Patient::Api, Patient::Realtime],
+            // Realtime hears of stored events by Redis only.
+            (false, true) => vec![Patient::Collector, Patient::Processor, Patient::Api],
+            (false, false) => vec![Patient::Analytics],
         }
     }
 }
@@ -61,12 +64,13 @@ pub async fn run(options: &DoctorOptions, variables: &Variables) -> Ended {
             Patient::Collector => {
                 if let Some(config) = settings::<CollectorConfig>(&mut findings, variables) {
                     servers.durable = config.intake.durable == Some(true);
-                    servers.redis = Some(config.redis);
+                    servers.take_queue(config.queue);
                 }
             }
             Patient::Processor => {
                 if let Some(config) = settings::<ProcessorConfig>(&mut findings, variables) {
-                    servers.redis = Some(config.redis);
+                    servers.take_queue(config.queue);
+                    servers.redis = servers.redis.or(config.redis);
                     servers.database = Some(config.database);
                 }
             }
@@ -111,6 +115,8 @@ fn settings<C: RoleConfig>(findings: &mut Findings, variables: &Variables) -> Op
 #[derive(Default)]
 struct Servers {
     redis: Option<RedisConfig>,
+    /// The queue, where it is SQS.
+    sqs_queue_url: Option<String>,
     /// Whether the collector wants a queue that survives a power cut.
     durable: bool,
     cache: Option<String>,
@@ -118,7 +124,19 @@ struct Servers {
 }
 
 impl Servers {
+    fn take_queue(&mut self, queue: QueueConfig) {
+        match queue {
+            QueueConfig::Redis(redis) => self.redis = Some(redis),
+            QueueConfig::Sqs(url) => self.sqs_queue_url = Some(url),
+        }
+    }
+
     async fn check(self, findings: &mut Findings) {
+        if let Some(url) = &self.sqs_queue_url {
+            // This program carries no part that speaks to SQS.
+            findings
+                .note("queue", &format!("{url} is not looked at from here: collector and processor do at their start"));
+        }
         if let Some(redis) = &self.redis {
             check_queue(findings, redis, self.durable).await;
         }

@@ -8,7 +8,7 @@ use analytics_host::config::{RoleConfig, StandaloneConfig, Variables};
 use analytics_host::edge::EdgeLimits;
 use analytics_host::failure::chain;
 use analytics_host::program::Failure;
-use analytics_host::serve;
+use analytics_host::serve::{self, Site};
 use analytics_host::shutdown::Shutdown;
 use analytics_messaging::Queue;
 use thiserror::Error;
@@ -78,8 +78,9 @@ impl Reached {
         let listener = serve::bind(loopback, 0, "PORT")?;
         let address = Address::parse(&format!("http://{}", listener.local_addr()?))?;
         let queue = Arc::clone(&stack.queue);
-        let (router, origins) = (stack.router.clone(), config.http.origins.clone());
-        let serving = serve::serve(listener, router, shutdown.clone(), EdgeLimits::default(), origins);
+        let origins = config.http.origins.clone();
+        let site = Site { router: stack.router.clone(), limits: EdgeLimits::default(), origins };
+        let serving = serve::serve(listener, site, shutdown.clone());
         let running = tokio::spawn(stack.run(serving));
         Ok(Self { address, own: Some(Own { queue, shutdown, running }) })
     }

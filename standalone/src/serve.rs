@@ -6,14 +6,15 @@ use std::process::ExitCode;
 use analytics_host::config::{StandaloneConfig, Variables};
 use analytics_host::edge::EdgeLimits;
 use analytics_host::program::{self, Started};
-use analytics_host::serve;
+use analytics_host::serve::{Site, serve};
 
 use crate::command::Ended;
 use crate::stack::Stack;
 
 /// Serves until told to stop.
 pub async fn run(variables: &Variables) -> Ended {
-    let Started { config, listener, shutdown } = program::start::<StandaloneConfig>(variables)?;
+    let Started { config, carrier, shutdown } = program::start::<StandaloneConfig>(variables)?;
+    let listener = carrier.into_port()?;
     let address = listener.local_addr()?;
     let mut stack = Stack::new(&config, shutdown.clone())?;
     // A file is open in a moment, and clients wait in line for it; a server may be away for long, and they are told so.
@@ -22,8 +23,8 @@ pub async fn run(variables: &Variables) -> Ended {
         stack.open_store().await?;
     }
     let limits = EdgeLimits { trusted_proxies: config.http.trusted_proxies.clone(), ..EdgeLimits::default() };
-    let origins = config.http.origins.clone();
-    let serving = tokio::spawn(serve::serve(listener, stack.router.clone(), shutdown.clone(), limits, origins));
+    let site = Site { router: stack.router.clone(), limits, origins: config.http.origins.clone() };
+    let serving = tokio::spawn(serve(listener, site, shutdown.clone()));
     let opened = tokio::select! {
         opened = async { if is_file { Ok(()) } else { stack.open_store().await } } => opened,
         () = shutdown.stopping() => Ok(()),

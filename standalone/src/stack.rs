@@ -206,7 +206,7 @@ impl Stack {
             retention_is_set: config.work.retention_days.is_some(),
             clock: Arc::clone(&self.clock),
         };
-        let feed = Arc::clone(&self.feed);
+        let feed = Some(Arc::clone(&self.feed));
         self.processor = Some(Processor::new(Arc::clone(&self.queue), Arc::clone(&store), feed, settings));
         // Last: the health page says `healthy` only when everything is there.
         let _ = late.store.set(store);

@@ -1,39 +1,31 @@
 //! One slot of the processor: gather, process, publish, acknowledge.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use analytics_host::failure::causes as cause;
-use analytics_messaging::{Consumer, Delivery, Feed, Queue, Receipt};
-use analytics_store::{EventStore, StoreError};
+use analytics_messaging::{Consumer, Delivery, Queue, Receipt};
+use analytics_store::StoreError;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::backoff::Backoff;
 use crate::gather::Gatherer;
-use crate::meters::Meters;
-use crate::process_batch::{Processed, process_batch};
-use crate::processor::ProcessorSettings;
-use crate::publish::publish;
+use crate::process_batch::Processed;
+use crate::work::Work;
 
 /// What every slot works with.
 pub struct Drain {
     /// Where entries come from.
     pub queue: Arc<dyn Queue>,
-    /// Where events go.
-    pub store: Arc<dyn EventStore>,
-    /// Who is told.
-    pub feed: Arc<dyn Feed>,
-    /// What the operator set.
-    pub settings: Arc<ProcessorSettings>,
-    /// What is counted.
-    pub meters: Arc<Meters>,
+    /// What is done with them.
+    pub work: Work,
 }
 
 impl Drain {
     /// Drains until told to stop; what is in hand then is finished, or released where the store is away.
     pub async fn run(&self, slot: usize, stopping: CancellationToken) {
-        let name = format!("{}-{slot}", self.settings.name);
+        let name = format!("{}-{slot}", self.work.settings.name);
         let mut backoff = Backoff::default();
         while !stopping.is_cancelled() {
             match self.queue.consumer(&name).await {
@@ -47,7 +39,7 @@ impl Drain {
                     warn!(consumer = name, error = %error, cause = cause(&error), "the queue cannot be reached; trying again")
                 }
             }
-            pause(backoff.next_wait(self.settings.spread()), &stopping).await;
+            pause(backoff.next_wait(self.work.settings.spread()), &stopping).await;
         }
     }
 
@@ -57,7 +49,7 @@ impl Drain {
         consumer: &mut dyn Consumer,
         stopping: &CancellationToken,
     ) -> Result<(), analytics_messaging::QueueError> {
-        let mut gatherer = Gatherer::new(self.settings.batch_size, self.settings.linger);
+        let mut gatherer = Gatherer::new(self.work.settings.batch_size, self.work.settings.linger);
         while !stopping.is_cancelled() {
             let deliveries = gatherer.gather(consumer, events_of).await?;
             if deliveries.is_empty() {
@@ -69,7 +61,7 @@ impl Drain {
             let Some(processed) = self.process(consumer, &deliveries, &receipts, stopping).await else {
                 return consumer.release(&receipts).await;
             };
-            publish(self.feed.as_ref(), &processed).await;
+            self.work.publish(&processed).await;
             consumer.acknowledge(&receipts).await?;
         }
         Ok(())
@@ -85,18 +77,15 @@ impl Drain {
     ) -> Option<Processed<'a>> {
         let mut backoff = Backoff::default();
         loop {
-            let began = Instant::now();
             match self.process_held(consumer, deliveries, receipts).await {
                 Ok(processed) => {
-                    self.meters.processed(&processed, began.elapsed(), self.settings.clock.now());
                     if backoff.failures() > 0 {
                         info!(tries = backoff.failures() + 1, "the store takes events again");
                     }
                     return Some(processed);
                 }
                 Err(error) => {
-                    self.meters.store_failed();
-                    let wait = backoff.next_wait(self.settings.spread());
+                    let wait = backoff.next_wait(self.work.settings.spread());
                     warn!(
                         error = %error, cause = cause(&error), entries = deliveries.len(), wait_ms = wait.as_millis() as u64,
                         "events could not be stored; they stay in the queue and are tried again"
@@ -116,10 +105,8 @@ impl Drain {
         deliveries: &'a [Delivery],
         receipts: &[Receipt],
     ) -> Result<Processed<'a>, StoreError> {
-        let retention = self.settings.retention();
-        let work = process_batch(self.store.as_ref(), deliveries, retention, self.settings.clock.now());
-        let mut work = std::pin::pin!(work);
-        let mut renew = tokio::time::interval(self.settings.visibility / 3);
+        let mut work = std::pin::pin!(self.work.store(deliveries));
+        let mut renew = tokio::time::interval(self.work.settings.visibility / 3);
         renew.tick().await;
         loop {
             tokio::select! {

@@ -14,6 +14,7 @@ use tracing::{error, info};
 
 use crate::drain::Drain;
 use crate::meters::Meters;
+use crate::work::Work;
 use crate::{replay, upkeep};
 
 /// What the operator set.
@@ -64,29 +65,30 @@ impl Processor {
     pub fn new(
         queue: Arc<dyn Queue>,
         store: Arc<dyn EventStore>,
-        feed: Arc<dyn Feed>,
+        feed: Option<Arc<dyn Feed>>,
         settings: ProcessorSettings,
     ) -> Self {
         let meters = Arc::new(Meters::new());
-        Self { drain: Arc::new(Drain { queue, store, feed, settings: Arc::new(settings), meters }) }
+        let work = Work { store, feed, settings: Arc::new(settings), meters };
+        Self { drain: Arc::new(Drain { queue, work }) }
     }
 
     /// Drains until `stopping` is cancelled, then finishes the transactions in flight and returns.
     pub async fn run(self, stopping: CancellationToken) {
         let mut tasks = JoinSet::new();
-        for slot in 0..self.drain.settings.concurrency.max(1) {
+        for slot in 0..self.drain.work.settings.concurrency.max(1) {
             let (drain, stopping) = (Arc::clone(&self.drain), stopping.clone());
             tasks.spawn(async move { drain.run(slot, stopping).await });
         }
         let (drain, stop) = (Arc::clone(&self.drain), stopping.clone());
-        tasks.spawn(async move { replay::run(&drain, stop).await });
+        tasks.spawn(async move { replay::run(&drain.work, stop).await });
         let (drain, stop) = (Arc::clone(&self.drain), stopping.clone());
         tasks.spawn(async move { upkeep::run(&drain, stop).await });
         let (drain, stop) = (Arc::clone(&self.drain), stopping.clone());
         tasks.spawn(async move { upkeep::watch(&drain, stop).await });
         info!(
-            slots = self.drain.settings.concurrency,
-            batch_size = self.drain.settings.batch_size,
+            slots = self.drain.work.settings.concurrency,
+            batch_size = self.drain.work.settings.batch_size,
             "the processor drains the queue"
         );
         while let Some(ended) = tasks.join_next().await {

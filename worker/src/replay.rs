@@ -9,8 +9,8 @@ use analytics_store::{FailedEvent, Ingest, IngestBatch, StoreError};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::drain::Drain;
 use crate::poison::find_refused;
+use crate::work::Work;
 
 /// How often requests are looked for.
 const PERIOD: Duration = Duration::from_secs(1);
@@ -19,13 +19,13 @@ const PERIOD: Duration = Duration::from_secs(1);
 const A_TURN: u32 = 100;
 
 /// Looks for requests and tries each dead letter once, until told to stop.
-pub async fn run(drain: &Drain, stopping: CancellationToken) {
+pub async fn run(work: &Work, stopping: CancellationToken) {
     loop {
         tokio::select! {
             () = stopping.cancelled() => return,
             () = tokio::time::sleep(PERIOD) => {}
         }
-        match replay(drain).await {
+        match replay(work).await {
             Ok(0) => {}
             Ok(tried) => info!(tried, "dead letters were tried again"),
             Err(error) => {
@@ -39,18 +39,18 @@ pub async fn run(drain: &Drain, stopping: CancellationToken) {
 ///
 /// # Errors
 /// The store's, where it is away: the requests stay.
-pub async fn replay(drain: &Drain) -> Result<usize, StoreError> {
-    let letters = drain.store.replay_requests(A_TURN).await?;
+pub async fn replay(work: &Work) -> Result<usize, StoreError> {
+    let letters = work.store.replay_requests(A_TURN).await?;
     for letter in &letters {
-        replay_one(drain, letter).await?;
+        replay_one(work, letter).await?;
     }
     Ok(letters.len())
 }
 
 /// One dead letter in one transaction: it goes, and its event is stored, counted as a duplicate or as expired, or becomes
 /// a dead letter anew. An entry that cannot be read yet stays what it is.
-async fn replay_one(drain: &Drain, letter: &DeadLetter) -> Result<(), StoreError> {
-    let (store, retention, now) = (drain.store.as_ref(), drain.settings.retention(), drain.settings.clock.now());
+async fn replay_one(work: &Work, letter: &DeadLetter) -> Result<(), StoreError> {
+    let (store, retention, now) = (work.store.as_ref(), work.settings.retention(), work.settings.clock.now());
     let batch = match Batch::decode(&letter.payload) {
         Ok(batch) => batch,
         Err(error) => {
@@ -60,18 +60,18 @@ async fn replay_one(drain: &Drain, letter: &DeadLetter) -> Result<(), StoreError
             again.attempts += 1;
             again.last_failed_at = now;
             again.replay_requested = false;
-            let work = Ingest { batches: Vec::new(), unreadable: vec![again], replayed: vec![letter.id] };
-            return store.ingest(&work, retention, now).await.map(|_| ());
+            let ingest = Ingest { batches: Vec::new(), unreadable: vec![again], replayed: vec![letter.id] };
+            return store.ingest(&ingest, retention, now).await.map(|_| ());
         }
     };
     let mut failed: Vec<FailedEvent> = Vec::new();
     loop {
         let attempt = letter.attempts.saturating_add(1);
         let again = IngestBatch { batch: Cow::Borrowed(&batch), failed: failed.clone(), attempt };
-        let work = Ingest { batches: vec![again], unreadable: Vec::new(), replayed: vec![letter.id] };
-        match store.ingest(&work, retention, now).await {
+        let ingest = Ingest { batches: vec![again], unreadable: Vec::new(), replayed: vec![letter.id] };
+        match store.ingest(&ingest, retention, now).await {
             Ok(outcomes) => {
-                drain.meters.replayed(&outcomes);
+                work.meters.replayed(&outcomes);
                 return Ok(());
             }
             Err(error @ StoreError::Data { .. }) => {

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::drain::Drain;
+use crate::work::Work;
 
 /// How often the store and the queue are tended.
 const PERIOD: Duration = Duration::from_secs(300);
@@ -28,11 +29,22 @@ pub async fn run(drain: &Drain, stopping: CancellationToken) {
 
 /// Tends store and queue once; failures are logged, the next turn tries again.
 pub async fn tend(drain: &Drain) {
-    let settings = &drain.settings;
-    follow_retention(drain).await;
+    follow_retention(&drain.work).await;
+    if let Err(error) = drain.queue.tell_retention(drain.work.settings.retention()).await {
+        warn!(error = %error, cause = cause(&error), "the retention could not be told to the collectors; trying again later");
+    }
+    tend_store(&drain.work).await;
+    if let Err(error) = drain.queue.tidy().await {
+        warn!(error = %error, cause = cause(&error), "the queue could not be tidied; trying again later");
+    }
+}
+
+/// Tends the store once: drops what is too old, makes chunks ahead.
+pub async fn tend_store(work: &Work) {
+    let settings = &work.settings;
     let maintenance =
         Maintenance { now: settings.clock.now(), retention: settings.retention(), dedupe_days: settings.dedupe_days };
-    match drain.store.maintain(maintenance).await {
+    match work.store.maintain(maintenance).await {
         Ok(upkeep) if upkeep == analytics_store::Upkeep::default() => {}
         Ok(upkeep) => info!(
             raw_dropped = upkeep.raw_dropped,
@@ -42,32 +54,25 @@ pub async fn tend(drain: &Drain) {
         ),
         Err(error) => warn!(error = %error, cause = cause(&error), "the store could not be tended; trying again later"),
     }
-    if let Err(error) = drain.queue.tidy().await {
-        warn!(error = %error, cause = cause(&error), "the queue could not be tidied; trying again later");
-    }
 }
 
-/// Learns the retention where no setting says it, and tells it to those who have no store to ask.
-async fn follow_retention(drain: &Drain) {
-    let settings = &drain.settings;
-    if !settings.retention_is_set
-        && let Ok(Some(retention)) = drain.store.retention().await
+/// Learns the retention from the store, where no setting says it.
+pub async fn follow_retention(work: &Work) {
+    if !work.settings.retention_is_set
+        && let Ok(Some(retention)) = work.store.retention().await
     {
-        settings.retention.set(retention);
-    }
-    if let Err(error) = drain.queue.tell_retention(settings.retention()).await {
-        warn!(error = %error, cause = cause(&error), "the retention could not be told to the collectors; trying again later");
+        work.settings.retention.set(retention);
     }
 }
 
 /// Keeps the gauges that only a look-up can tell: dead letters, and the lag of an empty queue.
 pub async fn watch(drain: &Drain, stopping: CancellationToken) {
     loop {
-        if let Ok(count) = drain.store.dead_letter_count().await {
-            drain.meters.dead_letters(count);
+        if let Ok(count) = drain.work.store.dead_letter_count().await {
+            drain.work.meters.dead_letters(count);
         }
         if let Ok(depth) = drain.queue.depth().await {
-            drain.meters.queue(&depth);
+            drain.work.meters.queue(&depth);
         }
         tokio::select! {
             () = stopping.cancelled() => return,

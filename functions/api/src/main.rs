@@ -1,4 +1,4 @@
-//! `api`: answers questions over HTTP from PostgreSQL.
+//! `api`: answers questions over HTTP from PostgreSQL; on a port or as a Lambda function.
 
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
@@ -12,11 +12,14 @@ use analytics_host::edge::EdgeLimits;
 use analytics_host::failure::chain;
 use analytics_host::health::{Health, probe};
 use analytics_host::late::LateRoutes;
-use analytics_host::program::{self, Failure, Started, patiently};
+use analytics_host::metrics;
+use analytics_host::opening::serve_and_open;
+use analytics_host::program::{self, Failure, Started};
+use analytics_host::serve::Site;
 use analytics_host::shutdown::Shutdown;
-use analytics_host::{metrics, serve};
 use analytics_messaging::process::ProcessCache;
 use analytics_messaging::redis::{RedisCache, RedisEndpoint, RedisOptions, RedisQueue};
+use analytics_messaging::sqs::{SqsOptions, SqsQueue};
 use analytics_messaging::{Cache, Queue, QueueError};
 use analytics_store::postgres::{PostgresOptions, PostgresStore};
 use analytics_store::retention::follow;
@@ -32,64 +35,76 @@ async fn main() -> ExitCode {
 }
 
 async fn run(started: Started<ApiConfig>) -> Result<(), Failure> {
-    let Started { config, listener, shutdown } = started;
+    let Started { config, carrier, shutdown } = started;
     let cache = cache(&config)?;
-    let opened: Arc<OnceLock<Arc<dyn EventStore>>> = Arc::default();
-    let health = health(&opened, &cache, shutdown.clone());
+    let opened: Opened = Arc::default();
     let routes = LateRoutes::new(&config.http.origins);
+    let health = health(&opened, &cache, shutdown.clone());
+    let router = health.router().merge(metrics::router()).merge(routes.router("/api/{*rest}"));
     let limits = EdgeLimits { trusted_proxies: config.http.trusted_proxies.clone(), ..EdgeLimits::default() };
-    let root = health.router().merge(metrics::router()).merge(routes.router("/api/{*rest}"));
-    let serving = tokio::spawn(serve::serve(listener, root, shutdown.clone(), limits, config.http.origins.clone()));
-    let ready = tokio::select! {
-        ready = open(&config, cache, &opened, &routes) => ready,
-        () = shutdown.stopping() => Ok(()),
-    };
-    if ready.is_err() {
-        shutdown.stop();
-    }
-    serving.await??;
-    Ok(ready?)
-}
-
-/// Opens the store as soon as it answers and has its schema.
-async fn open(
-    config: &ApiConfig,
-    cache: Arc<dyn Cache>,
-    opened: &OnceLock<Arc<dyn EventStore>>,
-    routes: &LateRoutes,
-) -> Result<(), StoreError> {
+    let site = Site { router, limits, origins: config.http.origins.clone() };
     let passing = |error: &StoreError| matches!(error, StoreError::Unavailable { .. } | StoreError::Schema { .. });
-    let store = patiently("the store", passing, || connect(config)).await?;
-    let said = config.retention_days.map(|days| Retention { days });
-    let retention = SharedRetention::new(said.unwrap_or_default());
-    if said.is_none() {
-        retention.set(store.retention().await?.unwrap_or_default());
-        tokio::spawn(follow(Arc::clone(&store), retention.clone()));
-    }
-    info!(edition = %store.edition(), retention_days = retention.get().days, "the store is open");
-    let deps = ApiDeps {
-        store: Arc::clone(&store),
-        cache,
-        queue: queue(config).await,
-        keys: config.keys.clone(),
-        origins: config.http.origins.clone(),
-        retention,
-        clock: Arc::new(SystemClock),
-        flights: Flights::default(),
-    };
-    let _ = opened.set(store);
-    routes.open(router(deps));
-    Ok(())
+    let behind = Arc::new(Behind { config, is_lambda: carrier.is_lambda(), cache, opened, routes });
+    let open = move || Arc::clone(&behind).open();
+    serve_and_open(carrier, shutdown, site, "the store", passing, open).await
 }
 
-async fn connect(config: &ApiConfig) -> Result<Arc<dyn EventStore>, StoreError> {
+/// The store, once it has answered.
+type Opened = Arc<OnceLock<Arc<dyn EventStore>>>;
+
+/// What lies behind the routes.
+struct Behind {
+    config: ApiConfig,
+    is_lambda: bool,
+    cache: Arc<dyn Cache>,
+    opened: Opened,
+    routes: LateRoutes,
+}
+
+impl Behind {
+    /// Opens the store, where it answers and has its schema.
+    async fn open(self: Arc<Self>) -> Result<(), StoreError> {
+        let config = &self.config;
+        let store = connect(config, self.is_lambda).await?;
+        let said = config.retention_days.map(|days| Retention { days });
+        let retention = SharedRetention::new(said.unwrap_or_default());
+        if said.is_none() {
+            retention.set(store.retention().await?.unwrap_or_default());
+            // A function sleeps between requests and cannot follow anything; its next instance looks anew.
+            if !self.is_lambda {
+                tokio::spawn(follow(Arc::clone(&store), retention.clone()));
+            }
+        }
+        info!(edition = %store.edition(), retention_days = retention.get().days, "the store is open");
+        let deps = ApiDeps {
+            store: Arc::clone(&store),
+            cache: Arc::clone(&self.cache),
+            queue: queue(config).await,
+            keys: config.keys.clone(),
+            origins: config.http.origins.clone(),
+            retention,
+            clock: Arc::new(SystemClock),
+            flights: Flights::default(),
+        };
+        let _ = self.opened.set(store);
+        self.routes.open(router(deps));
+        Ok(())
+    }
+}
+
+/// A function answers one request at a time: a connection is all that it can use.
+const FUNCTION_CONNECTIONS: u32 = 1;
+
+async fn connect(config: &ApiConfig, is_lambda: bool) -> Result<Arc<dyn EventStore>, StoreError> {
     let database = &config.database;
+    let options = PostgresOptions::new(database.url.clone());
     let store = PostgresStore::connect(PostgresOptions {
+        max_connections: if is_lambda { FUNCTION_CONNECTIONS } else { options.max_connections },
         replica_url: database.replica_url.clone(),
         statement_timeout: database.statement_timeout,
         statement_cache: database.statement_cache,
         application_name: "analytics api".to_owned(),
-        ..PostgresOptions::new(database.url.clone())
+        ..options
     })
     .await?;
     store.check_schema().await?;
@@ -107,18 +122,21 @@ fn cache(config: &ApiConfig) -> Result<Arc<dyn Cache>, QueueError> {
 
 /// The queue, only to tell what is in flight: without it that one figure is null.
 async fn queue(config: &ApiConfig) -> Option<Arc<dyn Queue>> {
-    let redis = config.redis.as_ref()?;
-    let options = RedisOptions { key_prefix: redis.key_prefix.clone(), ..RedisOptions::new(redis.url.as_str()) };
-    match RedisQueue::connect(options).await {
-        Ok(queue) => Some(Arc::new(queue)),
-        Err(error) => {
-            warn!(error = chain(&error), "the queue cannot be asked; what is in flight is not told");
-            None
+    let connected: Result<Arc<dyn Queue>, QueueError> = match (&config.sqs_queue_url, &config.redis) {
+        (Some(url), _) => SqsQueue::connect(SqsOptions::new(url.as_str())).await.map(|queue| Arc::new(queue) as _),
+        (None, Some(redis)) => {
+            let options =
+                RedisOptions { key_prefix: redis.key_prefix.clone(), ..RedisOptions::new(redis.url.as_str()) };
+            RedisQueue::connect(options).await.map(|queue| Arc::new(queue) as _)
         }
-    }
+        (None, None) => return None,
+    };
+    connected
+        .inspect_err(|error| warn!(error = chain(error), "the queue cannot be asked; what is in flight is not told"))
+        .ok()
 }
 
-fn health(opened: &Arc<OnceLock<Arc<dyn EventStore>>>, cache: &Arc<dyn Cache>, shutdown: Shutdown) -> Health {
+fn health(opened: &Opened, cache: &Arc<dyn Cache>, shutdown: Shutdown) -> Health {
     let (opened, cache) = (Arc::clone(opened), Arc::clone(cache));
     let database = probe(move || {
         let opened = Arc::clone(&opened);

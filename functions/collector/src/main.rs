@@ -1,4 +1,4 @@
-//! `collector`: takes events over HTTP and puts them on a Redis queue.
+//! `collector`: takes events over HTTP and puts them on a queue, Redis or SQS; on a port or as a Lambda function.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -7,13 +7,16 @@ use analytics_collector::retention::follow;
 use analytics_collector::{CollectorDeps, LateQueue, Limits, durability, router};
 use analytics_domain::{Retention, SharedRetention};
 use analytics_host::clock::SystemClock;
-use analytics_host::config::CollectorConfig;
+use analytics_host::config::{self, CollectorConfig, QueueConfig};
 use analytics_host::edge::EdgeLimits;
 use analytics_host::health::{Health, probe};
-use analytics_host::program::{self, Failure, Started, patiently};
+use analytics_host::metrics;
+use analytics_host::opening::serve_and_open;
+use analytics_host::program::{self, Failure, Started};
+use analytics_host::serve::Site;
 use analytics_host::shutdown::Shutdown;
-use analytics_host::{config, metrics, serve};
 use analytics_messaging::redis::{RedisOptions, RedisQueue};
+use analytics_messaging::sqs::{SqsOptions, SqsQueue};
 use analytics_messaging::{Queue, QueueError};
 
 #[tokio::main]
@@ -22,7 +25,7 @@ async fn main() -> ExitCode {
 }
 
 async fn run(started: Started<CollectorConfig>) -> Result<(), Failure> {
-    let Started { config, listener, shutdown } = started;
+    let Started { config, carrier, shutdown } = started;
     let queue = LateQueue::new();
     let said = config.intake.retention_days.map(|days| Retention { days });
     // Before the queue has answered nobody knows it: no event is refused for its age then, since none can be accepted.
@@ -36,56 +39,62 @@ async fn run(started: Started<CollectorConfig>) -> Result<(), Failure> {
         retention,
         limits: Limits { events_per_second: config.intake.rate_limit, ..Limits::default() },
     });
-    let limits = EdgeLimits { trusted_proxies: config.http.trusted_proxies.clone(), ..EdgeLimits::default() };
     let router = role.merge(health(&queue, &config, shutdown.clone()).router()).merge(metrics::router());
-    let serving = tokio::spawn(serve::serve(listener, router, shutdown.clone(), limits, config.http.origins.clone()));
-    let opened = tokio::select! {
-        opened = open(&queue, &config, followed) => opened,
-        () = shutdown.stopping() => Ok(()),
-    };
-    if opened.is_err() {
-        shutdown.stop();
-    }
-    serving.await??;
-    Ok(opened?)
+    let limits = EdgeLimits { trusted_proxies: config.http.trusted_proxies.clone(), ..EdgeLimits::default() };
+    let site = Site { router, limits, origins: config.http.origins.clone() };
+    let passing = |error: &QueueError| matches!(error, QueueError::Unavailable { .. });
+    let config = Arc::new(config);
+    let open = move || open(queue.clone(), Arc::clone(&config), followed.clone());
+    serve_and_open(carrier, shutdown, site, "the queue's server", passing, open).await
 }
 
-/// Opens the queue as soon as its server answers; `followed` is kept at the retention that the processors tell.
+/// Opens the queue; `followed` is kept at the retention that the processors tell, where the queue carries their word.
 async fn open(
-    queue: &LateQueue,
-    config: &CollectorConfig,
+    queue: LateQueue,
+    config: Arc<CollectorConfig>,
     followed: Option<SharedRetention>,
 ) -> Result<(), QueueError> {
-    let options = || RedisOptions {
-        key_prefix: config.redis.key_prefix.clone(),
-        max_events: config.intake.queue_max_events,
-        durability_required: config.intake.durable == Some(true),
-        ..RedisOptions::new(config.redis.url.as_str())
+    let opened: Arc<dyn Queue> = match &config.queue {
+        QueueConfig::Sqs(url) => {
+            if let Some(retention) = followed {
+                retention.set(Retention::default());
+            }
+            Arc::new(SqsQueue::connect(SqsOptions::new(url.as_str())).await?)
+        }
+        QueueConfig::Redis(redis) => {
+            let opened: Arc<dyn Queue> = Arc::new(
+                RedisQueue::connect(RedisOptions {
+                    key_prefix: redis.key_prefix.clone(),
+                    max_events: config.intake.queue_max_events,
+                    durability_required: config.intake.durable == Some(true),
+                    ..RedisOptions::new(redis.url.as_str())
+                })
+                .await?,
+            );
+            let told = opened.told_retention().await?;
+            if let Some(retention) = followed {
+                retention.set(told.unwrap_or_default());
+                tokio::spawn(follow(Arc::clone(&opened), retention));
+            }
+            opened
+        }
     };
-    let passing = |error: &QueueError| matches!(error, QueueError::Unavailable { .. });
-    let connect = || async {
-        let queue = RedisQueue::connect(options()).await?;
-        let told = queue.told_retention().await?;
-        Ok((queue, told))
-    };
-    let (opened, told) = patiently("the queue's server", passing, connect).await?;
     durability::tell(opened.durability());
-    let opened: Arc<dyn Queue> = Arc::new(opened);
-    if let Some(retention) = followed {
-        retention.set(told.unwrap_or_default());
-        tokio::spawn(follow(Arc::clone(&opened), retention));
-    }
     queue.open(opened);
     Ok(())
 }
 
 /// The queue has to take entries; that it should also be durable is told where it was asked for.
 fn health(queue: &LateQueue, config: &CollectorConfig, shutdown: Shutdown) -> Health {
+    let server = match config.queue {
+        QueueConfig::Redis(_) => "redis",
+        QueueConfig::Sqs(_) => "sqs",
+    };
     let checked = queue.clone();
     let writable = probe(move || {
         let queue = checked.clone();
         async move { queue.check().await.map_err(|error| error.to_string()) }
     });
     let durable = durability::check(Arc::new(queue.clone()), config.intake.durable == Some(true));
-    Health::new(config::Role::Collector).until(shutdown).require("redis", writable).prefer("redis", durable)
+    Health::new(config::Role::Collector).until(shutdown).require(server, writable).prefer(server, durable)
 }

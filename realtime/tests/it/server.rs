@@ -8,7 +8,7 @@ use analytics_host::clock::{Clock as _, SystemClock};
 use analytics_host::cors::Origins;
 use analytics_host::edge::EdgeLimits;
 use analytics_host::keys::{ReadKeys, WriteKeys};
-use analytics_host::serve;
+use analytics_host::serve::{Site, serve};
 use analytics_host::shutdown::Shutdown;
 use analytics_messaging::Feed;
 use analytics_messaging::process::ProcessFeed;
@@ -62,8 +62,8 @@ impl Server {
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let (router, limits) = (realtime.router(), EdgeLimits::default());
-        let serving = serve::serve(listener, router, shutdown.clone(), limits, Origins::Any);
+        let site = Site { router: realtime.router(), limits: EdgeLimits::default(), origins: Origins::Any };
+        let serving = serve(listener, site, shutdown.clone());
         tokio::spawn(async move { serving.await.unwrap() });
         Self { address, feed: setup.feed, shutdown, realtime }
     }

@@ -9,12 +9,16 @@ pub mod client;
 pub mod clock;
 pub mod config;
 pub mod cors;
+mod dispatch;
 pub mod edge;
 pub mod failure;
 pub mod health;
 pub mod keys;
+#[cfg(feature = "lambda")]
+pub mod lambda;
 pub mod late;
 pub mod metrics;
+pub mod opening;
 pub mod problem;
 pub mod program;
 pub mod serve;

@@ -1,4 +1,4 @@
-//! How a role serves: the one place that knows what carries its requests.
+//! How a role serves its routes on a port.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -57,20 +57,40 @@ pub fn bind(host: IpAddr, port: u16, variable: &'static str) -> Result<TcpListen
     })
 }
 
-/// Serves a role's routes until `shutdown`; unknown paths and methods are problem documents, which pages of `origins` can
+/// What a role serves: its routes, who may use them, within which bounds.
+#[derive(Debug, Clone)]
+pub struct Site {
+    /// The routes.
+    pub router: Router,
+    /// What bounds a connection.
+    pub limits: EdgeLimits,
+    /// Which web pages may read that there is nothing at a path.
+    pub origins: Origins,
+}
+
+impl Site {
+    /// The routes, with what answers where no route does.
+    fn whole(self) -> Router {
+        fallbacks(self.router, &self.origins)
+    }
+
+    /// The routes of a function, which says itself what it has not.
+    #[cfg(feature = "lambda")]
+    pub(crate) fn into_function(self) -> Router {
+        let Self { router, limits, origins } = self;
+        Self { router: router.merge(crate::lambda::missing_routes()), limits, origins }.whole()
+    }
+}
+
+/// Serves a site on a port until `shutdown`; unknown paths and methods are problem documents, which pages of its origins can
 /// read.
 ///
 /// # Errors
 /// The edge's.
-pub async fn serve(
-    listener: TcpListener,
-    router: Router,
-    shutdown: Shutdown,
-    limits: EdgeLimits,
-    origins: Origins,
-) -> io::Result<()> {
+pub async fn serve(listener: TcpListener, site: Site, shutdown: Shutdown) -> io::Result<()> {
     if let Ok(address) = listener.local_addr() {
         info!(address = %address, "listening");
     }
-    edge::run(listener, fallbacks(router, &origins), shutdown, limits).await
+    let limits = site.limits.clone();
+    edge::run(listener, site.whole(), shutdown, limits).await
 }

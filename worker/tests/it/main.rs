@@ -14,6 +14,7 @@ use analytics_store::postgres::{PostgresOptions, PostgresStore};
 use analytics_testkit::postgres::{Database, Edition, database};
 use analytics_worker::drain::Drain;
 use analytics_worker::meters::Meters;
+use analytics_worker::work::Work;
 use analytics_worker::{ProcessorSettings, process_batch, replay, upkeep};
 use uuid::Uuid;
 
@@ -88,12 +89,13 @@ async fn a_refused_event_hurts_no_neighbour_and_is_stored_once_it_can_be() {
         if mended {
             database.psql("ALTER TABLE raw_events DROP CONSTRAINT IF EXISTS no_poison").unwrap();
         }
-        drain.store.request_replay(&Project::default(), None).await.unwrap();
-        replay::replay(&drain).await.unwrap();
-        let letters = drain.store.dead_letters(&Project::default(), None, 10).await.unwrap();
+        drain.work.store.request_replay(&Project::default(), None).await.unwrap();
+        replay::replay(&drain.work).await.unwrap();
+        let letters = drain.work.store.dead_letters(&Project::default(), None, 10).await.unwrap();
         assert_eq!((letters.total, rows(&database).as_str()), (left, stored));
     }
-    let day = drain.store.integrity(&Project::default(), now.saturating_add_micros(-86_400_000_000)).await.unwrap();
+    let day =
+        drain.work.store.integrity(&Project::default(), now.saturating_add_micros(-86_400_000_000)).await.unwrap();
     let counts = day.received.values().next().unwrap();
     assert_eq!((counts.accepted, counts.stored, counts.dead_lettered), (102, 102, 0), "{counts:?}");
     assert!(day.stored.values().all(|drift| drift.raw == drift.rollup), "{:?}", day.stored);
@@ -108,18 +110,17 @@ async fn the_retention_that_the_store_was_given_is_followed_and_told_to_the_coll
     let mut drain = drain(store, &folder);
     upkeep::tend(&drain).await;
     assert_eq!(drain.queue.told_retention().await.unwrap(), Some(RETENTION), "its own setting stands");
-    Arc::get_mut(&mut drain.settings).unwrap().retention_is_set = false;
+    Arc::get_mut(&mut drain.work.settings).unwrap().retention_is_set = false;
     upkeep::tend(&drain).await;
-    assert_eq!(drain.settings.retention(), Retention { days: 400 });
+    assert_eq!(drain.work.settings.retention(), Retention { days: 400 });
     assert_eq!(drain.queue.told_retention().await.unwrap(), Some(Retention { days: 400 }));
 }
 
 fn drain(store: PostgresStore, folder: &tempfile::TempDir) -> Drain {
     let queue = EmbeddedQueue::open(folder.path().join("queue.db"), EmbeddedOptions::default()).unwrap();
-    Drain {
-        queue: Arc::new(queue),
+    let work = Work {
         store: Arc::new(store),
-        feed: Arc::new(ProcessFeed::new()),
+        feed: Some(Arc::new(ProcessFeed::new())),
         settings: Arc::new(ProcessorSettings {
             name: "test".into(),
             concurrency: 1,
@@ -132,5 +133,6 @@ fn drain(store: PostgresStore, folder: &tempfile::TempDir) -> Drain {
             clock: Arc::new(SystemClock),
         }),
         meters: Arc::new(Meters::new()),
-    }
+    };
+    Drain { queue: Arc::new(queue), work }
 }

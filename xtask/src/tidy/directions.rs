@@ -58,7 +58,15 @@ const OWNED: &[(&str, &[&str])] = &[
     ("analytics-store", &["sqlx"]),
     (
         "analytics-host",
-        &["aws_lambda_events", "lambda_http", "lambda_runtime", "tracing-subscriber", "metrics-exporter-prometheus"],
+        &[
+            "aws_lambda_events",
+            "lambda_http",
+            "lambda_runtime",
+            "lambda_runtime_api_client",
+            "tracing-subscriber",
+            "metrics-exporter-prometheus",
+            "metrics-util",
+        ],
     ),
 ];
 

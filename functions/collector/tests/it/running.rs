@@ -10,7 +10,7 @@ use analytics_host::clock::Clock;
 use analytics_host::cors::Origins;
 use analytics_host::edge::EdgeLimits;
 use analytics_host::keys::WriteKeys;
-use analytics_host::serve;
+use analytics_host::serve::{self, Site};
 use analytics_host::shutdown::Shutdown;
 use analytics_messaging::Queue;
 use analytics_messaging::embedded::{EmbeddedOptions, EmbeddedQueue};
@@ -85,9 +85,10 @@ impl Running {
             limits: setup.limits,
         });
         let shutdown = Shutdown::new();
-        let (stop, origins) = (shutdown.clone(), setup.origins);
+        let stop = shutdown.clone();
+        let site = Site { router, limits: EdgeLimits::default(), origins: setup.origins };
         let serving = tokio::spawn(async move {
-            serve::serve(listener, router, stop, EdgeLimits::default(), origins).await.unwrap();
+            serve::serve(listener, site, stop).await.unwrap();
         });
         let client = Client::builder().timeout(Duration::from_secs(30)).build().unwrap();
         Self { address, queue, client, retention, shutdown, serving, _folder: None }

@@ -12,7 +12,7 @@ mod roles;
 mod spelling;
 mod variables;
 
-pub use parts::{Common, DatabaseConfig, HttpConfig, IntakeConfig, RedisConfig, WorkConfig};
+pub use parts::{Common, DatabaseConfig, HttpConfig, IntakeConfig, QueueConfig, RedisConfig, WorkConfig};
 pub use reading::{ConfigError, Reader, Variables};
 pub use reference::reference;
 pub use role::Role;

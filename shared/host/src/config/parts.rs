@@ -10,6 +10,7 @@ use super::{risk, spelling};
 use crate::client::TrustedProxies;
 use crate::cors::Origins;
 use crate::keys::{ReadKeys, WriteKeys};
+use crate::program::RUNTIME_API;
 use crate::telemetry::{self, LogFormat};
 
 /// What every role is told.
@@ -45,6 +46,15 @@ pub struct RedisConfig {
     pub url: String,
     /// `REDIS_KEY_PREFIX`.
     pub key_prefix: String,
+}
+
+/// Where the queue is.
+#[derive(Debug, Clone)]
+pub enum QueueConfig {
+    /// A stream on a Redis server.
+    Redis(RedisConfig),
+    /// A queue of Amazon SQS: `SQS_QUEUE_URL`. Region, credentials and endpoint are read by its own library.
+    Sqs(String),
 }
 
 /// How the database is used.
@@ -296,9 +306,41 @@ pub(super) fn required_keys(reader: &mut Reader<'_>, role: Role) -> Option<ReadK
     read_keys(reader, &write_keys)
 }
 
-/// Refuses what other builds know and this one would pass over in silence.
+/// The queue: SQS where `SQS_QUEUE_URL` is set, else Redis; `why` says what it is for. A function has no other than SQS: a
+/// connection to Redis would be frozen with it.
+pub(super) fn queue(reader: &mut Reader<'_>, redis: Option<&RedisConfig>, why: &str) -> Option<QueueConfig> {
+    if let Some(url) = sqs_queue_url(reader) {
+        return Some(QueueConfig::Sqs(url));
+    }
+    if reader.text("SQS_QUEUE_URL").is_some() {
+        return None;
+    }
+    if is_lambda(reader) {
+        let form = "https://sqs.REGION.amazonaws.com/ACCOUNT/NAME";
+        reader.missing("SQS_QUEUE_URL", &format!("{why}, and as a Lambda function it takes no other queue ({form})"));
+        return None;
+    }
+    if reader.text("REDIS_URL").is_none() {
+        reader
+            .missing("REDIS_URL", &format!("{why} (redis://host:6379); or set SQS_QUEUE_URL, where the queue is SQS"));
+    }
+    redis.cloned().map(QueueConfig::Redis)
+}
+
+/// `SQS_QUEUE_URL`.
+pub(super) fn sqs_queue_url(reader: &mut Reader<'_>) -> Option<String> {
+    url(reader, "SQS_QUEUE_URL", &["https", "http"], true)
+}
+
+/// Refuses what other roles know and this one would pass over in silence.
 pub(super) fn refuse_sqs(reader: &mut Reader<'_>) {
     if reader.names().any(|name| name == "SQS_QUEUE_URL") {
-        reader.fault("SQS_QUEUE_URL is set, and this build has no SQS queue; unset it and set REDIS_URL");
+        reader.fault(
+            "analytics has a queue of its own, and SQS_QUEUE_URL is set; unset it, or run collector and processor, which take it",
+        );
     }
+}
+
+fn is_lambda(reader: &Reader<'_>) -> bool {
+    reader.names().any(|name| name == RUNTIME_API)
 }

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use super::parts::{
-    self, Common, DatabaseConfig, HttpConfig, IntakeConfig, RedisConfig, Shared, WorkConfig, cache_url, database,
-    intake, read_keys, redis, required_keys, retention_days, work,
+    self, Common, DatabaseConfig, HttpConfig, IntakeConfig, QueueConfig, RedisConfig, Shared, WorkConfig, cache_url,
+    database, intake, read_keys, redis, required_keys, retention_days, work,
 };
 use super::reading::{ConfigError, Reader, Variables};
 use super::role::Role;
@@ -43,8 +43,8 @@ pub struct CollectorConfig {
     pub common: Common,
     /// How it listens.
     pub http: HttpConfig,
-    /// The queue's server.
-    pub redis: RedisConfig,
+    /// Where events go.
+    pub queue: QueueConfig,
     /// How events are taken.
     pub intake: IntakeConfig,
 }
@@ -56,8 +56,10 @@ pub struct ProcessorConfig {
     pub common: Common,
     /// Where health and metrics are.
     pub http: HttpConfig,
-    /// The queue's server.
-    pub redis: RedisConfig,
+    /// Where events come from.
+    pub queue: QueueConfig,
+    /// Where the live feed is, and the queue, where that is not SQS. Without it nobody is told live of what was stored.
+    pub redis: Option<RedisConfig>,
     /// The store.
     pub database: DatabaseConfig,
     /// How events are processed.
@@ -73,6 +75,8 @@ pub struct ApiConfig {
     pub http: HttpConfig,
     /// The queue's server, asked for what is in flight, and the cache where it has none of its own.
     pub redis: Option<RedisConfig>,
+    /// `SQS_QUEUE_URL`: asked for what is in flight, where the queue is SQS.
+    pub sqs_queue_url: Option<String>,
     /// `CACHE_REDIS_URL`.
     pub cache_url: Option<String>,
     /// The store.
@@ -147,10 +151,10 @@ impl RoleConfig for CollectorConfig {
 
     fn take(reader: &mut Reader<'_>) -> Option<Self> {
         let Shared { mut common, http } = Shared::read(reader, Self::ROLE);
-        parts::refuse_sqs(reader);
-        let redis = redis(reader, Some("the collector puts events on its queue there"));
+        let redis = redis(reader, None);
+        let queue = parts::queue(reader, redis.as_ref(), "the collector puts events on its queue there");
         let intake = intake(reader, &mut common);
-        Some(Self { common, http, redis: redis?, intake })
+        Some(Self { common, http, queue: queue?, intake })
     }
 }
 
@@ -167,11 +171,11 @@ impl RoleConfig for ProcessorConfig {
 
     fn take(reader: &mut Reader<'_>) -> Option<Self> {
         let Shared { common, http } = Shared::read(reader, Self::ROLE);
-        parts::refuse_sqs(reader);
-        let redis = redis(reader, Some("the processor takes events from the queue there"));
+        let redis = redis(reader, None);
+        let queue = parts::queue(reader, redis.as_ref(), "the processor takes events from the queue there");
         let database = database(reader, Role::Processor, Some("the processor stores events there"));
         let work = work(reader);
-        Some(Self { common, http, redis: redis?, database: database?, work })
+        Some(Self { common, http, queue: queue?, redis, database: database?, work })
     }
 }
 
@@ -189,11 +193,12 @@ impl RoleConfig for ApiConfig {
     fn take(reader: &mut Reader<'_>) -> Option<Self> {
         let Shared { common, http } = Shared::read(reader, Self::ROLE);
         let redis = redis(reader, None);
+        let sqs_queue_url = parts::sqs_queue_url(reader);
         let cache_url = cache_url(reader);
         let database = database(reader, Role::Api, Some("the api answers from it"));
         let keys = required_keys(reader, Role::Api);
         let retention_days = retention_days(reader);
-        Some(Self { common, http, redis, cache_url, database: database?, keys: keys?, retention_days })
+        Some(Self { common, http, redis, sqs_queue_url, cache_url, database: database?, keys: keys?, retention_days })
     }
 }
 
@@ -231,6 +236,7 @@ impl RoleConfig for StandaloneConfig {
 
     fn take(reader: &mut Reader<'_>) -> Option<Self> {
         let Shared { mut common, mut http } = Shared::read(reader, Self::ROLE);
+        parts::refuse_sqs(reader);
         let data_dir = PathBuf::from(reader.text("DATA_DIR").unwrap_or("./data"));
         let database = database(reader, Role::Analytics, None);
         let intake = intake(reader, &mut common);

@@ -75,10 +75,18 @@ pub static VARIABLES: &[Variable] = &[
         "REDIS_URL",
         ON_REDIS,
         "",
-        "The Redis of queue, live feed and cache: `redis://` or `rediss://` (TLS). An api without it caches in the process.",
+        "The Redis of queue, live feed and cache: `redis://` or `rediss://` (TLS). With `SQS_QUEUE_URL`, collector and processor \
+         need none; a processor without it tells no live feed. An api without it caches in the process.",
     )
     .required(&[Collector, Processor, Realtime])
     .secret(),
+    variable(
+        "SQS_QUEUE_URL",
+        &[Collector, Processor, Api],
+        "",
+        "The queue is this standard queue of Amazon SQS and not Redis; required on Lambda. The api asks it for what is in \
+         flight. Region, credentials and `AWS_ENDPOINT_URL` are read by the AWS SDK.",
+    ),
     variable("CACHE_REDIS_URL", &[Api], "`REDIS_URL`", "A Redis of its own for the cache.").secret(),
     variable(
         "REDIS_KEY_PREFIX",
@@ -151,7 +159,7 @@ pub static VARIABLES: &[Variable] = &[
         "QUEUE_MAX_EVENTS",
         TAKING,
         "5000000",
-        "Events in the queue from which on the collector answers 503.",
+        "Events in the queue from which on the collector answers 503. SQS takes what comes.",
     ),
     variable(
         "DURABILITY",

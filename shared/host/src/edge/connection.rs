@@ -3,7 +3,6 @@
 use std::convert::Infallible;
 use std::future::{Future as _, poll_fn};
 use std::net::IpAddr;
-use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
@@ -11,22 +10,19 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Request;
-use axum::response::{IntoResponse, Response};
-use futures::FutureExt as _;
-use http::{HeaderValue, StatusCode, Version, header};
+use axum::response::Response;
+use http::{HeaderValue, Version, header};
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use metrics::{Counter, Gauge};
-use tower::Service as _;
-use tracing::error;
+use metrics::Gauge;
 
 use super::pulse::{Order, Pulse};
 use super::upload;
 use super::wire::Wire;
 use crate::client::TrustedProxies;
+use crate::dispatch::Dispatch;
 use crate::metrics::names;
-use crate::problem::{Problem, name_the_405};
 
 /// Most bytes of a request's head, and of a piece of its body.
 const BUFFER_BYTES: usize = 64 * 1024;
@@ -42,11 +38,10 @@ const PING_EVERY: Duration = Duration::from_secs(20);
 
 /// What all connections of an edge share.
 pub(super) struct Shared {
-    router: Router,
+    dispatch: Dispatch,
     proxies: TrustedProxies,
     protocol: Builder<TokioExecutor>,
     in_flight: Gauge,
-    panics: Counter,
 }
 
 impl Shared {
@@ -62,13 +57,7 @@ impl Shared {
             .keep_alive_timeout(PING_EVERY)
             .max_concurrent_streams(STREAMS)
             .max_header_list_size(HEADER_LIST_BYTES);
-        Self {
-            router,
-            proxies,
-            protocol,
-            in_flight: metrics::gauge!(names::HTTP_IN_FLIGHT),
-            panics: metrics::counter!(names::HTTP_PANICS),
-        }
+        Self { dispatch: Dispatch::new(router), proxies, protocol, in_flight: metrics::gauge!(names::HTTP_IN_FLIGHT) }
     }
 }
 
@@ -138,20 +127,9 @@ async fn answer(
 ) -> Result<Response, Infallible> {
     name_the_host(&mut request);
     let client = shared.proxies.client(peer, request.headers());
-    request.extensions_mut().insert(client);
-    let mut router = shared.router.clone();
-    // The handler's state may be in pieces after a panic; it is the request's own, or behind locks that tell of it.
-    let handled = AssertUnwindSafe(async move { router.call(request).await }).catch_unwind().await;
+    let response = shared.dispatch.answer(request, client).await;
     drop(in_flight);
-    Ok(match handled {
-        Ok(Ok(response)) => name_the_405(response),
-        Err(_) => {
-            shared.panics.increment(1);
-            error!("a handler panicked and its request was answered 500; the line before says where");
-            let detail = "the request could not be handled; this is a defect, and it is in the log";
-            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", detail).into_response()
-        }
-    })
+    Ok(response)
 }
 
 /// HTTP/2 and requests for a whole URL name the host outside of the headers; rules about the host read `Host`.

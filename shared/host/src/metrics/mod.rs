@@ -3,6 +3,8 @@
 //! Parts of a role register their handles once (`metrics::counter!(names::EVENTS_QUEUED)`) and keep them; what can be
 //! labelled with a client's text goes through [`BoundedLabels`].
 
+#[cfg(feature = "lambda")]
+mod embedded;
 mod labels;
 pub mod names;
 mod process;
@@ -12,5 +14,7 @@ mod registry;
 
 pub use labels::{BoundedLabels, MOST_LABELS, OTHER};
 pub use recorder::{install, render, router};
+#[cfg(feature = "lambda")]
+pub use recorder::{install_embedded, tell_embedded};
 pub use reference::reference;
 pub use registry::{Kind, Metric, REGISTRY};

@@ -10,6 +10,8 @@ use http::header;
 use metrics::{Unit, describe_counter, describe_gauge, describe_histogram, gauge};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tracing::error;
+#[cfg(feature = "lambda")]
+use {super::embedded::EmbeddedMetrics, crate::problem::Problem, axum::routing::any, http::StatusCode};
 
 use super::registry::{Kind, Metric, REGISTRY};
 use super::{names, process};
@@ -20,7 +22,36 @@ const SUM_UP_EVERY: Duration = Duration::from_secs(2);
 /// The type that Prometheus' text format is served as.
 const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
+static RECORDER: OnceLock<Recorder> = OnceLock::new();
+
+/// How the figures of this process are told.
+enum Recorder {
+    /// On a page, to whoever reads it.
+    Page(PrometheusHandle),
+    /// On standard output, after each invocation of a function.
+    #[cfg(feature = "lambda")]
+    Embedded(EmbeddedMetrics),
+}
+
+/// Installs the recorder of a function, in place of [`install`]'s: figures are told by [`tell_embedded`].
+#[cfg(feature = "lambda")]
+pub fn install_embedded(role: &'static str) {
+    RECORDER.get_or_init(|| {
+        let recorder = EmbeddedMetrics::new(role);
+        if metrics::set_global_recorder(recorder.clone()).is_err() {
+            error!("another metrics recorder was installed in this process before: no metrics are told");
+        }
+        Recorder::Embedded(recorder)
+    });
+}
+
+/// Writes a function's figures to standard output, as far as they have changed; without [`install_embedded`], nothing.
+#[cfg(feature = "lambda")]
+pub fn tell_embedded() {
+    if let Some(Recorder::Embedded(recorder)) = RECORDER.get() {
+        recorder.tell();
+    }
+}
 
 /// Installs the recorder of the process, once; later calls do nothing. Handles made before it count nothing.
 pub fn install() {
@@ -35,7 +66,7 @@ pub fn install() {
         process::remember_start();
         gauge!(names::BUILD_INFO, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
         sum_up_in_background(handle.clone());
-        handle
+        Recorder::Page(handle)
     });
 }
 
@@ -79,13 +110,27 @@ fn sum_up_in_background(handle: PrometheusHandle) {
 pub fn render() -> String {
     install();
     process::measure();
-    RECORDER.get().map(PrometheusHandle::render).unwrap_or_default()
+    match RECORDER.get() {
+        Some(Recorder::Page(handle)) => handle.render(),
+        _ => String::new(),
+    }
 }
 
-/// `GET /metrics`.
+/// `GET /metrics`; of a function, which lives too short to be asked, a 404 that says where its figures are.
 pub fn router() -> Router {
     install();
-    Router::new().route("/metrics", get(page))
+    match RECORDER.get() {
+        #[cfg(feature = "lambda")]
+        Some(Recorder::Embedded(_)) => Router::new().route("/metrics", any(no_page)),
+        _ => Router::new().route("/metrics", get(page)),
+    }
+}
+
+#[cfg(feature = "lambda")]
+async fn no_page() -> Problem {
+    let detail = "a function has no page of metrics: its figures are in CloudWatch, under the same names in the namespace \
+                  analytics";
+    Problem::new(StatusCode::NOT_FOUND, "not_found", detail).with("path", "/metrics")
 }
 
 async fn page() -> impl IntoResponse {

@@ -1,8 +1,8 @@
 //! Every setting that can be wrong, and the sentence that says so.
 
 use analytics_host::config::{
-    ApiConfig, CollectorConfig, ConfigError, ProcessorConfig, RealtimeConfig, Role, RoleConfig, StandaloneConfig,
-    VARIABLES, Variables, reference,
+    ApiConfig, CollectorConfig, ConfigError, ProcessorConfig, QueueConfig, RealtimeConfig, Role, RoleConfig,
+    StandaloneConfig, VARIABLES, Variables, reference,
 };
 use analytics_host::cors::Origins;
 
@@ -193,7 +193,7 @@ fn defaults_are_those_of_the_page() {
     assert_eq!((collector.intake.queue_max_events, collector.intake.durable), (5_000_000, None));
     assert_eq!((collector.intake.rate_limit, collector.intake.retention_days), (None, None));
     assert!(collector.intake.write_keys.is_open() && collector.http.origins == Origins::Any);
-    assert_eq!(collector.redis.key_prefix, "analytics");
+    assert!(matches!(&collector.queue, QueueConfig::Redis(redis) if redis.key_prefix == "analytics"));
     let processor = ProcessorConfig::read(&variables(&needed(Role::Processor))).unwrap();
     assert_eq!(processor.http.port, 4004);
     assert_eq!((processor.work.concurrency, processor.work.batch_size, processor.work.dedupe_days), (5, 100, 30));
@@ -301,7 +301,22 @@ fn production_warns_of_what_is_legal_and_risky() {
 }
 
 #[test]
-fn what_this_build_lacks_is_refused_and_not_passed_over() {
-    let faults = faults(Role::Collector, &[("SQS_QUEUE_URL", "https://sqs.eu-central-1.amazonaws.com/1/q")]);
-    assert!(faults.len() == 1 && faults[0].starts_with("SQS_QUEUE_URL is set"), "{faults:?}");
+fn the_queue_is_sqs_where_its_url_says_so() {
+    const URL: (&str, &str) = ("SQS_QUEUE_URL", "https://sqs.eu-central-1.amazonaws.com/1/q");
+    const DATABASE: (&str, &str) = ("DATABASE_URL", "postgres://h/d");
+    const FUNCTION: (&str, &str) = ("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9001");
+    let collector = CollectorConfig::read(&variables(&[URL, ("REDIS_URL", "redis://h")])).unwrap();
+    assert!(matches!(&collector.queue, QueueConfig::Sqs(url) if url == URL.1));
+    let processor = ProcessorConfig::read(&variables(&[URL, DATABASE])).unwrap();
+    assert!(matches!(processor.queue, QueueConfig::Sqs(_)) && processor.redis.is_none());
+    let faults = faults(Role::Analytics, &[URL]);
+    assert!(faults.len() == 1 && faults[0].contains("SQS_QUEUE_URL is set"), "{faults:?}");
+    let error =
+        CollectorConfig::read(&variables(&[("SQS_QUEUE_URL", "sqs.eu-central-1.amazonaws.com/1/q")])).unwrap_err();
+    assert!(error.faults.len() == 1 && error.faults[0].contains("https://"), "{error}");
+    // A function that has no queue names the one that it takes.
+    let error = CollectorConfig::read(&variables(&[FUNCTION, ("REDIS_URL", "redis://h")])).unwrap_err();
+    assert!(error.faults.len() == 1 && error.faults[0].starts_with("SQS_QUEUE_URL is not set"), "{error}");
+    let error = ProcessorConfig::read(&variables(&[FUNCTION, DATABASE])).unwrap_err();
+    assert!(error.faults.len() == 1 && error.faults[0].starts_with("SQS_QUEUE_URL is not set"), "{error}");
 }

@@ -1,0 +1,77 @@
+//! The processor as a function: messages in, the ids of those that must come again out.
+
+use std::time::{Duration, Instant};
+
+use analytics_host::failure::causes as cause;
+use analytics_host::lambda::{Message, MessageEvent};
+use analytics_messaging::sqs::unpack;
+use analytics_messaging::{Delivery, Receipt};
+use tracing::{info, warn};
+
+use crate::work::Work;
+use crate::{replay, upkeep};
+
+/// What is left of a tick's time when no further dead letters are taken up.
+const TO_END: Duration = Duration::from_secs(5);
+
+/// Does what a function is invoked for within `time`; gives back the ids of messages that must come again.
+pub async fn invoke(work: &Work, event: MessageEvent, time: Duration) -> Vec<String> {
+    match event {
+        MessageEvent::Messages(messages) => store_messages(work, messages).await,
+        MessageEvent::Tick => {
+            tend(work, time).await;
+            Vec::new()
+        }
+    }
+}
+
+/// Stores messages. What is wrong with a message itself makes a dead letter of it and is no reason for it to come again; where
+/// the store is away, all of them have to: a part may be stored already, which the next try finds.
+async fn store_messages(work: &Work, messages: Vec<Message>) -> Vec<String> {
+    let deliveries: Vec<Delivery> = messages
+        .into_iter()
+        .map(|message| Delivery {
+            receipt: Receipt(message.id),
+            payload: unpack(&message.body),
+            attempt: message.attempt,
+        })
+        .collect();
+    upkeep::follow_retention(work).await;
+    match work.store(&deliveries).await {
+        Ok(processed) => {
+            work.publish(&processed).await;
+            Vec::new()
+        }
+        Err(error) => {
+            warn!(
+                error = %error, cause = cause(&error), entries = deliveries.len(),
+                "events could not be stored; their messages come again"
+            );
+            deliveries.into_iter().map(|delivery| delivery.receipt.0).collect()
+        }
+    }
+}
+
+/// What the drain loop does now and then: upkeep, asked-for dead letters, figures.
+async fn tend(work: &Work, time: Duration) {
+    let began = Instant::now();
+    upkeep::follow_retention(work).await;
+    upkeep::tend_store(work).await;
+    let mut tried = 0;
+    while began.elapsed() + TO_END < time {
+        match replay::replay(work).await {
+            Ok(0) => break,
+            Ok(some) => tried += some,
+            Err(error) => {
+                warn!(error = %error, cause = cause(&error), "dead letters could not be tried again; they stay asked for");
+                break;
+            }
+        }
+    }
+    if tried > 0 {
+        info!(tried, "dead letters were tried again");
+    }
+    if let Ok(count) = work.store.dead_letter_count().await {
+        work.meters.dead_letters(count);
+    }
+}
