@@ -1,13 +1,17 @@
 //! The verb answer: what became of each event.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use analytics_domain::{DecodedBody, Rejection};
 use axum::body::Body;
 use axum::response::Response;
 use http::{HeaderValue, StatusCode, header};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use uuid::fmt::Hyphenated;
+
+use crate::refusal::LOST;
 
 /// A rejection as it is answered.
 #[derive(Serialize)]
@@ -55,6 +59,39 @@ pub(crate) fn body(decoded: &DecodedBody<'_>) -> Vec<u8> {
     out
 }
 
+/// An answer read back.
+#[derive(Serialize, Deserialize)]
+struct Written {
+    accepted: usize,
+    ids: Vec<String>,
+    rejected: Vec<Map<String, Value>>,
+}
+
+/// The answer where some accepted events, by their place among those, did not become durable after all: they are rejected,
+/// each at its index in the body, and can be sent again.
+pub(crate) fn without(answer: Vec<u8>, lost: &[u32]) -> Vec<u8> {
+    let Ok(mut written) = serde_json::from_slice::<Written>(&answer) else {
+        unreachable!("an answer of ours can be read")
+    };
+    let is_lost: BTreeSet<usize> = lost.iter().map(|place| *place as usize).collect();
+    let rejected: BTreeSet<u64> = written.rejected.iter().filter_map(|event| event["index"].as_u64()).collect();
+    let accepted = (0..).filter(|index| !rejected.contains(index));
+    let lost = accepted.zip(0..written.ids.len()).filter(|(_, place)| is_lost.contains(place));
+    written.rejected.extend(lost.map(|(index, _)| {
+        let message = "the queue did not take this event and took others of its body; send it again";
+        Map::from_iter([
+            ("index".to_owned(), index.into()),
+            ("code".to_owned(), LOST.into()),
+            ("message".to_owned(), message.into()),
+        ])
+    }));
+    written.rejected.sort_by_key(|event| event["index"].as_u64());
+    let mut place = 0..;
+    written.ids.retain(|_| place.next().is_some_and(|place| !is_lost.contains(&place)));
+    written.accepted = written.ids.len();
+    serde_json::to_vec(&written).unwrap_or(answer)
+}
+
 /// 202 where events were accepted, else 400 with a body of the same shape.
 pub(crate) fn response(accepted: usize, body: Vec<u8>) -> Response {
     let mut response = Response::new(Body::from(body));
@@ -85,5 +122,16 @@ mod tests {
         let read: serde_json::Value = serde_json::from_str(&answer).unwrap();
         assert_eq!(read["accepted"], 2);
         assert_eq!(read["rejected"][0]["field"], "b\"");
+    }
+    #[test]
+    fn events_that_the_queue_lost_are_rejected_at_their_place_in_the_body() {
+        let answer =
+            br#"{"accepted":3,"ids":["a","b","c"],"rejected":[{"index":1,"code":"invalid_field","message":"m"}]}"#;
+        let read: Value = serde_json::from_slice(&without(answer.to_vec(), &[0, 2])).unwrap();
+        assert_eq!((&read["accepted"], &read["ids"]), (&1.into(), &serde_json::json!(["b"])));
+        let rejected: Vec<_> =
+            read["rejected"].as_array().unwrap().iter().map(|one| (&one["index"], &one["code"])).collect();
+        let lost = &Value::from(LOST);
+        assert_eq!(rejected, [(&0.into(), lost), (&1.into(), &"invalid_field".into()), (&3.into(), lost)]);
     }
 }

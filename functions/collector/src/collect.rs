@@ -88,7 +88,10 @@ async fn take(collector: &Arc<Collector>, admission: Admission, body: Body) -> R
     let received = receive(collector, body).await?;
     let Judged { entry, accepted, answer } = judge(collector, admission, received).await?;
     if accepted > 0 {
-        enqueue::events(collector, entry).await?;
+        let lost = enqueue::events(collector, entry).await?;
+        if !lost.is_empty() {
+            return Ok(answer::response(accepted.saturating_sub(lost.len()), answer::without(answer, &lost)));
+        }
     } else {
         enqueue::counts(collector, entry).await;
     }

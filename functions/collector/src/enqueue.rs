@@ -6,15 +6,23 @@ use analytics_messaging::{EnqueueError, Entry};
 use tokio::time::timeout;
 
 use crate::collect::Collector;
-use crate::refusal::Refusal;
+use crate::refusal::{LOST, Refusal};
 
-/// Makes a batch of accepted events durable.
-pub(crate) async fn events(collector: &Collector, entry: Entry) -> Result<(), Refusal> {
+/// Makes a batch of accepted events durable. Gives back which of them, by their place in the batch, were lost: most often
+/// none; some where a queue takes a large batch in parts and not all of them.
+pub(crate) async fn events(collector: &Collector, entry: Entry) -> Result<Vec<u32>, Refusal> {
     let events = entry.events;
     match enqueue(collector, entry).await {
         Ok(()) => {
             collector.meters.queued(events);
-            Ok(())
+            Ok(Vec::new())
+        }
+        Err(Some(EnqueueError::Partial { lost, reason })) => {
+            let told = EnqueueError::Unavailable { reason };
+            collector.complaints.tell(collector.clock.now().as_millis(), Some(&told));
+            collector.meters.queued(events.saturating_sub(u32::try_from(lost.len()).unwrap_or(u32::MAX)));
+            collector.meters.refused(LOST, lost.len() as u64);
+            Ok(lost)
         }
         Err(source) => {
             collector.complaints.tell(collector.clock.now().as_millis(), source.as_ref());

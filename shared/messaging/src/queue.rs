@@ -58,7 +58,8 @@ pub enum Durability {
     Unknown,
 }
 
-/// Why an entry was not taken. None of it was: an entry is durable as a whole or not there.
+/// Why an entry was not taken. None of it was, but for [`EnqueueError::Partial`]: elsewhere an entry is durable as a whole or
+/// not there.
 ///
 /// After [`EnqueueError::Unavailable`] the outcome can be unknown (a connection cut after the write); a client that sends
 /// the batch again counts once, by the events' ids.
@@ -68,6 +69,14 @@ pub enum EnqueueError {
     #[error("the queue is full ({reason}); processors have to catch up before it takes more")]
     Full {
         /// Which limit was met, with its figures.
+        reason: String,
+    },
+    /// The entry was larger than the queue takes at once, so its batch was split, and not every part was taken.
+    #[error("the queue took a part of the batch and not the rest: {reason}")]
+    Partial {
+        /// The events that were not taken, by their place in the batch, in rising order.
+        lost: Vec<u32>,
+        /// What the server or the connection said.
         reason: String,
     },
     /// The queue's server cannot be reached or refuses to write.
