@@ -35,7 +35,7 @@ pub(crate) struct IntegrityParams {
 /// The account of a project's events.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct IntegrityReport {
-    /// Events accepted and not yet stored; null where the queue cannot be asked.
+    /// Events accepted and not yet stored; null where the queue cannot be asked, or holds some and does not tell whose.
     #[schema(required = true)]
     in_flight: Option<u64>,
     /// By UTC day of receipt, oldest first; days without any are left out. On each, accepted is the sum of stored,
@@ -99,10 +99,15 @@ pub(crate) async fn integrity(
     let today = deps.clock.now().utc_day();
     let from = Timestamp::from_utc_day(today - i64::from(days) + 1);
     let found = deps.store.integrity(&grant.project, from).await.map_err(problems::store)?;
-    let in_flight = match &deps.queue {
-        Some(queue) => queue.depth().await.ok().map(|depth| depth.by_project.get(&grant.project).copied().unwrap_or(0)),
+    let depth = match &deps.queue {
+        Some(queue) => queue.depth().await.ok(),
         None => None,
     };
+    let in_flight = depth.and_then(|depth| match depth.by_project {
+        Some(by_project) => Some(by_project.get(&grant.project).copied().unwrap_or(0)),
+        // A queue that does not tell projects apart tells at least that it is empty.
+        None => (depth.batches == 0).then_some(0),
+    });
     let rollups: Vec<RollupDay> = found
         .stored
         .iter()

@@ -15,6 +15,9 @@ use crate::{Event, Project, Timestamp};
 /// The first byte of an envelope that this build writes.
 pub const VERSION: u8 = 1;
 
+/// Versions stay below this one, so that neither text nor a compressed frame is ever taken for an envelope of a later build.
+const VERSIONS_END: u8 = 32;
+
 /// One accepted body: it stays together from the collector to the store's transaction.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Batch<'a> {
@@ -90,7 +93,7 @@ impl<'a> Batch<'a> {
     pub fn decode(entry: &'a [u8]) -> Result<Self, EnvelopeError> {
         match entry.split_first() {
             Some((&VERSION, fields)) => postcard::from_bytes(fields).map_err(|_| EnvelopeError::Unreadable),
-            Some((&found, _)) if found > VERSION => Err(EnvelopeError::NewerVersion { found }),
+            Some((&found, _)) if (VERSION..VERSIONS_END).contains(&found) => Err(EnvelopeError::NewerVersion { found }),
             _ => Err(EnvelopeError::Unreadable),
         }
     }
@@ -150,6 +153,8 @@ mod tests {
     fn says_what_is_wrong() {
         assert!(matches!(Batch::decode(&[]), Err(EnvelopeError::Unreadable)));
         assert!(matches!(Batch::decode(&[2, 0]), Err(EnvelopeError::NewerVersion { found: 2 })));
+        assert!(matches!(Batch::decode(&[31]), Err(EnvelopeError::NewerVersion { found: 31 })));
+        assert!(matches!(Batch::decode(b"{\"a\":1}"), Err(EnvelopeError::Unreadable)));
         let entry = batch().encode();
         for length in 0..entry.len() {
             assert!(Batch::decode(&entry[..length]).is_err());

@@ -39,10 +39,10 @@ pub struct Delivery {
 pub struct QueueDepth {
     /// Entries.
     pub batches: u64,
-    /// Events.
+    /// Events; an estimate where the queue counts entries only.
     pub events: u64,
-    /// Events a project; projects without any are absent.
-    pub by_project: BTreeMap<Project, u64>,
+    /// Events a project; projects without any are absent. `None` where the queue does not tell projects apart.
+    pub by_project: Option<BTreeMap<Project, u64>>,
     /// How long the oldest entry has waited.
     pub oldest: Option<Duration>,
 }

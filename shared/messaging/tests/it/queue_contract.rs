@@ -179,7 +179,7 @@ pub(crate) async fn the_depth_is_exact_a_project<B: QueueBed>() {
         bed = bed.die().await;
         let depth = bed.queue().depth().await.unwrap();
         let by_project: HashMap<&str, u64> =
-            depth.by_project.iter().map(|(name, events)| (name.as_str(), *events)).collect();
+            depth.by_project.iter().flatten().map(|(name, events)| (name.as_str(), *events)).collect();
         assert_eq!(by_project, expected);
         assert_eq!(depth.events, expected.values().sum::<u64>());
     }
@@ -190,7 +190,7 @@ pub(crate) async fn the_depth_is_exact_a_project<B: QueueBed>() {
     consumer.acknowledge(&receipts(&rest)).await.unwrap();
     let depth = queue.depth().await.unwrap();
     assert_eq!((depth.batches, depth.events), (0, 0));
-    assert!(depth.by_project.is_empty());
+    assert!(depth.by_project.unwrap_or_default().is_empty());
 }
 
 pub(crate) async fn every_entry_is_acknowledged_once<B: QueueBed>() {
@@ -235,7 +235,7 @@ pub(crate) async fn every_entry_is_acknowledged_once<B: QueueBed>() {
     assert_eq!(seen.len(), PRODUCERS * EACH);
     assert!(seen.values().all(|times| *times == 1), "some were delivered to two that both acknowledged");
     let depth = queue.depth().await.unwrap();
-    assert_eq!((depth.batches, depth.events, depth.by_project.len()), (0, 0, 0));
+    assert_eq!((depth.batches, depth.events, depth.by_project.unwrap_or_default().len()), (0, 0, 0));
 }
 
 pub(crate) async fn a_full_queue_says_so_and_takes_more_once_drained<B: QueueBed>() {
@@ -359,7 +359,7 @@ pub(crate) async fn an_empty_batch_is_delivered<B: QueueBed>() {
     let queue = bed.queue();
     queue.enqueue(entry("default", 0, "only refused ones")).await.unwrap();
     let depth = queue.depth().await.unwrap();
-    assert_eq!((depth.batches, depth.events, depth.by_project.len()), (1, 0, 0));
+    assert_eq!((depth.batches, depth.events, depth.by_project.unwrap_or_default().len()), (1, 0, 0));
     let mut consumer = queue.consumer("slot-0").await.unwrap();
     let held = receive_all(&mut consumer, 1).await;
     consumer.acknowledge(&receipts(&held)).await.unwrap();
@@ -377,7 +377,7 @@ pub(crate) async fn a_large_entry_passes<B: QueueBed>() {
     let held = receive_all(&mut consumer, 2).await;
     assert!(held.iter().all(|delivery| delivery.payload == text));
     consumer.acknowledge(&receipts(&held)).await.unwrap();
-    assert!(queue.depth().await.unwrap().by_project.is_empty());
+    assert!(queue.depth().await.unwrap().by_project.unwrap_or_default().is_empty());
 }
 
 pub(crate) async fn the_retention_is_told_to_everybody<B: QueueBed>() {
