@@ -5,7 +5,7 @@
 //! - [`Cache`] keeps answers for seconds; it may forget at any time.
 //!
 //! Which adapter stands behind a port is chosen at run time by what is configured; which are compiled in is a cargo
-//! feature (`redis`, `embedded`).
+//! feature (`redis`, `embedded`, `sqs`).
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic"))]
 
@@ -15,11 +15,13 @@ pub mod embedded;
 pub mod feed;
 pub mod process;
 pub mod queue;
-#[cfg(any(feature = "embedded", feature = "redis"))]
+#[cfg(any(feature = "embedded", feature = "redis", feature = "sqs"))]
 mod reason;
 #[cfg(feature = "redis")]
 pub mod redis;
 mod ring;
+#[cfg(feature = "sqs")]
+pub mod sqs;
 
 pub use cache::{Cache, CacheError};
 pub use feed::{Feed, FeedCursor, FeedError, FeedItem, FeedMessage, FeedSubscription, Resume};

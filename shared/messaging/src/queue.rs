@@ -39,11 +39,11 @@ pub struct Delivery {
 pub struct QueueDepth {
     /// Entries.
     pub batches: u64,
-    /// Events.
+    /// Events; an estimate where the queue counts entries only.
     pub events: u64,
-    /// Events a project; projects without any are absent.
-    pub by_project: BTreeMap<Project, u64>,
-    /// How long the oldest entry has waited.
+    /// Events a project; projects without any are absent. `None` where the queue does not count them.
+    pub by_project: Option<BTreeMap<Project, u64>>,
+    /// How long the oldest entry has waited; `None` where there is none, or where the queue does not tell.
     pub oldest: Option<Duration>,
 }
 
@@ -58,7 +58,8 @@ pub enum Durability {
     Unknown,
 }
 
-/// Why an entry was not taken. None of it was: an entry is durable as a whole or not there.
+/// Why an entry was not taken. None of it was, but for [`EnqueueError::Partial`]: elsewhere an entry is durable as a whole or
+/// not there.
 ///
 /// After [`EnqueueError::Unavailable`] the outcome can be unknown (a connection cut after the write); a client that sends
 /// the batch again counts once, by the events' ids.
@@ -68,6 +69,14 @@ pub enum EnqueueError {
     #[error("the queue is full ({reason}); processors have to catch up before it takes more")]
     Full {
         /// Which limit was met, with its figures.
+        reason: String,
+    },
+    /// The entry was larger than the queue takes at once, so its batch was split, and not every part was taken.
+    #[error("the queue took a part of the batch and not the rest: {reason}")]
+    Partial {
+        /// The events that were not taken, by their place in the batch, in rising order.
+        lost: Vec<u32>,
+        /// What the server or the connection said.
         reason: String,
     },
     /// The queue's server cannot be reached or refuses to write.
@@ -110,6 +119,10 @@ pub enum QueueError {
 #[async_trait]
 pub trait Queue: Send + Sync {
     /// Makes one entry durable, or says why not. Dropping the future does not take back an entry.
+    ///
+    /// A queue that takes no entry of this size splits its batch by events into several, each delivered by itself: the first
+    /// keeps the batch's id and its counts of refused events, the others have ids of their own. Only then can the answer be
+    /// [`EnqueueError::Partial`].
     async fn enqueue(&self, entry: Entry) -> Result<(), EnqueueError>;
 
     /// A consumer of its own connection; `name` is stable a slot (host and index), so that a restarted one finds its own.

@@ -134,7 +134,7 @@ impl Queue for EmbeddedQueue {
         Ok(QueueDepth {
             batches: stock.batches,
             events: stock.events,
-            by_project: stock.by_project,
+            by_project: Some(stock.by_project),
             oldest: stock.oldest.map(|(_, since)| waited(since)),
         })
     }

@@ -120,10 +120,9 @@ impl Queue for RedisQueue {
             batches,
             events: counts.get("").copied().unwrap_or(0),
             // A name that no project can have was put there by somebody else.
-            by_project: counts
-                .into_iter()
-                .filter_map(|(name, events)| Some((Project::new(&name).ok()?, events)))
-                .collect(),
+            by_project: Some(
+                counts.into_iter().filter_map(|(name, events)| Some((Project::new(&name).ok()?, events))).collect(),
+            ),
             oldest: oldest.map(|millis| Duration::from_millis(now.saturating_sub(millis))),
         })
     }
