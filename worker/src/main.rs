@@ -28,8 +28,8 @@ use analytics_worker::{Processor, ProcessorSettings, function};
 use tokio::sync::OnceCell;
 use tracing::{info, warn};
 
-/// A function does one thing at a time: a connection is all that it can use.
-const FUNCTION_CONNECTIONS: u32 = 1;
+/// A function does one thing at a time, so a connection is all that it opens; but for upkeep, whose lock has one of its own.
+const FUNCTION_CONNECTIONS: u32 = 2;
 
 /// How long the store may take at a function's start, which Lambda gives 10 s; then the first event waits for it.
 const OPENING_TIME: Duration = Duration::from_secs(5);

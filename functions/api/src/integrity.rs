@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use analytics_domain::Timestamp;
 use analytics_domain::timestamp::civil_from_days;
+use analytics_domain::{Project, Timestamp};
 use analytics_host::keys::Scope;
 use analytics_host::problem::Problem;
+use analytics_messaging::QueueDepth;
 use analytics_query::Given;
 use analytics_store::DayCounts;
 use axum::Json;
@@ -35,7 +36,8 @@ pub(crate) struct IntegrityParams {
 /// The account of a project's events.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct IntegrityReport {
-    /// Events accepted and not yet stored; null where the queue cannot be asked, or holds some and does not tell whose.
+    /// Events accepted and not yet stored; null where the queue cannot be asked, or holds entries and does not count their
+    /// events (SQS).
     #[schema(required = true)]
     in_flight: Option<u64>,
     /// By UTC day of receipt, oldest first; days without any are left out. On each, accepted is the sum of stored,
@@ -99,15 +101,10 @@ pub(crate) async fn integrity(
     let today = deps.clock.now().utc_day();
     let from = Timestamp::from_utc_day(today - i64::from(days) + 1);
     let found = deps.store.integrity(&grant.project, from).await.map_err(problems::store)?;
-    let depth = match &deps.queue {
-        Some(queue) => queue.depth().await.ok(),
+    let in_flight = match &deps.queue {
+        Some(queue) => queue.depth().await.ok().and_then(|depth| in_flight(&depth, &grant.project)),
         None => None,
     };
-    let in_flight = depth.and_then(|depth| match depth.by_project {
-        Some(by_project) => Some(by_project.get(&grant.project).copied().unwrap_or(0)),
-        // A queue that does not tell projects apart tells at least that it is empty.
-        None => (depth.batches == 0).then_some(0),
-    });
     let rollups: Vec<RollupDay> = found
         .stored
         .iter()
@@ -116,6 +113,14 @@ pub(crate) async fn integrity(
     let drift = rollups.iter().map(|day| day.raw.abs_diff(day.rollup)).sum();
     let received = found.received.into_iter().map(|(day, counts)| received(day, counts)).collect();
     Ok(Json(IntegrityReport { in_flight, received, rollups, drift }))
+}
+
+/// How many events of a project the queue holds; `None` where it holds entries and cannot say whose.
+fn in_flight(depth: &QueueDepth, project: &Project) -> Option<u64> {
+    match &depth.by_project {
+        Some(events) => Some(events.get(project).copied().unwrap_or(0)),
+        None => (depth.batches == 0).then_some(0),
+    }
 }
 
 fn received(day: i64, counts: DayCounts) -> ReceivedDay {
@@ -133,4 +138,20 @@ fn received(day: i64, counts: DayCounts) -> ReceivedDay {
 fn date(day: i64) -> String {
     let (year, month, day) = civil_from_days(day);
     format!("{year:04}-{month:02}-{day:02}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_in_flight_is_told_only_where_it_is_known() {
+        let (ours, other) = (Project::default(), Project::new("other").unwrap());
+        let counted = |events| QueueDepth { batches: 2, by_project: Some(events), ..QueueDepth::default() };
+        assert_eq!(in_flight(&counted(BTreeMap::from([(ours.clone(), 7)])), &ours), Some(7));
+        assert_eq!(in_flight(&counted(BTreeMap::from([(other, 7)])), &ours), Some(0));
+        let uncounted = |batches| QueueDepth { batches, events: batches, by_project: None, oldest: None };
+        assert_eq!(in_flight(&uncounted(0), &ours), Some(0));
+        assert_eq!(in_flight(&uncounted(3), &ours), None);
+    }
 }

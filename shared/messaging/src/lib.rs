@@ -5,7 +5,7 @@
 //! - [`Cache`] keeps answers for seconds; it may forget at any time.
 //!
 //! Which adapter stands behind a port is chosen at run time by what is configured; which are compiled in is a cargo
-//! feature (`redis`, `sqs`, `embedded`).
+//! feature (`redis`, `embedded`, `sqs`).
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic"))]
 

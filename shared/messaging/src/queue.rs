@@ -41,9 +41,9 @@ pub struct QueueDepth {
     pub batches: u64,
     /// Events; an estimate where the queue counts entries only.
     pub events: u64,
-    /// Events a project; projects without any are absent. `None` where the queue does not tell projects apart.
+    /// Events a project; projects without any are absent. `None` where the queue does not count them.
     pub by_project: Option<BTreeMap<Project, u64>>,
-    /// How long the oldest entry has waited.
+    /// How long the oldest entry has waited; `None` where there is none, or where the queue does not tell.
     pub oldest: Option<Duration>,
 }
 
@@ -119,6 +119,10 @@ pub enum QueueError {
 #[async_trait]
 pub trait Queue: Send + Sync {
     /// Makes one entry durable, or says why not. Dropping the future does not take back an entry.
+    ///
+    /// A queue that takes no entry of this size splits its batch by events into several, each delivered by itself: the first
+    /// keeps the batch's id and its counts of refused events, the others have ids of their own. Only then can the answer be
+    /// [`EnqueueError::Partial`].
     async fn enqueue(&self, entry: Entry) -> Result<(), EnqueueError>;
 
     /// A consumer of its own connection; `name` is stable a slot (host and index), so that a restarted one finds its own.

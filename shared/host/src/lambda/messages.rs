@@ -14,6 +14,9 @@ use crate::program::Failure;
 /// What is kept of an invocation's time to answer in: one that runs out of time answers nothing.
 const TO_ANSWER: Duration = Duration::from_millis(500);
 
+/// The longest that Lambda lets an invocation take.
+const LONGEST: Duration = Duration::from_secs(900);
+
 /// A message of the queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
@@ -80,7 +83,8 @@ where
     let handler = move |invocation: LambdaEvent<Box<RawValue>>| {
         let handle = Arc::clone(&handle);
         async move {
-            let left = invocation.context.deadline().duration_since(SystemTime::now()).unwrap_or_default();
+            // An emulator may tell a deadline that was over before the event came: that is none.
+            let left = invocation.context.deadline().duration_since(SystemTime::now()).unwrap_or(LONGEST);
             let time = left.saturating_sub(TO_ANSWER);
             let Ok(event) = serde_json::from_str::<Event>(invocation.payload.get()) else {
                 let unknown = "this function takes SQS events and scheduled events; the event is neither";

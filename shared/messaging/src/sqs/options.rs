@@ -1,16 +1,16 @@
 //! What an SQS queue is opened with.
 
-use std::fmt;
 use std::time::Duration;
 
-/// Which queue it is and how long consumers hold messages.
+/// Which queue, and how long consumers hold entries.
 #[derive(Debug, Clone)]
 pub struct SqsOptions {
-    /// The queue's URL, as SQS gives it.
+    /// The queue's URL, as SQS shows it.
     pub queue_url: String,
-    /// How long a consumer holds a message before another gets it; whole seconds, rounded up.
+    /// How long a consumer holds an entry before another gets it; SQS counts whole seconds, so it is rounded up. Lambda's own
+    /// poller goes by the queue's attribute instead.
     pub visibility: Duration,
-    /// Where SQS is and who asks; none: as the SDK reads it from the environment.
+    /// Where SQS answers; `None`: region, credentials and `AWS_ENDPOINT_URL` are found as every AWS program finds them.
     pub endpoint: Option<SqsEndpoint>,
 }
 
@@ -22,22 +22,19 @@ impl SqsOptions {
     }
 }
 
-/// Where SQS is and who asks, said and not read from the environment.
-#[derive(Clone)]
+/// An SQS of one's own, which takes any credentials: for tests that share a process and so its environment.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SqsEndpoint {
-    /// `http://127.0.0.1:5000`.
+    /// `http://127.0.0.1:PORT`.
     pub url: String,
-    /// The region that requests are signed for.
+    /// The region that it plays.
     pub region: String,
-    /// The id of the access key.
-    pub access_key_id: String,
-    /// The access key.
-    pub secret_access_key: String,
 }
 
-/// Says nothing of the key.
-impl fmt::Debug for SqsEndpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SqsEndpoint").field("url", &self.url).field("region", &self.region).finish_non_exhaustive()
+impl SqsEndpoint {
+    /// An endpoint that plays `us-east-1`.
+    #[must_use]
+    pub fn new(url: impl Into<String>) -> Self {
+        Self { url: url.into(), region: "us-east-1".to_owned() }
     }
 }

@@ -1,92 +1,124 @@
-//! Messages that wait together go to SQS together.
+//! Entries that wait together go to SQS together.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
+use bytes::Bytes;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::client::told;
-use crate::queue::EnqueueError;
+use super::batch::{Answer, id, settle};
+use super::fault::Fault;
+use super::link::{Link, MOST_ENTRIES};
+use super::split::{Part, parts};
+use crate::queue::{EnqueueError, Entry};
 
-/// Messages of one request at most, as SQS says.
-const GROUP_MESSAGES: usize = 10;
+/// Requests under way at once, at most: what arrives meanwhile shares the next.
+const MOST_FLIGHTS: usize = 8;
 
-/// Requests under way at a time: one takes about ten milliseconds.
-const FLIGHTS: usize = 8;
+/// How long an entry is tried for once it is its turn: a collector waits for four seconds.
+const SEND_TIME: Duration = Duration::from_millis(3_800);
 
-/// Bytes of messages that may wait in this process.
-const WAITING_BYTES: usize = 64 << 20;
+/// Bytes of messages that may wait in this process for SQS.
+const MAX_WAITING_BYTES: usize = 64 << 20;
 
-/// How long messages that SQS failed for a fault of its own are sent again, and the pauses between.
-const PATIENCE: Duration = Duration::from_secs(3);
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
+/// From this size on an entry is packed on a thread for such work: it takes longer than a millisecond.
+const LARGE: usize = 256 << 10;
 
-/// A message and where its answer goes; an error is what SQS said.
-type Offered = (String, oneshot::Sender<Result<(), String>>);
+/// A message and where its answer goes.
+#[derive(Debug)]
+struct Offered {
+    part: Part,
+    answer: oneshot::Sender<Result<(), Fault>>,
+}
+
+/// Where the answer for some events of a batch comes from.
+type Awaited = (Range<u32>, oneshot::Receiver<Result<(), Fault>>);
 
 #[derive(Debug, Default)]
 struct Waiting {
     offered: VecDeque<Offered>,
     /// Waiting or under way.
     bytes: usize,
+    /// Requests under way.
     flights: usize,
 }
 
 /// The producers' side of a queue.
 #[derive(Debug)]
 pub(super) struct Producer {
-    client: Client,
-    url: String,
-    /// Most bytes of a message, and of all messages of a request.
-    limit: usize,
+    link: Arc<Link>,
+    size_max: usize,
     waiting: Mutex<Waiting>,
 }
 
 impl Producer {
-    pub(super) fn new(client: Client, url: String, limit: usize) -> Self {
-        Self { client, url, limit, waiting: Mutex::default() }
-    }
-
-    /// Most bytes of a message.
-    pub(super) const fn limit(&self) -> usize {
-        self.limit
+    /// A producer for a queue that takes messages, and requests, of at most `size_max` bytes.
+    pub(super) fn new(link: Arc<Link>, size_max: usize) -> Self {
+        Self { link, size_max, waiting: Mutex::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Hands messages over; each gives an answer of its own.
-    ///
-    /// # Errors
-    /// [`EnqueueError::Full`] where too much waits already; none of them is sent then.
-    pub(super) fn send(
-        self: &Arc<Self>,
-        bodies: Vec<String>,
-    ) -> Result<Vec<oneshot::Receiver<Result<(), String>>>, EnqueueError> {
-        let mut answers = Vec::with_capacity(bodies.len());
+    /// Sends one entry; answers when SQS has answered for all of its messages.
+    pub(super) async fn add(self: &Arc<Self>, entry: Entry) -> Result<(), EnqueueError> {
+        let parts = self.parts(entry.payload, entry.events).await?;
+        let awaited = self.offer(parts)?;
+        let (mut lost, mut taken, mut fault) = (Vec::new(), false, None);
+        for (events, answered) in awaited {
+            let shutting_down = || Fault::Unanswered("the queue is shutting down".to_owned());
+            match answered.await.unwrap_or_else(|_| Err(shutting_down())) {
+                Ok(()) => taken = true,
+                Err(met) => {
+                    lost.extend(events);
+                    fault.get_or_insert(met);
+                }
+            }
+        }
+        match fault.map(|fault| fault.to_string()) {
+            None => Ok(()),
+            Some(reason) if taken => Err(EnqueueError::Partial { lost, reason }),
+            Some(reason) => Err(EnqueueError::Unavailable { reason }),
+        }
+    }
+
+    async fn parts(&self, payload: Bytes, events: u32) -> Result<Vec<Part>, EnqueueError> {
+        let size_max = self.size_max;
+        let split = if payload.len() < LARGE {
+            parts(&payload, events, size_max)
+        } else {
+            let packing = tokio::task::spawn_blocking(move || parts(&payload, events, size_max));
+            packing.await.unwrap_or_else(|error| Err(format!("it could not be packed: {error}")))
+        };
+        split.map_err(|reason| EnqueueError::Unavailable { reason })
+    }
+
+    /// Lets messages wait for the next request, all or none, and sends one off where not too many are under way.
+    fn offer(self: &Arc<Self>, parts: Vec<Part>) -> Result<Vec<Awaited>, EnqueueError> {
+        let bytes: usize = parts.iter().map(|part| part.body.len()).sum();
+        let mut awaited = Vec::with_capacity(parts.len());
         let mut waiting = self.lock();
-        if waiting.bytes >= WAITING_BYTES {
-            let reason = format!("{} bytes wait for SQS, the limit is {WAITING_BYTES}", waiting.bytes);
+        if waiting.bytes >= MAX_WAITING_BYTES {
+            let reason = format!("{} bytes wait for SQS, the limit is {MAX_WAITING_BYTES}", waiting.bytes);
             return Err(EnqueueError::Full { reason });
         }
-        for body in bodies {
+        waiting.bytes += bytes;
+        for part in parts {
             let (answer, answered) = oneshot::channel();
-            waiting.bytes += body.len();
-            waiting.offered.push_back((body, answer));
-            answers.push(answered);
+            awaited.push((part.events.clone(), answered));
+            waiting.offered.push_back(Offered { part, answer });
+            if waiting.flights < MOST_FLIGHTS {
+                waiting.flights += 1;
+                // A task of its own: the caller that happens to start it may go away, the others' entries may not.
+                tokio::spawn(Arc::clone(self).fly());
+            }
         }
-        if waiting.flights < FLIGHTS {
-            waiting.flights += 1;
-            // A task of its own: the caller that happens to start it may go away, the others' messages may not. It ends with
-            // the last answer, so that nothing runs on in a process that is frozen then.
-            tokio::spawn(Arc::clone(self).fly());
-        }
-        Ok(answers)
+        Ok(awaited)
     }
 
     /// Sends group after group until nothing waits.
@@ -95,25 +127,19 @@ impl Producer {
             // Let every caller that is ready to add do so first: they share this request.
             tokio::task::yield_now().await;
             let Some(group) = self.next_group() else { return };
-            let (bodies, answers): (Vec<String>, Vec<_>) = group.into_iter().unzip();
-            let bytes: usize = bodies.iter().map(String::len).sum();
-            let outcomes = self.send_group(bodies).await;
-            self.lock().bytes -= bytes;
-            for (answer, outcome) in answers.into_iter().zip(outcomes) {
-                let _ = answer.send(outcome);
-            }
+            self.send(group).await;
         }
     }
 
     fn next_group(&self) -> Option<Vec<Offered>> {
         let mut waiting = self.lock();
         let (mut group, mut bytes) = (Vec::new(), 0);
-        while group.len() < GROUP_MESSAGES
-            && let Some((body, _)) = waiting.offered.front()
-            && (group.is_empty() || bytes + body.len() <= self.limit)
-            && let Some(offered) = waiting.offered.pop_front()
+        while group.len() < MOST_ENTRIES
+            && let Some(offered) = waiting.offered.pop_front_if(|offered| {
+                bytes += offered.part.body.len();
+                group.is_empty() || bytes <= self.size_max
+            })
         {
-            bytes += offered.0.len();
             group.push(offered);
         }
         if group.is_empty() {
@@ -123,68 +149,45 @@ impl Producer {
         Some(group)
     }
 
-    /// Sends a group; those that SQS fails for a fault of its own again, for a while. One outcome a message.
-    async fn send_group(&self, bodies: Vec<String>) -> Vec<Result<(), String>> {
-        let mut outcomes: Vec<Result<(), String>> = vec![Ok(()); bodies.len()];
-        let mut open: Vec<usize> = (0..bodies.len()).collect();
-        let (began, mut pause) = (Instant::now(), FIRST_PAUSE);
-        loop {
-            let mut again = Vec::new();
-            match self.request(&bodies, &open).await {
-                Ok(failures) => {
-                    for Failure { index, reason, may_pass } in failures {
-                        outcomes[index] = Err(reason);
-                        if may_pass {
-                            again.push(index);
-                        }
-                    }
-                }
-                // The SDK has tried the request as a whole again already.
-                Err(reason) => open.iter().for_each(|index| outcomes[*index] = Err(reason.clone())),
+    /// Sends a group, and answers each caller as soon as SQS has answered for its message.
+    async fn send(&self, group: Vec<Offered>) {
+        let bytes: usize = group.iter().map(|offered| offered.part.body.len()).sum();
+        let (parts, answers): (Vec<Part>, Vec<_>) =
+            group.into_iter().map(|offered| (offered.part, Some(offered.answer))).unzip();
+        let mut answers = answers;
+        let deadline = Instant::now() + SEND_TIME;
+        let request = |open: Vec<usize>| {
+            let entries = open.into_iter().map(|index| message(index, &parts[index])).collect();
+            self.request(entries)
+        };
+        let settled = settle(parts.len(), deadline, request, |index, outcome| {
+            if outcome.is_ok() {
+                self.link.mean.saw(u64::from(parts[index].events.end - parts[index].events.start));
             }
-            if again.is_empty() || began.elapsed() + pause > PATIENCE {
-                return outcomes;
+            if let Some(answer) = answers[index].take() {
+                let _ = answer.send(outcome);
             }
-            tokio::time::sleep(pause).await;
-            pause *= 2;
-            again.iter().for_each(|index| outcomes[*index] = Ok(()));
-            open = again;
+        });
+        let settled = settled.await;
+        let mut waiting = self.lock();
+        waiting.bytes -= bytes;
+        if let Err(fault @ Fault::Unanswered(_)) = settled {
+            // Those who wait would meet the same, after the same time.
+            for offered in std::mem::take(&mut waiting.offered) {
+                waiting.bytes -= offered.part.body.len();
+                let _ = offered.answer.send(Err(fault.clone()));
+            }
         }
     }
 
-    /// One request with those messages of `bodies` that `open` names; those that failed.
-    async fn request(&self, bodies: &[String], open: &[usize]) -> Result<Vec<Failure>, String> {
-        let entry = |index: &usize| {
-            SendMessageBatchRequestEntry::builder().id(index.to_string()).message_body(&bodies[*index]).build()
-        };
-        let entries = open.iter().map(entry).collect::<Result<Vec<_>, _>>().map_err(|error| error.to_string())?;
-        let request = self.client.send_message_batch().queue_url(&self.url).set_entries(Some(entries));
-        let answer = request.send().await.map_err(|error| told(&error))?;
-        let mut failures = Vec::new();
-        for index in open {
-            let id = index.to_string();
-            if answer.successful.iter().any(|done| done.id == id) {
-                continue;
-            }
-            // One that the answer does not name may be there or not; sent again it counts once, by its events' ids.
-            let failed = answer.failed.iter().find(|failed| failed.id == id);
-            let reason = failed.map_or_else(
-                || "SQS did not say what became of a message".to_owned(),
-                |failed| format!("{}: {}", failed.code, failed.message.as_deref().unwrap_or("no reason was given")),
-            );
-            failures.push(Failure {
-                index: *index,
-                reason,
-                may_pass: failed.is_none_or(|failed| !failed.sender_fault),
-            });
-        }
-        Ok(failures)
+    async fn request(&self, entries: Vec<SendMessageBatchRequestEntry>) -> Result<Answer, Fault> {
+        let sent = self.link.client.send_message_batch().queue_url(&self.link.queue_url).set_entries(Some(entries));
+        let told = sent.send().await.map_err(|error| Fault::of(&error))?;
+        Ok(Answer { done: told.successful.into_iter().map(|done| done.id).collect(), failed: told.failed })
     }
 }
 
-/// A message that SQS did not take.
-struct Failure {
-    index: usize,
-    reason: String,
-    may_pass: bool,
+fn message(index: usize, part: &Part) -> SendMessageBatchRequestEntry {
+    let entry = SendMessageBatchRequestEntry::builder().id(id(index)).message_body(&part.body);
+    entry.build().unwrap_or_else(|error| unreachable!("id and body are given: {error}"))
 }

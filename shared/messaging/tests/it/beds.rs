@@ -1,16 +1,20 @@
 //! What a contract needs of an adapter: open it, and let it die.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use analytics_domain::Project;
 use analytics_messaging::embedded::{EmbeddedOptions, EmbeddedQueue};
 use analytics_messaging::process::ProcessFeed;
 use analytics_messaging::redis::{RedisFeed, RedisOptions, RedisQueue};
-use analytics_messaging::{Durability, Entry, Feed, Queue};
+use analytics_messaging::sqs::{SqsEndpoint, SqsOptions, SqsQueue};
+use analytics_messaging::{Durability, Entry, Feed, Queue, QueueDepth};
 use analytics_testkit::redis::{RedisOptions as ServerOptions, RedisServer};
+use analytics_testkit::sqs::SqsServer;
+use uuid::Uuid;
 
 /// A project's name.
 pub(crate) fn project(name: &str) -> Project {
@@ -20,6 +24,11 @@ pub(crate) fn project(name: &str) -> Project {
 /// An entry that says who it is.
 pub(crate) fn entry(project_name: &str, events: u32, text: &str) -> Entry {
     Entry { project: project(project_name), events, payload: text.to_owned().into() }
+}
+
+/// The events a project, of a queue that counts them.
+pub(crate) fn by_project(depth: &QueueDepth) -> &BTreeMap<Project, u64> {
+    depth.by_project.as_ref().unwrap()
 }
 
 /// What the tests vary.
@@ -60,7 +69,21 @@ impl Drop for SmallDisk {
 }
 
 /// An adapter of the queue and what lies under it.
+///
+/// The constants are what a queue may lack where it is a service that decides so itself; each is true of a queue of ours.
 pub(crate) trait QueueBed: Send + Sync + Sized {
+    /// The queue tells each project's events, and how long the oldest entry has waited. SQS counts messages.
+    const COUNTS_EVENTS: bool = true;
+    /// Entries come in the order in which they went in. SQS promises none.
+    const KEEPS_ORDER: bool = true;
+    /// A consumer is known by its name, and finds what it held before. SQS knows receipts only, so what a dead consumer held
+    /// comes back after the visibility timeout.
+    const KNOWS_CONSUMERS: bool = true;
+    /// The shortest visibility timeout, and the step between two. SQS counts whole seconds.
+    const VISIBILITY_STEP: Duration = Duration::from_millis(1);
+    /// By how much less is done where much is done: moto takes about 60 messages a second.
+    const SLOWNESS: usize = 1;
+
     /// A fresh queue.
     async fn new(settings: Settings) -> Self;
     /// The queue, for any number of tasks.
@@ -174,6 +197,49 @@ impl QueueBed for RedisBed {
         self.server.kill9();
         self.server.restart().unwrap();
         Self::with(self.server, self.options).await
+    }
+}
+
+/// One server for all tests, since it starts slowly; each has a queue of its own.
+pub(crate) static SQS: LazyLock<SqsServer> = LazyLock::new(|| SqsServer::start().unwrap());
+
+/// A name that no other queue has.
+pub(crate) fn queue_name() -> String {
+    format!("events-{}", Uuid::new_v4().simple())
+}
+
+/// The queue on SQS.
+pub(crate) struct SqsBed {
+    queue: Arc<SqsQueue>,
+    options: SqsOptions,
+}
+
+impl SqsBed {
+    pub(crate) async fn with(options: SqsOptions) -> Self {
+        Self { queue: Arc::new(SqsQueue::connect(options.clone()).await.unwrap()), options }
+    }
+}
+
+impl QueueBed for SqsBed {
+    const COUNTS_EVENTS: bool = false;
+    const KEEPS_ORDER: bool = false;
+    const KNOWS_CONSUMERS: bool = false;
+    const VISIBILITY_STEP: Duration = Duration::from_secs(1);
+    const SLOWNESS: usize = 8;
+
+    async fn new(settings: Settings) -> Self {
+        let url = tokio::task::spawn_blocking(|| SQS.create_queue(&queue_name(), &[]).unwrap()).await.unwrap();
+        let endpoint = Some(SqsEndpoint::new(SQS.endpoint()));
+        Self::with(SqsOptions { visibility: settings.visibility, endpoint, ..SqsOptions::new(url) }).await
+    }
+
+    fn queue(&self) -> Arc<dyn Queue> {
+        Arc::clone(&self.queue) as Arc<dyn Queue>
+    }
+
+    /// The server is Amazon's, and does not die: the process with its client does.
+    async fn die(self) -> Self {
+        Self::with(self.options).await
     }
 }
 

@@ -8,7 +8,7 @@ use analytics_messaging::{Consumer, Delivery, EnqueueError, Entry, Queue, Receip
 use analytics_testkit::breaker::{Network, TcpBreaker};
 use analytics_testkit::redis::{AppendFsync, RedisOptions as ServerOptions, RedisServer};
 
-use crate::beds::{QueueBed, RedisBed, Settings, SmallDisk, entry, project};
+use crate::beds::{QueueBed, RedisBed, Settings, SmallDisk, by_project, entry, project};
 
 const STREAM: &str = "{analytics:q}:stream";
 const DEPTH: &str = "{analytics:q}:depth";
@@ -67,7 +67,7 @@ async fn an_emptied_server_is_used_again() {
     consumer.release(&receipts(&held)).await.unwrap();
     queue.tidy().await.unwrap();
     let depth = queue.depth().await.unwrap();
-    assert_eq!((depth.batches, depth.events, depth.by_project.unwrap_or_default().len()), (0, 0, 0));
+    assert_eq!((depth.batches, depth.events, by_project(&depth).len()), (0, 0, 0));
     // The stream is made by the entry, its group by the consumer: from the first entry on.
     queue.enqueue(entry("default", 2, "found")).await.unwrap();
     let mut all = receiving.await.unwrap().unwrap();
@@ -106,7 +106,7 @@ async fn at_its_memory_limit_the_server_refuses_and_the_queue_still_drains() {
     queue.tidy().await.unwrap();
     assert_eq!(drain(&mut consumer).await, taken);
     let depth = queue.depth().await.unwrap();
-    assert_eq!((depth.batches, depth.events, depth.by_project.unwrap_or_default().len()), (0, 0, 0));
+    assert_eq!((depth.batches, depth.events, by_project(&depth).len()), (0, 0, 0));
     eventually(Duration::from_secs(2), async || queue.enqueue(filler(20_000)).await).await;
 }
 
