@@ -3,6 +3,7 @@
 
 mod bombs;
 mod cors;
+mod function;
 mod limits;
 mod program;
 mod queue_down;

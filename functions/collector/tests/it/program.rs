@@ -11,7 +11,7 @@ use analytics_testkit::role::{Role, RoleOptions};
 
 use crate::running::{event, refused, told};
 
-fn program() -> &'static Path {
+pub(crate) fn program() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_collector"))
 }
 

@@ -1,13 +1,14 @@
 //! A handler behind a queue: SQS messages, and the ticks of a schedule.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::clock::{Clock as _, SystemClock};
 use crate::metrics;
 use crate::program::Failure;
 
@@ -84,7 +85,8 @@ where
         let handle = Arc::clone(&handle);
         async move {
             // An emulator may tell a deadline that was over before the event came: that is none.
-            let left = invocation.context.deadline().duration_since(SystemTime::now()).unwrap_or(LONGEST);
+            let now = u64::try_from(SystemClock.now().as_millis()).unwrap_or(0);
+            let left = invocation.context.deadline.checked_sub(now).map_or(LONGEST, Duration::from_millis);
             let time = left.saturating_sub(TO_ANSWER);
             let Ok(event) = serde_json::from_str::<Event>(invocation.payload.get()) else {
                 let unknown = "this function takes SQS events and scheduled events; the event is neither";
