@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use analytics_domain::{Project, Timestamp};
 use analytics_domain::timestamp::civil_from_days;
+use analytics_domain::{Project, Timestamp};
 use analytics_host::keys::Scope;
 use analytics_host::problem::Problem;
 use analytics_messaging::QueueDepth;
