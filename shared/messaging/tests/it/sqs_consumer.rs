@@ -3,12 +3,20 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use analytics_messaging::sqs::{SqsEndpoint, SqsOptions, SqsQueue};
 use analytics_messaging::{Queue, QueueError, Receipt};
 use analytics_testkit::sqs::Reply;
 
 use crate::beds::{SQS, entry, queue_name};
 use crate::sqs_batches::{batch, entry_of};
 use crate::sqs_queue::{connect, fail_some, fresh, receipts, receive_all, scripted};
+
+/// A queue whose consumers hold entries for a second.
+async fn visible_after_a_second(url: String) -> SqsQueue {
+    let endpoint = Some(SqsEndpoint::new(SQS.endpoint()));
+    let visibility = Duration::from_secs(1);
+    SqsQueue::connect(SqsOptions { visibility, endpoint, ..SqsOptions::new(url) }).await.unwrap()
+}
 
 #[tokio::test]
 async fn an_idle_consumer_makes_one_request_a_wait() {
@@ -20,6 +28,38 @@ async fn an_idle_consumer_makes_one_request_a_wait() {
         let waited = started.elapsed();
         assert!(waited >= wait && waited < wait + Duration::from_millis(700), "{waited:?} of {wait:?}");
         assert_eq!(proxy.count("ReceiveMessage"), requests, "after {wait:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wait_of_a_second_is_a_long_poll() {
+    let (queue, proxy) = scripted(&[], |_, request, forward| forward(request)).await;
+    let mut consumer = queue.consumer("slot-0").await.unwrap();
+    let receiving = tokio::spawn(async move { consumer.receive(10, Duration::from_secs(1)).await.unwrap() });
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    queue.enqueue(entry("default", 1, "a")).await.unwrap();
+    assert_eq!((receiving.await.unwrap().len(), proxy.count("ReceiveMessage")), (1, 1));
+}
+
+#[tokio::test]
+async fn a_receipt_that_is_late_changes_nothing_for_its_next_holder() {
+    let (queue, url) = fresh(&[]).await;
+    let short = visible_after_a_second(url).await;
+    let (mut late, mut holder) = (short.consumer("late").await.unwrap(), queue.consumer("holder").await.unwrap());
+    for give_back in [true, false] {
+        queue.enqueue(entry("default", 1, "a")).await.unwrap();
+        let old = receipts(&receive_all(&mut late, 1).await);
+        let held = receive_all(&mut holder, 1).await;
+        assert_eq!(held[0].attempt, 2);
+        if give_back {
+            late.release(&old).await.unwrap();
+        } else {
+            // Of a minute that its holder has, a second would be left.
+            late.extend(&old).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(1_200)).await;
+        }
+        assert!(late.receive(1, Duration::from_millis(300)).await.unwrap().is_empty(), "it was taken from its holder");
+        holder.acknowledge(&receipts(&held)).await.unwrap();
     }
 }
 
@@ -106,12 +146,7 @@ async fn what_comes_for_a_consumer_that_is_gone_is_given_back_at_once() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_poll_that_was_kept_too_long_gives_out_nothing_that_another_has() {
     let (queue, url) = fresh(&[]).await;
-    let short = analytics_messaging::sqs::SqsOptions {
-        visibility: Duration::from_secs(1),
-        endpoint: Some(analytics_messaging::sqs::SqsEndpoint::new(SQS.endpoint())),
-        ..analytics_messaging::sqs::SqsOptions::new(url)
-    };
-    let queue_of_short = analytics_messaging::sqs::SqsQueue::connect(short).await.unwrap();
+    let queue_of_short = visible_after_a_second(url).await;
     let mut slow = queue_of_short.consumer("slow").await.unwrap();
     let dropped = tokio::time::timeout(Duration::from_millis(100), slow.receive(10, Duration::from_secs(5))).await;
     assert!(dropped.is_err());
