@@ -87,7 +87,7 @@ async fn tenant_of(form: Form, events: &[Value]) -> Tenant {
 async fn every_form_answers_alike() {
     let events = events();
     let first = tenant_of(Form::Single, &events).await;
-    for form in [Form::FourRoles, Form::FourRolesPlain] {
+    for form in [Form::FourRoles, Form::FourRolesPlain, Form::Serverless] {
         let other = tenant_of(form, &events).await;
         let mut wrong = Vec::new();
         for question in questions() {
@@ -129,7 +129,7 @@ async fn every_form_refuses_alike() {
     ];
     let questions = ["{}", "[]", "{\"metrics\":[\"x\"]}", "{\"metrics\":[\"events\"],\"limit\":0}", "nonsense"];
     let first = Deployment::shared(Form::Single).tenant();
-    for form in [Form::FourRoles, Form::FourRolesPlain] {
+    for form in [Form::FourRoles, Form::FourRolesPlain, Form::Serverless] {
         let other = Deployment::shared(form).tenant();
         for body in bodies {
             let (left, right) = (first.collect(body).await, other.collect(body).await);

@@ -7,6 +7,18 @@
 /// Makes a test of each case for every deployment form.
 macro_rules! every_form {
     ($($case:ident),* $(,)?) => {
+        every_form_of_processes! { $($case),* }
+        mod serverless {
+            $(#[tokio::test] async fn $case() {
+                super::$case(analytics_blackbox::Deployment::shared(analytics_blackbox::Form::Serverless)).await;
+            })*
+        }
+    };
+}
+
+/// Makes a test of each case for the forms whose roles are processes that run on: what only those have.
+macro_rules! every_form_of_processes {
+    ($($case:ident),* $(,)?) => {
         mod single {
             $(#[tokio::test] async fn $case() {
                 super::$case(analytics_blackbox::Deployment::shared(analytics_blackbox::Form::Single)).await;
@@ -28,6 +40,7 @@ macro_rules! every_form {
 mod agreement;
 mod collect;
 mod corpus;
+mod functions;
 mod health;
 mod ledger;
 mod metrics;

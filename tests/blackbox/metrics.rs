@@ -7,7 +7,7 @@ use analytics_blackbox::tenant::send;
 
 use crate::corpus::{at, event};
 
-every_form! { every_metric_is_there, labels_do_not_grow_with_clients }
+every_form_of_processes! { every_metric_is_there, labels_do_not_grow_with_clients }
 
 /// The series of every role together: name with labels, and value.
 async fn scrape(deployment: &Deployment) -> BTreeMap<String, f64> {

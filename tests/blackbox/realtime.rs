@@ -13,7 +13,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 use crate::corpus::{at, event};
 
-every_form! {
+every_form_of_processes! {
     a_socket_needs_a_key,
     events_arrive_filtered_and_once_stored,
     a_live_query_is_answered_again,

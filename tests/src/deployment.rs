@@ -7,6 +7,7 @@ use analytics_testkit::postgres::{Database, Edition, database};
 use analytics_testkit::redis::{RedisOptions, RedisServer};
 use analytics_testkit::role::{Role, RoleOptions, program};
 
+use crate::functions::Functions;
 use crate::tenant::Tenant;
 
 /// Projects of a shared deployment: more than there are cases.
@@ -21,16 +22,18 @@ pub enum Form {
     FourRoles,
     /// The same on PostgreSQL 15 without TimescaleDB.
     FourRolesPlain,
+    /// Collector, processor and api as functions on SQS and PostgreSQL 17 with TimescaleDB; no realtime.
+    Serverless,
 }
 
 impl Form {
     /// Every form.
-    pub const ALL: [Self; 3] = [Self::Single, Self::FourRoles, Self::FourRolesPlain];
+    pub const ALL: [Self; 4] = [Self::Single, Self::FourRoles, Self::FourRolesPlain, Self::Serverless];
 
     fn edition(self) -> Option<Edition> {
         match self {
             Self::Single => None,
-            Self::FourRoles => Some(Edition::Timescale17),
+            Self::FourRoles | Self::Serverless => Some(Edition::Timescale17),
             Self::FourRolesPlain => Some(Edition::Plain15),
         }
     }
@@ -59,6 +62,16 @@ impl Settings {
         self
     }
 
+    /// Every variable, keys included.
+    fn all(&self) -> Vec<(String, String)> {
+        let mut all = self.variables.clone();
+        if self.keys {
+            all.push(("API_KEYS".to_owned(), read_keys()));
+            all.push(("WRITE_KEYS".to_owned(), write_keys()));
+        }
+        all
+    }
+
     /// Starts without any key.
     #[must_use]
     pub fn without_keys(mut self) -> Self {
@@ -72,9 +85,11 @@ impl Settings {
 pub struct Parts {
     /// `collector`, `processor`, `api`, `realtime`, or `analytics` alone.
     pub roles: Vec<(&'static str, Role)>,
+    /// The functions, their queue and what invokes them.
+    pub functions: Option<Functions>,
     /// The Redis of the four roles.
     pub redis: Option<RedisServer>,
-    /// The database of the four roles.
+    /// The database of the four roles and of the functions.
     pub database: Option<Database>,
 }
 
@@ -101,10 +116,12 @@ impl Deployment {
         static SINGLE: OnceLock<Result<Deployment, String>> = OnceLock::new();
         static FOUR_ROLES: OnceLock<Result<Deployment, String>> = OnceLock::new();
         static PLAIN: OnceLock<Result<Deployment, String>> = OnceLock::new();
+        static SERVERLESS: OnceLock<Result<Deployment, String>> = OnceLock::new();
         let cell = match form {
             Form::Single => &SINGLE,
             Form::FourRoles => &FOUR_ROLES,
             Form::FourRolesPlain => &PLAIN,
+            Form::Serverless => &SERVERLESS,
         };
         let started = cell.get_or_init(|| Self::start(form, &Settings::default()).map_err(|error| error.to_string()));
         started.as_ref().unwrap_or_else(|error| panic!("{form:?} does not start: {error}"))
@@ -115,16 +132,16 @@ impl Deployment {
     /// # Errors
     /// Where a server or a program does not come up; the error holds the end of its log.
     pub fn start(form: Form, settings: &Settings) -> analytics_testkit::Result<Self> {
-        let mut parts = Parts { roles: Vec::new(), redis: None, database: None };
+        if form == Form::Serverless {
+            return Self::start_functions(settings);
+        }
+        let mut parts = Parts { roles: Vec::new(), functions: None, redis: None, database: None };
         let options = |arguments: &[&str]| {
             let mut options = RoleOptions::new();
             for argument in arguments {
                 options = options.argument(*argument);
             }
-            if settings.keys {
-                options = options.variable("API_KEYS", read_keys()).variable("WRITE_KEYS", write_keys());
-            }
-            settings.variables.iter().fold(options, |options, (name, value)| options.variable(name, value))
+            settings.all().iter().fold(options, |options, (name, value)| options.variable(name, value))
         };
         if let Some(edition) = form.edition() {
             let redis = RedisServer::start(RedisOptions::default())?;
@@ -154,6 +171,25 @@ impl Deployment {
         let all = parts.roles.iter().map(|(name, role)| (*name, role.url())).collect();
         let keys = settings.keys;
         Ok(Self { form, collector, api, realtime, all, keys, next: AtomicUsize::new(0), parts: Mutex::new(parts) })
+    }
+
+    fn start_functions(settings: &Settings) -> analytics_testkit::Result<Self> {
+        let database = database(Edition::Timescale17)?;
+        let functions = Functions::start(&database.url(), &settings.all())?;
+        let (collector, api) = (functions.collector.url(), functions.api.url());
+        let all = vec![("collector", collector.clone()), ("api", api.clone())];
+        let parts = Parts { roles: Vec::new(), functions: Some(functions), redis: None, database: Some(database) };
+        Ok(Self {
+            form: Form::Serverless,
+            // Nobody serves it; both functions say so.
+            realtime: api.clone(),
+            collector,
+            api,
+            all,
+            keys: settings.keys,
+            next: AtomicUsize::new(0),
+            parts: Mutex::new(parts),
+        })
     }
 
     /// Its form.
@@ -212,7 +248,9 @@ impl Deployment {
             lines.into_iter().rev().collect::<Vec<_>>().join("\n")
         };
         let parts = self.parts();
-        parts.roles.iter().map(|(name, role)| format!("--- {name}\n{}\n", tail(role.log()))).collect()
+        let roles = parts.roles.iter().map(|(name, role)| (*name, role.log()));
+        let functions = parts.functions.iter().flat_map(Functions::logs);
+        roles.chain(functions).map(|(name, log)| format!("--- {name}\n{}\n", tail(log))).collect()
     }
 }
 

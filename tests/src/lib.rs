@@ -6,6 +6,7 @@
 
 pub mod answer;
 pub mod deployment;
+pub mod functions;
 pub mod mask;
 pub mod tenant;
 

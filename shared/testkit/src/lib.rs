@@ -1,7 +1,7 @@
 //! Real servers, network faults and believable events for tests; a dev-dependency only.
 //!
 //! Nothing here imitates a server: [`redis`] and [`postgres`] start the programs that production runs, [`sqs`] the server that
-//! stands for Amazon's, on loopback, on free ports and in folders of their own. Every server ends with the process that started it, also where that process
+//! stands for Amazon's, [`lambda`] the emulator of its functions, on loopback, on free ports and in folders of their own. Every server ends with the process that started it, also where that process
 //! is killed, so tests need no cleaning up and may run side by side. What the programs need is put on a machine by
 //! `cargo xtask setup`.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic"))]
@@ -9,6 +9,8 @@
 pub mod breaker;
 pub mod folder;
 pub mod generator;
+mod http;
+pub mod lambda;
 pub mod oracle;
 pub mod ports;
 pub mod postgres;

@@ -4,7 +4,7 @@
 //! exactly, and lets an old receipt change a message's hold. A request that it is to answer as SQS can and moto never
 //! does goes through a [`SqsProxy`].
 
-mod http;
+mod ask;
 mod proxy;
 mod server;
 

@@ -7,8 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::Value;
 
-use super::http::{Message, ask};
+use super::ask::ask;
 use super::server::SqsServer;
+use crate::http::Message;
 
 /// An answer to one of SQS's actions.
 #[derive(Debug, Clone)]

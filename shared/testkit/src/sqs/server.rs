@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::http::ask;
+use super::ask::ask;
 use crate::folder::ServerFolder;
 use crate::postgres::servers_folder;
 use crate::process::{Blow, ServerProcess};

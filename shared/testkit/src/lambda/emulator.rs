@@ -1,0 +1,104 @@
+//! A running emulator of Lambda's runtime API.
+
+use std::io;
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::folder::ServerFolder;
+use crate::http::post;
+use crate::postgres::servers_folder;
+use crate::process::{Blow, ServerProcess};
+use crate::{Result, TestkitError, ports};
+
+/// Names another program than the installed `cargo-lambda`.
+pub const CARGO_LAMBDA_VARIABLE: &str = "ANALYTICS_CARGO_LAMBDA";
+
+const PROGRAM: &str = "cargo-lambda";
+const START_LIMIT: Duration = Duration::from_secs(60);
+
+/// Seconds after which an invocation is given up: its function died, or never came.
+const INVOCATION_SECONDS: u32 = 20;
+
+/// cargo-lambda's emulator, ended when dropped. It starts no functions: those are [`super::FunctionInstance`]s.
+#[derive(Debug)]
+pub struct LambdaEmulator {
+    process: ServerProcess,
+    port: u16,
+    // Last: the folder goes after the process.
+    _folder: ServerFolder,
+}
+
+impl LambdaEmulator {
+    /// Starts an emulator on a free port and waits until it listens.
+    ///
+    /// # Errors
+    /// Where `cargo-lambda` is not installed or does not come up.
+    pub fn start() -> Result<Self> {
+        let program = program()?;
+        let folder = ServerFolder::create("lambda")?;
+        let port = ports::free();
+        let log = folder.path().join("emulator.log");
+        let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let process = ServerProcess::start(&program, &log, Blow::Kill, None, |command| {
+            command.args(["lambda", "watch", "--only-lambda-apis", "--disable-cors"]);
+            command.args(["--timeout", &INVOCATION_SECONDS.to_string()]);
+            command.args(["--invoke-address", "127.0.0.1", "--invoke-port", &port.to_string()]);
+            command.current_dir(workspace);
+        })?;
+        let mut emulator = Self { process, port, _folder: folder };
+        let address = emulator.address();
+        emulator
+            .process
+            .wait_until(START_LIMIT, || TcpStream::connect_timeout(&address, Duration::from_secs(1)).map(|_| true))?;
+        Ok(emulator)
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], self.port))
+    }
+
+    /// What `AWS_LAMBDA_RUNTIME_API` has to be for an instance of a function.
+    #[must_use]
+    pub fn runtime_api(&self, function: &str) -> String {
+        format!("http://{}/.rt/{function}", self.address())
+    }
+
+    /// Where a function answers HTTP by itself: `http://127.0.0.1:PORT/lambda-url/FUNCTION`.
+    #[must_use]
+    pub fn function_url(&self, function: &str) -> String {
+        format!("http://{}/lambda-url/{function}", self.address())
+    }
+
+    /// What it has logged.
+    #[must_use]
+    pub fn log(&self) -> String {
+        self.process.log()
+    }
+}
+
+/// Invokes a function with an event; its answer where it succeeded.
+pub(super) fn invoke(emulator: SocketAddr, function: &str, event: &str) -> io::Result<Vec<u8>> {
+    let path = format!("/2015-03-31/functions/{function}/invocations");
+    let (status, answer) = post(emulator, &path, "Content-Type: application/json\r\n", event.as_bytes())?;
+    if status == 200 {
+        return Ok(answer);
+    }
+    let answer: String = String::from_utf8_lossy(&answer).chars().take(300).collect();
+    Err(io::Error::other(format!("invoking {function} got {status}: {answer}")))
+}
+
+/// The program: `$ANALYTICS_CARGO_LAMBDA`, else that of the unpacked servers, else the one on the path.
+fn program() -> Result<PathBuf> {
+    if let Some(program) = std::env::var_os(CARGO_LAMBDA_VARIABLE) {
+        return Ok(program.into());
+    }
+    let installed = servers_folder().join("python/bin").join(PROGRAM);
+    let on_path = std::env::var_os("PATH").unwrap_or_default();
+    std::iter::once(installed.clone())
+        .chain(std::env::split_paths(&on_path).map(|folder| folder.join(PROGRAM)))
+        .find(|program| program.exists())
+        .ok_or(TestkitError::NotInstalled { program: PROGRAM, looked_for: installed })
+}
