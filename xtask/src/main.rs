@@ -28,8 +28,8 @@ struct Arguments {
 enum Chore {
     /// Run everything that has to be green, from a bare Debian machine with Rust.
     ///
-    /// The steps, in this order: setup, fmt, tidy, clippy, doc, docs, build, test, prove. The first that fails ends the run with
-    /// a sentence that says which, and status 1. No step asks anything or needs a terminal.
+    /// The steps, in this order: setup, fmt, tidy, clippy, doc, docs, template, build, test, prove, sam. The first that fails
+    /// ends the run with a sentence that says which, and status 1. No step asks anything or needs a terminal.
     Test {
         /// Run only these steps.
         #[arg(long, value_name = "STEP", value_delimiter = ',', conflicts_with = "skip")]
@@ -41,7 +41,7 @@ enum Chore {
         #[arg(last = true, value_name = "ARGUMENT")]
         arguments: Vec<String>,
     },
-    /// Put what the tests need on this machine: packages, and PostgreSQL 17 with TimescaleDB in a cache folder.
+    /// Put what the tests need on this machine: packages, and in a cache folder PostgreSQL 17 with TimescaleDB and Python tools.
     ///
     /// Runs `scripts/setup`: as root, or with sudo for the packages. What is there is left alone.
     Setup,

@@ -24,6 +24,10 @@ pub(crate) enum Step {
     Doc,
     /// The generated pages are what the code says.
     Docs,
+    /// The template of the serverless form keeps its promises, and deploys into an emulator.
+    Template,
+    /// The functions are built as they are shipped, small and for Lambda's C library.
+    Sam,
     /// The programs that the black-box suite runs.
     Build,
     /// Every test: unit, property, integration, black box.
@@ -33,8 +37,19 @@ pub(crate) enum Step {
 }
 
 impl Step {
-    const ALL: [Self; 9] =
-        [Self::Setup, Self::Fmt, Self::Tidy, Self::Clippy, Self::Doc, Self::Docs, Self::Build, Self::Test, Self::Prove];
+    const ALL: [Self; 11] = [
+        Self::Setup,
+        Self::Fmt,
+        Self::Tidy,
+        Self::Clippy,
+        Self::Doc,
+        Self::Docs,
+        Self::Template,
+        Self::Build,
+        Self::Test,
+        Self::Prove,
+        Self::Sam,
+    ];
 
     fn name(self) -> &'static str {
         match self {
@@ -44,6 +59,8 @@ impl Step {
             Self::Clippy => "clippy",
             Self::Doc => "doc",
             Self::Docs => "docs",
+            Self::Template => "template",
+            Self::Sam => "sam",
             Self::Build => "build",
             Self::Test => "test",
             Self::Prove => "prove",
@@ -92,6 +109,12 @@ fn take(workspace: &Workspace, step: Step, arguments: &[String], tally: &mut Tal
             cargo().arguments(["doc", "--workspace", "--no-deps"]).variable("RUSTDOCFLAGS", "--deny warnings").run()
         }
         Step::Docs => reference::run(workspace, true),
+        Step::Template => check_template(workspace, []),
+        Step::Sam => {
+            // Rust is a beta feature to sam, and asked for by name.
+            Command::tool(workspace, "sam").arguments(["build", "--beta-features"]).run()?;
+            check_template(workspace, ["artifacts"])
+        }
         Step::Build => build(workspace),
         Step::Prove => ledger(workspace, ["--prove".to_owned()]),
         Step::Test => {
@@ -118,6 +141,12 @@ pub(crate) fn ledger(workspace: &Workspace, arguments: impl IntoIterator<Item = 
 /// Builds every program as it is shipped.
 pub(crate) fn build_release(workspace: &Workspace) -> Result<(), Failure> {
     Command::cargo(workspace).arguments(["build", "--release", "--workspace", "--bins"]).run()
+}
+
+/// Checks the template of the serverless form: all parts unless some are named.
+fn check_template(workspace: &Workspace, parts: impl IntoIterator<Item = &'static str>) -> Result<(), Failure> {
+    // No bytecode beside the sources.
+    Command::tool(workspace, "python").arguments(["-B", "deploy/lambda/check"]).arguments(parts).run()
 }
 
 /// Puts what the tests need on this machine.

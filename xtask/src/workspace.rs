@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::failure::Failure;
 
 /// Folders that hold nothing of the project's own writing.
-const FOREIGN_FOLDERS: &[&str] = &["target", "node_modules", "data", "dist"];
+const FOREIGN_FOLDERS: &[&str] = &["target", "node_modules", "data", "dist", ".aws-sam", "__pycache__"];
 
 /// The workspace's root.
 #[derive(Debug)]
