@@ -108,12 +108,7 @@ async fn functions_that_die_in_the_middle_lose_nothing() {
     for n in 0..20 {
         tenant.collect_all(&vec![event("s", "t", &n.to_string(), &at(1, "10:00:00")); 10]).await;
         if n % 5 == 2 {
-            let mut parts = deployment.parts();
-            for (name, instance) in &mut parts.functions.as_mut().unwrap().instances {
-                if *name == "processor" {
-                    instance.restart().unwrap();
-                }
-            }
+            deployment.parts().functions.as_mut().unwrap().restart("processor").unwrap();
         }
     }
     tenant.settled(200).await;

@@ -17,8 +17,9 @@ pub const CARGO_LAMBDA_VARIABLE: &str = "ANALYTICS_CARGO_LAMBDA";
 const PROGRAM: &str = "cargo-lambda";
 const START_LIMIT: Duration = Duration::from_secs(60);
 
-/// Seconds after which an invocation is given up: its function died, or never came.
-const INVOCATION_SECONDS: u32 = 20;
+/// After which an invocation is given up: its function died, or never came. The emulator's own bound would also end the
+/// requests by which functions wait for work, which Lambda never does.
+const INVOCATION_TIME: Duration = Duration::from_secs(8);
 
 /// cargo-lambda's emulator, ended when dropped. It starts no functions: those are [`super::FunctionInstance`]s.
 #[derive(Debug)]
@@ -42,7 +43,6 @@ impl LambdaEmulator {
         let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         let process = ServerProcess::start(&program, &log, Blow::Kill, None, |command| {
             command.args(["lambda", "watch", "--only-lambda-apis", "--disable-cors"]);
-            command.args(["--timeout", &INVOCATION_SECONDS.to_string()]);
             command.args(["--invoke-address", "127.0.0.1", "--invoke-port", &port.to_string()]);
             command.current_dir(workspace);
         })?;
@@ -82,7 +82,8 @@ impl LambdaEmulator {
 /// Invokes a function with an event; its answer where it succeeded.
 pub(super) fn invoke(emulator: SocketAddr, function: &str, event: &str) -> io::Result<Vec<u8>> {
     let path = format!("/2015-03-31/functions/{function}/invocations");
-    let (status, answer) = post(emulator, &path, "Content-Type: application/json\r\n", event.as_bytes())?;
+    let (status, answer) =
+        post(emulator, &path, "Content-Type: application/json\r\n", event.as_bytes(), INVOCATION_TIME)?;
     if status == 200 {
         return Ok(answer);
     }
