@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use analytics_testkit::lambda::Functions;
+use analytics_testkit::lambda::{Functions, LambdaEmulator};
 use analytics_testkit::postgres::{Edition, PostgresOptions, PostgresServer};
 use analytics_testkit::redis::{AppendFsync, RedisOptions, RedisServer};
 use analytics_testkit::role::{Role, RoleOptions};
@@ -111,7 +111,8 @@ impl Deployment {
     fn start_functions(&mut self, edition: Edition, programs: &Programs) -> Result<()> {
         let postgres = start_postgres(edition)?;
         let variables = options().variables;
-        self.functions = Some(Functions::start(&postgres.url("ledger"), &variables, |name| programs.find(name))?);
+        let (emulator, database_url) = (LambdaEmulator::start()?, postgres.url("ledger"));
+        self.functions = Some(Functions::start(emulator, &database_url, &variables, |name| programs.find(name))?);
         self.postgres = Some(postgres);
         Ok(())
     }

@@ -10,7 +10,7 @@ mod functions;
 mod gateway;
 mod poller;
 
-pub use emulator::{CARGO_LAMBDA_VARIABLE, LambdaEmulator};
+pub use emulator::{CARGO_LAMBDA_VARIABLE, LambdaEmulator, cargo_lambda};
 pub use function::FunctionInstance;
 pub use functions::Functions;
 pub use gateway::Gateway;

@@ -36,9 +36,16 @@ impl LambdaEmulator {
     /// # Errors
     /// Where `cargo-lambda` is not installed or does not come up.
     pub fn start() -> Result<Self> {
-        let program = program()?;
+        Self::start_on(ports::free())
+    }
+
+    /// Starts an emulator on a port and waits until it listens.
+    ///
+    /// # Errors
+    /// Where `cargo-lambda` is not installed or does not come up.
+    pub fn start_on(port: u16) -> Result<Self> {
+        let program = cargo_lambda()?;
         let folder = ServerFolder::create("lambda")?;
-        let port = ports::free();
         let log = folder.path().join("emulator.log");
         let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         let process = ServerProcess::start(&program, &log, Blow::Kill, None, |command| {
@@ -72,6 +79,14 @@ impl LambdaEmulator {
         format!("http://{}/lambda-url/{function}", self.address())
     }
 
+    /// Invokes a function with an event; its answer where it succeeded.
+    ///
+    /// # Errors
+    /// Where the function fails, dies, or does not answer within eight seconds.
+    pub fn invoke(&self, function: &str, event: &str) -> Result<Vec<u8>> {
+        invoke(self.address(), function, event).map_err(TestkitError::io(format!("invoke the function {function}")))
+    }
+
     /// What it has logged.
     #[must_use]
     pub fn log(&self) -> String {
@@ -91,8 +106,11 @@ pub(super) fn invoke(emulator: SocketAddr, function: &str, event: &str) -> io::R
     Err(io::Error::other(format!("invoking {function} got {status}: {answer}")))
 }
 
-/// The program: `$ANALYTICS_CARGO_LAMBDA`, else that of the unpacked servers, else the one on the path.
-fn program() -> Result<PathBuf> {
+/// The program `cargo-lambda`: `$ANALYTICS_CARGO_LAMBDA`, else that of the unpacked servers, else the one on the path.
+///
+/// # Errors
+/// Where there is none.
+pub fn cargo_lambda() -> Result<PathBuf> {
     if let Some(program) = std::env::var_os(CARGO_LAMBDA_VARIABLE) {
         return Ok(program.into());
     }

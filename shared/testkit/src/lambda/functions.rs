@@ -42,18 +42,18 @@ pub struct Functions {
 }
 
 impl Functions {
-    /// Starts everything on a database and waits until both functions that serve clients are healthy; `find` says where the
+    /// Starts everything under an emulator and on a database, and waits until both functions that serve clients are healthy; `find` says where the
     /// program of a name is.
     ///
     /// # Errors
     /// Where a server or a function does not come up; the error holds the end of its log.
     pub fn start(
+        emulator: LambdaEmulator,
         database_url: &str,
         variables: &[(String, String)],
         find: impl Fn(&'static str) -> Result<PathBuf>,
     ) -> Result<Self> {
         let sqs = Arc::new(SqsServer::start()?);
-        let emulator = LambdaEmulator::start()?;
         let attributes = [("VisibilityTimeout", VISIBILITY_SECONDS), ("MessageRetentionPeriod", "1209600")];
         let (queue_url, _) = sqs.create_queue_with_dead_letters("events", 100, &attributes)?;
         let cache = RedisServer::start(RedisOptions::default())?;
