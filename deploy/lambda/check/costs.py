@@ -60,8 +60,8 @@ def _month(figures: Document, parameters: Document, events: int, a_request: int)
     seconds = figures["lambda"]["month_seconds"]
     requests = events / a_request
 
-    # Messages come evenly; an invocation takes those of one window, as many as fit into a batch.
-    in_a_window = requests / seconds * parameters["BatchWindowSeconds"]["Default"]
+    # Messages come evenly; an invocation takes those of one poller's window, as many as fit into a batch.
+    in_a_window = requests / seconds * parameters["BatchWindowSeconds"]["Default"] / platform["pollers"]
     messages = min(max(in_a_window, 1), parameters["BatchSize"]["Default"])
     invocations = requests / messages
     sent = requests
