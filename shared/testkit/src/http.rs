@@ -4,9 +4,6 @@ use std::io::{self, BufRead, BufReader, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-/// Longer than any server here holds back an answer.
-const PATIENCE: Duration = Duration::from_secs(40);
-
 /// Longest body.
 const MOST_BYTES: usize = 64 << 20;
 
@@ -78,10 +75,17 @@ fn read_chunks(from: &mut impl BufRead) -> io::Result<Vec<u8>> {
     }
 }
 
-/// Posts a body on a connection of its own, with further header lines, each ended by `\r\n`; status and body of the answer.
-pub(crate) fn post(server: SocketAddr, path: &str, headers: &str, body: &[u8]) -> io::Result<(u16, Vec<u8>)> {
+/// Posts a body on a connection of its own, with further header lines, each ended by `\r\n`, and waits so long for status and
+/// body of the answer.
+pub(crate) fn post(
+    server: SocketAddr,
+    path: &str,
+    headers: &str,
+    body: &[u8],
+    patience: Duration,
+) -> io::Result<(u16, Vec<u8>)> {
     let mut stream = TcpStream::connect_timeout(&server, Duration::from_secs(2))?;
-    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_read_timeout(Some(patience))?;
     let head = format!(
         "POST {path} HTTP/1.1\r\nHost: {server}\r\nContent-Length: {}\r\n{headers}Connection: close\r\n\r\n",
         body.len()
