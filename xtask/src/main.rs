@@ -4,6 +4,7 @@
 
 mod command;
 mod failure;
+mod parity;
 mod reference;
 mod steps;
 mod tidy;
@@ -60,6 +61,14 @@ enum Chore {
         #[arg(long)]
         check: bool,
     },
+    /// Run the black-box suite on one process, on four roles and on functions, and say how many cases ran on each.
+    ///
+    /// `cargo xtask test` runs the same cases among all others.
+    Parity {
+        /// Handed on to the test program: `cargo xtask parity -- collect::`.
+        #[arg(last = true, value_name = "ARGUMENT")]
+        arguments: Vec<String>,
+    },
     /// Prove under kills that every acknowledged event is stored exactly once; `cargo xtask ledger --help` says how.
     #[command(disable_help_flag = true)]
     Ledger {
@@ -97,6 +106,7 @@ fn run(workspace: &Workspace, chore: Chore) -> Result<(), Failure> {
         }
         Chore::Tidy { rules: false } => tidy::run(workspace),
         Chore::Docs { check } => reference::run(workspace, check),
+        Chore::Parity { arguments } => parity::run(workspace, &arguments),
         Chore::Ledger { arguments } => {
             // It runs the programs that lie beside it.
             steps::build(workspace)?;
