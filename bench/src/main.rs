@@ -9,6 +9,7 @@ mod bodies;
 mod collector;
 mod drain;
 mod fanout;
+mod lambda;
 mod program;
 mod questions;
 mod single;
@@ -45,6 +46,8 @@ enum Part {
     Fanout,
     /// From start to the first answer, each binary
     Start,
+    /// Functions as they are deployed: weight of the archive, start of an instance to its first answer; not in a run of all
+    Lambda,
     /// The bare axum route (used by the collector part)
     #[command(hide = true)]
     Bare {
@@ -74,6 +77,7 @@ fn main() -> Outcome<()> {
             Part::Single => single::measure(&mut table),
             Part::Fanout => runtime.block_on(fanout::measure(&mut table)),
             Part::Start => start::measure(&mut table),
+            Part::Lambda => lambda::measure(&mut table),
             Part::Bare { .. } => Ok(()),
         };
         measured?;

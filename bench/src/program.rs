@@ -78,7 +78,7 @@ impl Drop for Program {
 }
 
 /// One plain GET; whether it was answered 200.
-fn asks_ok(address: &str, path: &str) -> bool {
+pub fn asks_ok(address: &str, path: &str) -> bool {
     use std::io::{Read, Write};
     let Ok(address) = address.parse() else { return false };
     let Ok(mut stream) = std::net::TcpStream::connect_timeout(&address, Duration::from_millis(200)) else {

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use analytics_testkit::lambda::{Functions, LambdaEmulator};
 use analytics_testkit::postgres::{Edition, PostgresOptions, PostgresServer};
 use analytics_testkit::redis::{AppendFsync, RedisOptions, RedisServer};
 use analytics_testkit::role::{Role, RoleOptions};
@@ -26,6 +27,8 @@ pub enum Form {
     /// Collector, processor and api on Redis and PostgreSQL. Realtime is left out: no event passes through it on its way
     /// into the store.
     Roles,
+    /// Collector, processor and api as functions on SQS and PostgreSQL; messages come twice and out of order all the time.
+    Functions,
 }
 
 impl Form {
@@ -35,6 +38,7 @@ impl Form {
         match self {
             Self::Single => "single",
             Self::Roles => "roles",
+            Self::Functions => "functions",
         }
     }
 }
@@ -74,6 +78,7 @@ pub struct Deployment {
     roles: Vec<(Victim, Role)>,
     /// Never killed: no event passes through it.
     api: Option<Role>,
+    functions: Option<Functions>,
     // After the roles, which would else spend their last moments on complaints.
     redis: Option<RedisServer>,
     postgres: Option<PostgresServer>,
@@ -85,13 +90,14 @@ impl Deployment {
     /// # Errors
     /// Where a server or a program does not come up; the error holds the end of its log.
     pub fn start(form: Form, edition: Edition, programs: &Programs) -> Result<Self> {
-        let mut deployment = Self { roles: Vec::new(), api: None, redis: None, postgres: None };
+        let mut deployment = Self { roles: Vec::new(), api: None, functions: None, redis: None, postgres: None };
         match form {
             Form::Single => {
                 let options = options().argument("serve").variable("DATA_DIR", "data");
                 deployment.spawn(Victim::Analytics, &programs.find("analytics")?, options)?;
             }
             Form::Roles => deployment.start_roles(edition, programs)?,
+            Form::Functions => deployment.start_functions(edition, programs)?,
         }
         for (_, role) in &mut deployment.roles {
             role.wait_ready()?;
@@ -102,11 +108,18 @@ impl Deployment {
         Ok(deployment)
     }
 
+    fn start_functions(&mut self, edition: Edition, programs: &Programs) -> Result<()> {
+        let postgres = start_postgres(edition)?;
+        let variables = options().variables;
+        let (emulator, database_url) = (LambdaEmulator::start()?, postgres.url("ledger"));
+        self.functions = Some(Functions::start(emulator, &database_url, &variables, |name| programs.find(name))?);
+        self.postgres = Some(postgres);
+        Ok(())
+    }
+
     fn start_roles(&mut self, edition: Edition, programs: &Programs) -> Result<()> {
         let redis = RedisServer::start(RedisOptions { appendfsync: AppendFsync::Always, ..RedisOptions::default() })?;
-        let durable = PostgresOptions { durable: true, ..PostgresOptions::new(edition) };
-        let postgres = PostgresServer::start(durable)?;
-        postgres.psql("postgres", "create database ledger")?;
+        let postgres = start_postgres(edition)?;
         let (redis_url, database_url) = (redis.url(), postgres.url("ledger"));
         let connected = || options().variable("REDIS_URL", &*redis_url).variable("DATABASE_URL", &*database_url);
         let of_processor = connected().port_in("METRICS_PORT");
@@ -126,12 +139,18 @@ impl Deployment {
     /// Where `/collect` is; the same after every restart.
     #[must_use]
     pub fn collector(&self) -> String {
+        if let Some(functions) = &self.functions {
+            return functions.collector.url();
+        }
         self.url(&[Victim::Collector, Victim::Analytics])
     }
 
     /// Where `/api` is.
     #[must_use]
     pub fn api(&self) -> String {
+        if let Some(functions) = &self.functions {
+            return functions.api.url();
+        }
         self.api.as_ref().map_or_else(|| self.url(&[Victim::Analytics]), Role::url)
     }
 
@@ -145,7 +164,10 @@ impl Deployment {
         match victim {
             Victim::Redis => self.redis.iter_mut().for_each(RedisServer::kill9),
             Victim::Postgres => self.postgres.iter_mut().for_each(PostgresServer::kill9),
-            _ => self.role(victim).for_each(Role::kill9),
+            _ => {
+                self.functions.iter_mut().for_each(|functions| functions.kill9(victim.name()));
+                self.role(victim).for_each(Role::kill9);
+            }
         }
     }
 
@@ -157,7 +179,10 @@ impl Deployment {
         match victim {
             Victim::Redis => self.redis.iter_mut().try_for_each(RedisServer::restart),
             Victim::Postgres => self.postgres.iter_mut().try_for_each(PostgresServer::restart),
-            _ => self.role(victim).try_for_each(Role::restart),
+            _ => {
+                self.functions.iter_mut().try_for_each(|functions| functions.restart(victim.name()))?;
+                self.role(victim).try_for_each(Role::restart)
+            }
         }
     }
 
@@ -170,6 +195,7 @@ impl Deployment {
     /// # Errors
     /// Where one is not within 30 s.
     pub fn wait_healthy(&mut self) -> Result<()> {
+        self.functions.iter().try_for_each(Functions::wait_healthy)?;
         self.roles.iter_mut().map(|(_, role)| role).chain(&mut self.api).try_for_each(Role::wait_ready)
     }
 
@@ -178,10 +204,18 @@ impl Deployment {
     pub fn logs(&self) -> Vec<(&'static str, String)> {
         let mut logs: Vec<_> = self.roles.iter().map(|(victim, role)| (victim.name(), role.log())).collect();
         logs.extend(self.api.iter().map(|role| ("api", role.log())));
+        logs.extend(self.functions.iter().flat_map(Functions::logs));
         logs.extend(self.redis.iter().map(|server| ("redis", server.log())));
         logs.extend(self.postgres.iter().map(|server| ("postgres", server.log())));
         logs
     }
+}
+
+fn start_postgres(edition: Edition) -> Result<PostgresServer> {
+    let durable = PostgresOptions { durable: true, ..PostgresOptions::new(edition) };
+    let postgres = PostgresServer::start(durable)?;
+    postgres.psql("postgres", "create database ledger")?;
+    Ok(postgres)
 }
 
 fn options() -> RoleOptions {

@@ -148,6 +148,8 @@ impl Load {
                 Answer::Acknowledged
             }
             StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => Answer::Refused,
+            // A gateway answers for a function that died with the request in its hands.
+            StatusCode::BAD_GATEWAY => Answer::Unanswered,
             other => {
                 let shown: String = text.chars().take(300).collect();
                 self.book().complain(format!("a valid batch was answered {other}: {shown}"));

@@ -29,12 +29,12 @@ struct Arguments {
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// What is run.
-    #[arg(long, value_enum, default_value_t = Forms::Both)]
+    #[arg(long, value_enum, default_value_t = Forms::All)]
     form: Forms,
     /// How many seconds the load of a seed lasts at least.
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3_600))]
     seconds: u64,
-    /// The PostgreSQL of the roles; `each` takes them in turn.
+    /// The PostgreSQL of roles and functions; `each` takes them in turn.
     #[arg(long, value_enum, default_value_t = Editions::Each)]
     edition: Editions,
     /// The folder of the programs; else the one that this program is in.
@@ -57,8 +57,10 @@ enum Forms {
     Single,
     /// Collector, processor and api on Redis and PostgreSQL.
     Roles,
+    /// Collector, processor and api as functions on SQS and PostgreSQL.
+    Functions,
     /// One after the other.
-    Both,
+    All,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -105,7 +107,8 @@ async fn check(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let forms: &[Form] = match arguments.form {
         Forms::Single => &[Form::Single],
         Forms::Roles => &[Form::Roles],
-        Forms::Both => &[Form::Single, Form::Roles],
+        Forms::Functions => &[Form::Functions],
+        Forms::All => &[Form::Single, Form::Roles, Form::Functions],
     };
     let programs = Programs { processor: processor(arguments)?, ..Programs::of(programs(arguments)?) };
     let mut runs = 0;

@@ -26,7 +26,7 @@ pub struct Settings {
     pub seed: u64,
     /// What is started.
     pub form: Form,
-    /// The PostgreSQL of [`Form::Roles`].
+    /// The PostgreSQL of [`Form::Roles`] and [`Form::Functions`].
     pub edition: Edition,
     /// How long the load lasts at least; it always lasts until the last fault is over.
     pub seconds: u64,

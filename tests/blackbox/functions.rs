@@ -55,6 +55,22 @@ async fn metrics_are_told_under_their_names_before_the_answer() {
 }
 
 #[tokio::test]
+async fn upkeep_is_done_where_only_a_schedule_asks_for_it() {
+    let deployment = Deployment::shared(Form::Serverless);
+    let told = || {
+        let parts = deployment.parts();
+        let mut logs = parts.functions.iter().flat_map(|functions| functions.logs());
+        // How many dead letters there are is looked up at the end of a tick.
+        logs.any(|(name, log)| name == "maintenance" && log.contains("\"analytics_dead_letters\":"))
+    };
+    let started = Instant::now();
+    while !told() {
+        assert!(started.elapsed() < Duration::from_secs(30), "no tick was worked on: {}", deployment.logs());
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+#[tokio::test]
 async fn junk_in_the_queue_becomes_dead_letters_and_its_neighbours_are_stored() {
     let deployment = Deployment::start(Form::Serverless, &Settings::default()).unwrap();
     let tenant = deployment.owned_tenant();
@@ -108,12 +124,7 @@ async fn functions_that_die_in_the_middle_lose_nothing() {
     for n in 0..20 {
         tenant.collect_all(&vec![event("s", "t", &n.to_string(), &at(1, "10:00:00")); 10]).await;
         if n % 5 == 2 {
-            let mut parts = deployment.parts();
-            for (name, instance) in &mut parts.functions.as_mut().unwrap().instances {
-                if *name == "processor" {
-                    instance.restart().unwrap();
-                }
-            }
+            deployment.parts().functions.as_mut().unwrap().restart("processor").unwrap();
         }
     }
     tenant.settled(200).await;

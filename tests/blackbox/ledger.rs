@@ -21,3 +21,8 @@ async fn one_process_balances() {
 async fn four_roles_balance() {
     balances(Form::Roles).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn functions_balance() {
+    balances(Form::Functions).await;
+}

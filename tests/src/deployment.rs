@@ -3,11 +3,11 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
+use analytics_testkit::lambda::{Functions, LambdaEmulator};
 use analytics_testkit::postgres::{Database, Edition, database};
 use analytics_testkit::redis::{RedisOptions, RedisServer};
 use analytics_testkit::role::{Role, RoleOptions, program};
 
-use crate::functions::Functions;
 use crate::tenant::Tenant;
 
 /// Projects of a shared deployment: more than there are cases.
@@ -175,7 +175,7 @@ impl Deployment {
 
     fn start_functions(settings: &Settings) -> analytics_testkit::Result<Self> {
         let database = database(Edition::Timescale17)?;
-        let functions = Functions::start(&database.url(), &settings.all())?;
+        let functions = Functions::start(LambdaEmulator::start()?, &database.url(), &settings.all(), program)?;
         let (collector, api) = (functions.collector.url(), functions.api.url());
         let all = vec![("collector", collector.clone()), ("api", api.clone())];
         let parts = Parts { roles: Vec::new(), functions: Some(functions), redis: None, database: Some(database) };

@@ -6,7 +6,6 @@
 
 pub mod answer;
 pub mod deployment;
-pub mod functions;
 pub mod mask;
 pub mod tenant;
 

@@ -23,17 +23,17 @@ impl Command {
 
     /// The cargo that runs this chore.
     pub(crate) fn cargo(workspace: &Workspace) -> Self {
-        Self::new(workspace, std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())).as_from_a_terminal()
+        Self::new(workspace, std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())).forgetting_cargo()
     }
 
     /// One of the Python tools that `cargo xtask setup` installs.
     pub(crate) fn tool(workspace: &Workspace, name: &str) -> Self {
         let runner = workspace.root().join("scripts/tools");
-        Self::new(workspace, "bash").arguments([runner.into_os_string(), name.into()]).as_from_a_terminal()
+        Self::new(workspace, "bash").arguments([runner.into_os_string(), name.into()]).forgetting_cargo()
     }
 
     /// Forgets what the cargo that runs this chore tells it.
-    fn as_from_a_terminal(mut self) -> Self {
+    fn forgetting_cargo(mut self) -> Self {
         // What cargo tells this program about itself would reach build scripts, which then run again for nothing.
         for (name, _) in std::env::vars_os() {
             let name_text = name.to_string_lossy();

@@ -61,7 +61,16 @@ enum Chore {
         #[arg(long)]
         check: bool,
     },
-    /// Run the black-box suite on one process, on four roles and on functions, and say how many cases ran on each.
+    /// Run the serverless deployment on this machine: collector, api and processor as functions, until Ctrl-C.
+    ///
+    /// Builds the three programs, and starts them under the emulator of `cargo lambda watch`, on a PostgreSQL and a stand-in
+    /// for SQS of their own. What is stored is gone in the end.
+    Lambda {
+        /// Where functions are called: http://localhost:PORT/lambda-url/FUNCTION/PATH.
+        #[arg(long, default_value_t = 9_000)]
+        port: u16,
+    },
+    /// Run the black-box suite on one process, four roles and functions, compare their answers, and say how many cases ran on each.
     ///
     /// `cargo xtask test` runs the same cases among all others.
     Parity {
@@ -106,6 +115,7 @@ fn run(workspace: &Workspace, chore: Chore) -> Result<(), Failure> {
         }
         Chore::Tidy { rules: false } => tidy::run(workspace),
         Chore::Docs { check } => reference::run(workspace, check),
+        Chore::Lambda { port } => steps::functions(workspace, port),
         Chore::Parity { arguments } => parity::run(workspace, &arguments),
         Chore::Ledger { arguments } => {
             // It runs the programs that lie beside it.
@@ -113,7 +123,10 @@ fn run(workspace: &Workspace, chore: Chore) -> Result<(), Failure> {
             steps::ledger(workspace, arguments)
         }
         Chore::Bench { arguments } => {
-            steps::build_release(workspace)?;
+            // Functions are built as they are deployed, by the benchmark itself.
+            if arguments.first().is_none_or(|part| part != "lambda") {
+                steps::build_release(workspace)?;
+            }
             command::Command::cargo(workspace)
                 .arguments(["run", "--release", "--quiet", "--package", "analytics-bench", "--"])
                 .arguments(arguments)

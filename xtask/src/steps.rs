@@ -130,6 +130,18 @@ pub(crate) fn build(workspace: &Workspace) -> Result<(), Failure> {
     Command::cargo(workspace).arguments(["build", "--workspace", "--bins"]).run()
 }
 
+/// Runs collector, api and processor as functions until the process is ended.
+pub(crate) fn functions(workspace: &Workspace, port: u16) -> Result<(), Failure> {
+    let packages = ["analytics-collector", "analytics-api", "analytics-worker"];
+    let named = packages.iter().flat_map(|package| ["--package", *package]);
+    Command::cargo(workspace).arguments(["build", "--bins"]).arguments(named).run()?;
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace.root().join("target"), Into::into);
+    Command::cargo(workspace)
+        .arguments(["run", "--quiet", "--package", "analytics-testkit", "--example", "functions", "--"])
+        .arguments([port.to_string().into(), target.join("debug").into_os_string()])
+        .run()
+}
+
 /// Runs the ledger, whose programs have to be built.
 pub(crate) fn ledger(workspace: &Workspace, arguments: impl IntoIterator<Item = String>) -> Result<(), Failure> {
     Command::cargo(workspace)

@@ -1,7 +1,7 @@
 """Holds template.yaml to what it promises: `python deploy/lambda/check [PART ...]`, all parts unless some are named.
 
 PART is one of: lint, rules, faults (does each rule find the fault that it is for), deploy (into moto), costs (is the table of
-docs/deploy-lambda.md the computed one), artifacts (what `sam build` made; only when named).
+docs/deploy-lambda.md the computed one); and, only when named, artifacts (what `sam build` made), write-costs (that table).
 """
 
 import logging
@@ -25,8 +25,9 @@ PARTS: dict[str, Callable[[], Iterable[Finding]]] = {
     "deploy": lambda: deployment.check(document.read()),
     "costs": costs.check,
     "artifacts": artifacts.check,
+    "write-costs": costs.write,
 }
-UNASKED = [part for part in PARTS if part != "artifacts"]
+UNASKED = [part for part in PARTS if part not in ("artifacts", "write-costs")]
 
 
 def main(arguments: list[str]) -> int:

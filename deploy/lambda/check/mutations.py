@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import deployment
+import environment_rules
 import lint
 import rules
 from document import Document
@@ -35,7 +36,17 @@ def check(template: Document) -> Iterator[Finding]:
         if mutation.rule not in found:
             message = f"the rule {mutation.rule} does not see `{mutation.name}`; these spoke: {sorted(found)}"
             yield Finding("self-test", "deploy/lambda/check", message)
+    yield from _environments(template)
     yield from _deployed(template)
+
+
+def _environments(template: Document) -> Iterator[Finding]:
+    """A fault in samconfig.toml is found, too."""
+    for override in ("NoSuchParameter=1", "AlarmEmail=", "Architecture=sparc", "SubnetIds=FILL-IN"):
+        config = environment_rules.read()
+        config["prod"]["deploy"]["parameters"]["parameter_overrides"].append(override)
+        if not list(environment_rules.check(template, config)):
+            yield Finding("self-test", "deploy/lambda/check", f"nobody sees {override} in samconfig.toml")
 
 
 def _deployed(template: Document) -> Iterator[Finding]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 import alarm_rules
+import environment_rules
 import function_rules
 import http_rules
 import permission_rules
@@ -36,6 +37,7 @@ def check(template: Document, scenarios: Iterable[Scenario] = ALL) -> Iterator[F
 
 def _all(template: Document, scenarios: Iterable[Scenario]) -> Iterator[Finding]:
     yield from function_rules.check_builds(template)
+    yield from environment_rules.check(template, environment_rules.read())
     for scenario in scenarios:
         stack = Stack.plan(template, scenario)
         for rule in RULES:

@@ -3,15 +3,13 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use analytics_domain::{DecodedBody, Rejection};
+use analytics_domain::{DecodedBody, Rejection, RejectionCode};
 use axum::body::Body;
 use axum::response::Response;
 use http::{HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::fmt::Hyphenated;
-
-use crate::refusal::LOST;
 
 /// A rejection as it is answered.
 #[derive(Serialize)]
@@ -81,7 +79,7 @@ pub(crate) fn without(answer: Vec<u8>, lost: &[u32]) -> Vec<u8> {
         let message = "the queue did not take this event and took others of its body; send it again";
         Map::from_iter([
             ("index".to_owned(), index.into()),
-            ("code".to_owned(), LOST.into()),
+            ("code".to_owned(), RejectionCode::NotQueued.as_str().into()),
             ("message".to_owned(), message.into()),
         ])
     }));
@@ -131,7 +129,7 @@ mod tests {
         assert_eq!((&read["accepted"], &read["ids"]), (&1.into(), &serde_json::json!(["b"])));
         let rejected: Vec<_> =
             read["rejected"].as_array().unwrap().iter().map(|one| (&one["index"], &one["code"])).collect();
-        let lost = &Value::from(LOST);
+        let lost = &Value::from("not_queued");
         assert_eq!(rejected, [(&0.into(), lost), (&1.into(), &"invalid_field".into()), (&3.into(), lost)]);
     }
 }

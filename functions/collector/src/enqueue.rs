@@ -2,11 +2,12 @@
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use analytics_domain::RejectionCode;
 use analytics_messaging::{EnqueueError, Entry};
 use tokio::time::timeout;
 
 use crate::collect::Collector;
-use crate::refusal::{LOST, Refusal};
+use crate::refusal::Refusal;
 
 /// Makes a batch of accepted events durable. Gives back which of them, by their place in the batch, were lost: most often
 /// none; some where a queue takes a large batch in parts and not all of them.
@@ -21,7 +22,7 @@ pub(crate) async fn events(collector: &Collector, entry: Entry) -> Result<Vec<u3
             let told = EnqueueError::Unavailable { reason };
             collector.complaints.tell(collector.clock.now().as_millis(), Some(&told));
             collector.meters.queued(events.saturating_sub(u32::try_from(lost.len()).unwrap_or(u32::MAX)));
-            collector.meters.refused(LOST, lost.len() as u64);
+            collector.meters.refused(RejectionCode::NotQueued.as_str(), lost.len() as u64);
             Ok(lost)
         }
         Err(source) => {

@@ -14,9 +14,6 @@ use thiserror::Error;
 use crate::accept::Encoding;
 use crate::inflate::InflateError;
 
-/// The code of events that the queue did not take.
-pub(crate) const LOST: &str = "queue_unavailable";
-
 /// Why a request was not accepted; each variant's doc line begins with its status and code.
 #[derive(Debug, Error)]
 pub(crate) enum Refusal {
@@ -73,7 +70,7 @@ impl Refusal {
             Self::Body(error) => error.code(),
             Self::RateLimited { .. } => "rate_limited",
             Self::Overloaded => "overloaded",
-            Self::QueueUnavailable { .. } => LOST,
+            Self::QueueUnavailable { .. } => "queue_unavailable",
         }
     }
 

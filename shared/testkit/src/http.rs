@@ -75,8 +75,7 @@ fn read_chunks(from: &mut impl BufRead) -> io::Result<Vec<u8>> {
     }
 }
 
-/// Posts a body on a connection of its own, with further header lines, each ended by `\r\n`, and waits so long for status and
-/// body of the answer.
+/// Posts a body on a connection of its own, which may be silent for `patience`, with further header lines, each ended by `\r\n`; status and body of the answer.
 pub(crate) fn post(
     server: SocketAddr,
     path: &str,

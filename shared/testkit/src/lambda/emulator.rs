@@ -17,9 +17,9 @@ pub const CARGO_LAMBDA_VARIABLE: &str = "ANALYTICS_CARGO_LAMBDA";
 const PROGRAM: &str = "cargo-lambda";
 const START_LIMIT: Duration = Duration::from_secs(60);
 
-/// How long an invocation is waited for before its function counts as dead. The emulator's own `--timeout` is no way to say
-/// so: it also ends the wait of an idle instance for its next invocation, and the instance with it.
-const PATIENCE: Duration = Duration::from_secs(8);
+/// After which an invocation is given up: its function died, or never came. The emulator's own bound would also end the
+/// requests by which functions wait for work, which Lambda never does.
+const INVOCATION_TIME: Duration = Duration::from_secs(8);
 
 /// The functions that it takes invocations for. It knows them as programs of the package that it is started in.
 const FUNCTIONS: [&str; 4] = ["collector", "api", "processor", "maintenance"];
@@ -39,9 +39,16 @@ impl LambdaEmulator {
     /// # Errors
     /// Where `cargo-lambda` is not installed or does not come up.
     pub fn start() -> Result<Self> {
-        let program = program()?;
+        Self::start_on(ports::free())
+    }
+
+    /// Starts an emulator on a port and waits until it listens.
+    ///
+    /// # Errors
+    /// Where `cargo-lambda` is not installed or does not come up.
+    pub fn start_on(port: u16) -> Result<Self> {
+        let program = cargo_lambda()?;
         let folder = ServerFolder::create("lambda")?;
-        let port = ports::free();
         let log = folder.path().join("emulator.log");
         write_package(folder.path())?;
         let process = ServerProcess::start(&program, &log, Blow::Kill, None, |command| {
@@ -75,6 +82,14 @@ impl LambdaEmulator {
         format!("http://{}/lambda-url/{function}", self.address())
     }
 
+    /// Invokes a function with an event; its answer where it succeeded.
+    ///
+    /// # Errors
+    /// Where the function fails, dies, or does not answer within eight seconds.
+    pub fn invoke(&self, function: &str, event: &str) -> Result<Vec<u8>> {
+        invoke(self.address(), function, event).map_err(TestkitError::io(format!("invoke the function {function}")))
+    }
+
     /// What it has logged.
     #[must_use]
     pub fn log(&self) -> String {
@@ -102,7 +117,8 @@ fn write_package(folder: &Path) -> Result<()> {
 /// Invokes a function with an event; its answer where it succeeded.
 pub(super) fn invoke(emulator: SocketAddr, function: &str, event: &str) -> io::Result<Vec<u8>> {
     let path = format!("/2015-03-31/functions/{function}/invocations");
-    let (status, answer) = post(emulator, &path, "Content-Type: application/json\r\n", event.as_bytes(), PATIENCE)?;
+    let (status, answer) =
+        post(emulator, &path, "Content-Type: application/json\r\n", event.as_bytes(), INVOCATION_TIME)?;
     if status == 200 {
         return Ok(answer);
     }
@@ -110,8 +126,11 @@ pub(super) fn invoke(emulator: SocketAddr, function: &str, event: &str) -> io::R
     Err(io::Error::other(format!("invoking {function} got {status}: {answer}")))
 }
 
-/// The program: `$ANALYTICS_CARGO_LAMBDA`, else that of the unpacked servers, else the one on the path.
-fn program() -> Result<PathBuf> {
+/// The program `cargo-lambda`: `$ANALYTICS_CARGO_LAMBDA`, else that of the unpacked servers, else the one on the path.
+///
+/// # Errors
+/// Where there is none.
+pub fn cargo_lambda() -> Result<PathBuf> {
     if let Some(program) = std::env::var_os(CARGO_LAMBDA_VARIABLE) {
         return Ok(program.into());
     }
@@ -133,7 +152,7 @@ mod tests {
     /// Asks for work, as an instance does, and waits a little longer for it than an invocation is waited for.
     fn wait_for_work(emulator: &LambdaEmulator, function: &str) -> io::Result<Option<Message>> {
         let mut stream = TcpStream::connect(emulator.address())?;
-        stream.set_read_timeout(Some(PATIENCE + Duration::from_secs(2)))?;
+        stream.set_read_timeout(Some(INVOCATION_TIME + Duration::from_secs(2)))?;
         let next = format!("/.rt/{function}/2018-06-01/runtime/invocation/next");
         write!(stream, "GET {next} HTTP/1.1\r\nHost: localhost\r\n\r\n")?;
         Message::read(&mut BufReader::new(stream))

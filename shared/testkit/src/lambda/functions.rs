@@ -2,14 +2,14 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use analytics_testkit::lambda::{FunctionInstance, Gateway, LambdaEmulator, Poller, PollerOptions};
-use analytics_testkit::redis::{RedisOptions, RedisServer};
-use analytics_testkit::role::program;
-use analytics_testkit::sqs::SqsServer;
-use analytics_testkit::{Result, TestkitError};
+use super::{FunctionInstance, Gateway, LambdaEmulator, Poller, PollerOptions};
+use crate::redis::{RedisOptions, RedisServer};
+use crate::sqs::SqsServer;
+use crate::{Result, TestkitError};
 
 /// The functions, each with its program and how many instances of it run.
 const FUNCTIONS: [(&str, &str, usize); 4] =
@@ -42,13 +42,18 @@ pub struct Functions {
 }
 
 impl Functions {
-    /// Starts everything on a database and waits until both functions that serve clients are healthy.
+    /// Starts everything under an emulator and on a database, and waits until both functions that serve clients are healthy; `find` says where the
+    /// program of a name is.
     ///
     /// # Errors
     /// Where a server or a function does not come up; the error holds the end of its log.
-    pub fn start(database_url: &str, variables: &[(String, String)]) -> Result<Self> {
+    pub fn start(
+        emulator: LambdaEmulator,
+        database_url: &str,
+        variables: &[(String, String)],
+        find: impl Fn(&'static str) -> Result<PathBuf>,
+    ) -> Result<Self> {
         let sqs = Arc::new(SqsServer::start()?);
-        let emulator = LambdaEmulator::start()?;
         let attributes = [("VisibilityTimeout", VISIBILITY_SECONDS), ("MessageRetentionPeriod", "1209600")];
         let (queue_url, _) = sqs.create_queue_with_dead_letters("events", 100, &attributes)?;
         let cache = RedisServer::start(RedisOptions::default())?;
@@ -68,7 +73,7 @@ impl Functions {
         // The processor first: it makes the schema.
         for (function, binary, count) in FUNCTIONS.into_iter().rev() {
             for _ in 0..count {
-                instances.push((function, FunctionInstance::start(&emulator, function, &program(binary)?, &all)?));
+                instances.push((function, FunctionInstance::start(&emulator, function, &find(binary)?, &all)?));
             }
         }
         let poller = Poller::start(&sqs, &queue_url, &emulator, PollerOptions { doubled: 5, shuffled: true });
@@ -99,6 +104,20 @@ impl Functions {
             }
         }
         Ok(())
+    }
+
+    /// Kills every instance of a function at once, whatever it is doing.
+    pub fn kill9(&mut self, function: &str) {
+        self.instances.iter_mut().filter(|(name, _)| *name == function).for_each(|(_, instance)| instance.kill9());
+    }
+
+    /// Starts every instance of a function again.
+    ///
+    /// # Errors
+    /// Where one cannot be started.
+    pub fn restart(&mut self, function: &str) -> Result<()> {
+        let instances = self.instances.iter_mut().filter(|(name, _)| *name == function);
+        instances.map(|(_, instance)| instance).try_for_each(FunctionInstance::restart)
     }
 
     /// Each instance's function and log.
