@@ -1,6 +1,9 @@
 //! The processor's work on a real store: refused events, unreadable entries, redelivery, replay.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
+#[cfg(feature = "program")]
+mod function;
+
 use std::sync::Arc;
 use std::time::Duration;
 
