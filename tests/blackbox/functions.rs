@@ -55,6 +55,22 @@ async fn metrics_are_told_under_their_names_before_the_answer() {
 }
 
 #[tokio::test]
+async fn upkeep_is_done_where_only_a_schedule_asks_for_it() {
+    let deployment = Deployment::shared(Form::Serverless);
+    let told = || {
+        let parts = deployment.parts();
+        let mut logs = parts.functions.iter().flat_map(|functions| functions.logs());
+        // A new database has no chunks for the days to come: the first tick makes them, and says so.
+        logs.any(|(name, log)| name == "maintenance" && log.contains("the store was tended"))
+    };
+    let started = Instant::now();
+    while !told() {
+        assert!(started.elapsed() < Duration::from_secs(30), "no tick was worked on: {}", deployment.logs());
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+#[tokio::test]
 async fn junk_in_the_queue_becomes_dead_letters_and_its_neighbours_are_stored() {
     let deployment = Deployment::start(Form::Serverless, &Settings::default()).unwrap();
     let tenant = deployment.owned_tenant();

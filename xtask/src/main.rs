@@ -4,6 +4,7 @@
 
 mod command;
 mod failure;
+mod parity;
 mod reference;
 mod steps;
 mod tidy;
@@ -69,8 +70,14 @@ enum Chore {
         #[arg(long, default_value_t = 9_000)]
         port: u16,
     },
-    /// Run the black-box suite on one process, four roles and functions, and compare their answers.
-    Parity,
+    /// Run the black-box suite on one process, four roles and functions, compare their answers, and say how many cases ran on each.
+    ///
+    /// `cargo xtask test` runs the same cases among all others.
+    Parity {
+        /// Handed on to the test program: `cargo xtask parity -- collect::`.
+        #[arg(last = true, value_name = "ARGUMENT")]
+        arguments: Vec<String>,
+    },
     /// Prove under kills that every acknowledged event is stored exactly once; `cargo xtask ledger --help` says how.
     #[command(disable_help_flag = true)]
     Ledger {
@@ -109,11 +116,7 @@ fn run(workspace: &Workspace, chore: Chore) -> Result<(), Failure> {
         Chore::Tidy { rules: false } => tidy::run(workspace),
         Chore::Docs { check } => reference::run(workspace, check),
         Chore::Lambda { port } => steps::functions(workspace, port),
-        Chore::Parity => {
-            // It runs the programs that lie beside it.
-            steps::build(workspace)?;
-            command::Command::cargo(workspace).arguments(["test", "--package", "analytics-blackbox"]).run()
-        }
+        Chore::Parity { arguments } => parity::run(workspace, &arguments),
         Chore::Ledger { arguments } => {
             // It runs the programs that lie beside it.
             steps::build(workspace)?;

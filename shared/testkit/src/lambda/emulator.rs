@@ -21,6 +21,9 @@ const START_LIMIT: Duration = Duration::from_secs(60);
 /// requests by which functions wait for work, which Lambda never does.
 const INVOCATION_TIME: Duration = Duration::from_secs(8);
 
+/// The functions that it takes invocations for. It knows them as programs of the package that it is started in.
+const FUNCTIONS: [&str; 4] = ["collector", "api", "processor", "maintenance"];
+
 /// cargo-lambda's emulator, ended when dropped. It starts no functions: those are [`super::FunctionInstance`]s.
 #[derive(Debug)]
 pub struct LambdaEmulator {
@@ -47,11 +50,11 @@ impl LambdaEmulator {
         let program = cargo_lambda()?;
         let folder = ServerFolder::create("lambda")?;
         let log = folder.path().join("emulator.log");
-        let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        write_package(folder.path())?;
         let process = ServerProcess::start(&program, &log, Blow::Kill, None, |command| {
             command.args(["lambda", "watch", "--only-lambda-apis", "--disable-cors"]);
             command.args(["--invoke-address", "127.0.0.1", "--invoke-port", &port.to_string()]);
-            command.current_dir(workspace);
+            command.current_dir(folder.path());
         })?;
         let mut emulator = Self { process, port, _folder: folder };
         let address = emulator.address();
@@ -94,6 +97,23 @@ impl LambdaEmulator {
     }
 }
 
+/// Writes a package with a program for each function. It is never built; not all functions have a program of their own name
+/// in the workspace.
+fn write_package(folder: &Path) -> Result<()> {
+    let mut manifest =
+        "[workspace]\n[package]\nname = \"functions\"\nversion = \"0.0.0\"\nedition = \"2024\"\n".to_owned();
+    for function in FUNCTIONS {
+        manifest.push_str(&format!("[[bin]]\nname = \"{function}\"\npath = \"{function}.rs\"\n"));
+    }
+    let mut files = vec![("Cargo.toml".to_owned(), manifest)];
+    files.extend(FUNCTIONS.map(|function| (format!("{function}.rs"), "fn main() {}\n".to_owned())));
+    for (name, text) in files {
+        let path = folder.join(name);
+        std::fs::write(&path, text).map_err(TestkitError::io(format!("write {}", path.display())))?;
+    }
+    Ok(())
+}
+
 /// Invokes a function with an event; its answer where it succeeded.
 pub(super) fn invoke(emulator: SocketAddr, function: &str, event: &str) -> io::Result<Vec<u8>> {
     let path = format!("/2015-03-31/functions/{function}/invocations");
@@ -120,4 +140,46 @@ pub fn cargo_lambda() -> Result<PathBuf> {
         .chain(std::env::split_paths(&on_path).map(|folder| folder.join(PROGRAM)))
         .find(|program| program.exists())
         .ok_or(TestkitError::NotInstalled { program: PROGRAM, looked_for: installed })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufReader, Write as _};
+
+    use super::*;
+    use crate::http::Message;
+
+    /// Asks for work, as an instance does, and waits a little longer for it than an invocation is waited for.
+    fn wait_for_work(emulator: &LambdaEmulator, function: &str) -> io::Result<Option<Message>> {
+        let mut stream = TcpStream::connect(emulator.address())?;
+        stream.set_read_timeout(Some(INVOCATION_TIME + Duration::from_secs(2)))?;
+        let next = format!("/.rt/{function}/2018-06-01/runtime/invocation/next");
+        write!(stream, "GET {next} HTTP/1.1\r\nHost: localhost\r\n\r\n")?;
+        Message::read(&mut BufReader::new(stream))
+    }
+
+    #[test]
+    fn every_function_gets_its_invocations() {
+        let emulator = LambdaEmulator::start().unwrap();
+        for function in FUNCTIONS {
+            let address = emulator.address();
+            // Nobody answers it.
+            std::thread::spawn(move || invoke(address, function, "{\"a\":1}"));
+            let work = wait_for_work(&emulator, function).unwrap().unwrap();
+            assert_eq!((work.status(), work.body.as_slice()), (200, b"{\"a\":1}".as_slice()), "{function}");
+        }
+    }
+
+    #[test]
+    fn an_instance_without_work_is_left_waiting() {
+        let emulator = LambdaEmulator::start().unwrap();
+        let error = wait_for_work(&emulator, "api").unwrap_err();
+        assert!([io::ErrorKind::WouldBlock, io::ErrorKind::TimedOut].contains(&error.kind()), "{error}");
+    }
+
+    #[test]
+    fn an_invocation_without_an_instance_is_given_up() {
+        let emulator = LambdaEmulator::start().unwrap();
+        assert!(invoke(emulator.address(), "api", "{}").is_err());
+    }
 }
