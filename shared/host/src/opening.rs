@@ -26,11 +26,11 @@ where
     E: Error + Send + Sync + 'static,
     F: Future<Output = Result<(), E>> + Send + 'static,
 {
-    let listener = match carrier {
-        Carrier::Port(listener) => listener,
-        #[cfg(feature = "lambda")]
-        Carrier::Lambda => return function::serve_and_open(site, server, passing, open).await,
-    };
+    #[cfg(feature = "lambda")]
+    if carrier.is_lambda() {
+        return function::serve_and_open(site, server, passing, open).await;
+    }
+    let listener = carrier.into_port()?;
     let serving = tokio::spawn(serve(listener, site, shutdown.clone()));
     let opened = tokio::select! {
         opened = patiently(server, passing, &open) => opened,

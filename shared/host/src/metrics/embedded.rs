@@ -1,17 +1,17 @@
 //! Metrics where nobody can come and read a page: written to standard output as CloudWatch's embedded metric format.
 //!
 //! A line is a JSON document that the log service makes metrics of: the names are those of `/metrics`. Counters tell what was
-//! added since the last line, histograms their values, gauges what they stand at where that has changed.
+//! added since the last line, histograms their values, gauges what they stand at where they were set since.
 //!
 //! Source of the format: the specification "Embedded metric format" of Amazon CloudWatch Logs: a metric has at most 100
 //! values in a document.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::Write as _;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
+use metrics::{Counter, Gauge, GaugeFn, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
 use metrics_util::registry::{AtomicStorage, Registry};
 use serde_json::{Map, Value, json};
 
@@ -24,11 +24,48 @@ const NAMESPACE: &str = "analytics";
 /// Most values of a metric in one document.
 const MOST_VALUES: usize = 100;
 
+/// A gauge that knows whether it was set since it was told last.
+#[derive(Debug, Default)]
+struct SetGauge {
+    bits: AtomicU64,
+    is_set: AtomicBool,
+}
+
+impl SetGauge {
+    fn change(&self, change: impl Fn(f64) -> f64) {
+        let _ = self
+            .bits
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |bits| Some(change(f64::from_bits(bits)).to_bits()));
+        self.is_set.store(true, Ordering::Relaxed);
+    }
+
+    /// What it stands at, where it was set since the last call.
+    fn take(&self) -> Option<f64> {
+        self.is_set.swap(false, Ordering::Relaxed).then(|| f64::from_bits(self.bits.load(Ordering::Relaxed)))
+    }
+}
+
+impl GaugeFn for SetGauge {
+    fn increment(&self, value: f64) {
+        self.change(|now| now + value);
+    }
+
+    fn decrement(&self, value: f64) {
+        self.change(|now| now - value);
+    }
+
+    fn set(&self, value: f64) {
+        self.change(|_| value);
+    }
+}
+
 /// A recorder whose figures are written out by [`EmbeddedMetrics::tell`].
 #[derive(Clone)]
 pub(super) struct EmbeddedMetrics {
     role: &'static str,
     registry: Arc<Registry<Key, AtomicStorage>>,
+    gauges: Arc<Mutex<HashMap<Key, Arc<SetGauge>>>>,
+    /// How far each counter had come when it was told last.
     told: Arc<Mutex<HashMap<Key, u64>>>,
 }
 
@@ -38,7 +75,7 @@ type Documents = BTreeMap<Vec<(String, String)>, BTreeMap<String, Vec<Value>>>;
 impl EmbeddedMetrics {
     /// One of a role, which every metric is told under.
     pub(super) fn new(role: &'static str) -> Self {
-        Self { role, registry: Arc::new(Registry::new(AtomicStorage)), told: Arc::default() }
+        Self { role, registry: Arc::new(Registry::new(AtomicStorage)), gauges: Arc::default(), told: Arc::default() }
     }
 
     /// Writes what has changed to standard output.
@@ -67,12 +104,11 @@ impl EmbeddedMetrics {
                 add(key, (count - before).into());
             }
         });
-        self.registry.visit_gauges(|key, gauge| {
-            let bits = gauge.load(Ordering::Relaxed);
-            if told.insert(key.clone(), bits).unwrap_or(0) != bits {
-                add(key, f64::from_bits(bits).into());
+        for (key, gauge) in self.gauges.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            if let Some(value) = gauge.take() {
+                add(key, value.into());
             }
-        });
+        }
         self.registry.visit_histograms(|key, histogram| {
             histogram.clear_with(|values| values.iter().for_each(|value| add(key, (*value).into())));
         });
@@ -130,7 +166,8 @@ impl Recorder for EmbeddedMetrics {
     }
 
     fn register_gauge(&self, key: &Key, _: &Metadata<'_>) -> Gauge {
-        self.registry.get_or_create_gauge(key, |gauge| Arc::clone(gauge).into())
+        let mut gauges = self.gauges.lock().unwrap_or_else(PoisonError::into_inner);
+        Gauge::from_arc(Arc::clone(gauges.entry(key.clone()).or_default()))
     }
 
     fn register_histogram(&self, key: &Key, _: &Metadata<'_>) -> Histogram {
@@ -172,8 +209,11 @@ mod tests {
             queued.increment(1);
             let lines = told(&recorder);
             assert_eq!((lines.len(), &lines[0][names::EVENTS_QUEUED]), (1, &json!(1)));
-            assert!(lines[0].get(names::QUEUE_DEPTH).is_none(), "a gauge that stands still is told once");
+            assert!(lines[0].get(names::QUEUE_DEPTH).is_none(), "a gauge that was not set is not told");
             assert!(told(&recorder).is_empty());
+            // Nothing is news too: what CloudWatch was told last would stand for ever.
+            depth.set(0.0);
+            assert_eq!(told(&recorder)[0][names::QUEUE_DEPTH], 0.0);
         });
     }
 
