@@ -95,8 +95,15 @@ async fn junk_in_the_queue_becomes_dead_letters_and_its_neighbours_are_stored() 
 
 #[tokio::test]
 async fn a_batch_beyond_a_message_is_split_and_answered_event_by_event() {
-    let tenant = Deployment::shared(Form::Serverless).tenant();
-    // Nothing that compresses: what is left of 8 MB is more than a message takes.
+    let deployment = Deployment::shared(Form::Serverless);
+    let tenant = deployment.tenant();
+    {
+        let parts = deployment.parts();
+        let functions = parts.functions.as_ref().unwrap();
+        let whole = functions.sqs.send(&functions.queue_url, &"x".repeat(300_000));
+        assert!(whole.is_err(), "the queue would take the batch as one message");
+    }
+    // Noise that hardly compresses: three times what a message of this queue takes, so that it is there only in parts.
     let mut state = 7_u64;
     let mut text = |length: usize| -> String {
         let mut next = || {

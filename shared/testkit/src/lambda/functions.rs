@@ -18,6 +18,9 @@ const FUNCTIONS: [(&str, &str, usize); 4] =
 /// Seconds after which a message that was not deleted comes again: short, so that tests need not wait long.
 const VISIBILITY_SECONDS: &str = "5";
 
+/// Bytes of a message at most: less than a body may have, so that large batches are split.
+const MESSAGE_BYTES: &str = "262144";
+
 /// How long both functions may take to say that they are healthy.
 const START_LIMIT: Duration = Duration::from_secs(60);
 
@@ -54,7 +57,11 @@ impl Functions {
         find: impl Fn(&'static str) -> Result<PathBuf>,
     ) -> Result<Self> {
         let sqs = Arc::new(SqsServer::start()?);
-        let attributes = [("VisibilityTimeout", VISIBILITY_SECONDS), ("MessageRetentionPeriod", "1209600")];
+        let attributes = [
+            ("VisibilityTimeout", VISIBILITY_SECONDS),
+            ("MessageRetentionPeriod", "1209600"),
+            ("MaximumMessageSize", MESSAGE_BYTES),
+        ];
         let (queue_url, _) = sqs.create_queue_with_dead_letters("events", 100, &attributes)?;
         let cache = RedisServer::start(RedisOptions::default())?;
         let mut all = variables.to_vec();
