@@ -11,12 +11,17 @@ use uuid::Uuid;
 use super::connection::{Begin, Session};
 use super::copy::{copy_keys, copy_rows};
 use super::fault::fault;
+use super::insert::{column, insert_rows};
 use super::known_sessions::KnownSessions;
 use super::values::{Instant as At, date};
 use crate::settlement::{Candidates, Key, NewLetter, OldLetter, SessionUser, Settlement, candidates, settle};
 use crate::{Ingest, StoreError};
 
 const DOING: &str = "store events";
+
+/// So many rows are inserted by one statement; more are worth the wait of a COPY (measured: 1,000 a transaction go 1.7 times as
+/// fast by a statement, 2,000 go 1.3 times as fast by COPY).
+const FEW: usize = 1_500;
 
 /// Which of the candidates' ids are known, in any generation. Mostly none is: one probe of each index with all ids costs a
 /// tenth of an `ON CONFLICT` a row.
@@ -87,9 +92,10 @@ pub(super) async fn ingest(
     let cutoff = retention.cutoff(now);
     let candidates = candidates(work, cutoff);
     let settle_by = Limits { cutoff, now };
-    // First the quick way, by COPY of the ids that are not known. Where another writer commits one of them in between, that
+    // First the quick way for many, by COPY of the ids that are not known. Where another writer commits one of them in between, that
     // ends with a unique violation, and the whole transaction is done again the way that waits.
-    let attempted = match attempt(pool, begin, known, work, &candidates, settle_by, Remember::Copy, keep).await {
+    let first = if candidates.keys.len() > FEW { Remember::Copy } else { Remember::Wait };
+    let attempted = match attempt(pool, begin, known, work, &candidates, settle_by, first, keep).await {
         Err(error) if is_lost_race(&error) => {
             attempt(pool, begin, known, work, &candidates, settle_by, Remember::Wait, keep).await
         }
@@ -178,8 +184,10 @@ async fn write<'w>(
         let (ids, projects): (Vec<Uuid>, Vec<&str>) = settlement.forget.iter().copied().unzip();
         sqlx::query(FORGET).bind(ids).bind(projects).execute(&mut *connection).await?;
     }
-    if !settlement.rows.is_empty() {
-        copy_rows(connection, &settlement.rows).await?;
+    match settlement.rows.len() {
+        0 => {}
+        some if some <= FEW => insert_rows(connection, &settlement.rows).await?,
+        _ => copy_rows(connection, &settlement.rows).await?,
     }
     let sessions = known_sessions.to_write(&settlement.sessions, Instant::now());
     tally(connection, &settlement, &sessions).await?;
@@ -288,11 +296,6 @@ async fn tally(
         .execute(connection)
         .await
         .map(|_| ())
-}
-
-/// One field of every row.
-fn column<'r, R, V>(rows: &'r [R], field: impl Fn(&'r R) -> V) -> Vec<V> {
-    rows.iter().map(field).collect()
 }
 
 async fn put_letter(connection: &mut PgConnection, new: &NewLetter) -> Result<(), sqlx::Error> {

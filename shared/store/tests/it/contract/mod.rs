@@ -152,7 +152,7 @@ macro_rules! store_contract {
             counting: [an_id_counts_once_over_batches_and_times, twins_in_a_batch_count_once, projects_do_not_share_ids,
                 a_redelivered_batch_changes_nothing, refused_events_are_counted_by_code, late_events_expire,
                 many_batches_in_one_transaction, a_batch_of_only_refused_events_is_counted],
-            concurrency: [writers_of_the_same_ids_and_rollups_agree, writers_of_the_same_sessions_agree],
+            concurrency: [writers_of_the_same_ids_and_rollups_agree, writers_of_many_of_the_same_ids_agree, writers_of_the_same_sessions_agree],
             letters: [poison_is_found_and_put_aside, a_replay_moves_the_counts, a_replay_that_fails_again_keeps_its_history,
                 a_redelivery_does_not_lose_a_dead_letter, unreadable_entries_are_kept, pages_are_newest_first,
                 two_replays_of_one_letter_store_it_once],
