@@ -3,8 +3,8 @@
 //! Pure: text in, text and parameters out. Nothing here reads a clock or talks to a database; the caller hands in the
 //! instant, the project and what the store knows ([`Context`]), runs the statements, and hands the rows back.
 //!
-//! Every kind of question is [`Askable`]: [`plan()`] gives its plan, which is [`Executable`]: `statements(dialect)`, then
-//! `shape(rows)`. [`Question`] (metrics and dimensions, with the shorthands trends, breakdown and property values),
+//! Every kind of question is [`Askable`]: [`plan()`] gives its plan, which is [`Executable`]: `statements(dialect)`, and
+//! an `intake()` that is handed their rows as they come. [`Question`] (metrics and dimensions, with the shorthands trends, breakdown and property values),
 //! [`EventsQuestion`] (the events themselves) and [`PropertiesQuestion`] (which properties there are).
 //!
 //! What every store must agree on is decided here and documented where it is: ranges in [`date_range`], buckets in
@@ -24,6 +24,7 @@ pub mod events;
 pub mod field;
 pub mod filter;
 pub mod glob;
+pub mod intake;
 pub mod metric;
 pub mod plan;
 pub mod properties;
@@ -51,6 +52,7 @@ pub use event_record::EventRecord;
 pub use events::{EventsAnswer, EventsPlan, EventsQuestion};
 pub use field::Field;
 pub use filter::{Filter, NumberOperator, TextOperator};
+pub use intake::{Gathered, Gathering, Intake};
 pub use metric::{Aggregate, Metric};
 pub use plan::{Askable, Executable, Plan, ROW_BUDGET, plan};
 pub use properties::{PropertiesAnswer, PropertiesPlan, PropertiesQuestion};
