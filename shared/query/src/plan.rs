@@ -238,7 +238,7 @@ pub(crate) fn kept(range: Range, context: &Context) -> Range {
 
 /// A range up to the end of tomorrow: no event lies further ahead than an hour, and a range of many years to come would have
 /// as many buckets.
-fn until_tomorrow(range: Range, zone: &Zone, now: Timestamp) -> Range {
+pub(crate) fn until_tomorrow(range: Range, zone: &Zone, now: Timestamp) -> Range {
     let end = zone.start_of_day(zone.clock(now).date().saturating_add(2.days()));
     Range { from: range.from, to: range.to.min(end) }
 }

@@ -164,7 +164,8 @@ fn event(value: Option<&Value>, path: &str) -> Result<Vec<Filter>, QueryError> {
         QueryError::invalid(path, message)
     };
     let value = value.filter(|value| value.is_object()).ok_or_else(wrong)?;
-    let members = members(value, "", &["filters"]).map_err(|error| QueryError { path: format!("{path}.{}", error.path), ..error })?;
+    let members = members(value, "", &["filters"])
+        .map_err(|error| QueryError { path: format!("{path}.{}", error.path), ..error })?;
     members.get("filters").map_or(Ok(Vec::new()), |filters| Filter::parse_all(filters, &format!("{path}.filters")))
 }
 

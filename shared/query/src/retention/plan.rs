@@ -53,7 +53,7 @@ impl Askable for RetentionQuestion {
         let query = RetentionQuery {
             start: filters(&self.start),
             returned: filters(&self.returned),
-            unit: self.unit.to_string(),
+            unit: self.unit.name().to_owned(),
             periods: self.periods,
             mode: self.mode.name().to_owned(),
             first: self.first.name().to_owned(),
@@ -111,7 +111,10 @@ impl Executable for RetentionPlan {
             "-1".to_owned()
         } else {
             let border = sql.instant(self.range.from);
-            format!("CASE WHEN e.timestamp < {border} THEN -1 ELSE {} END", sql.bucket(self.units.buckets(), "e.timestamp"))
+            format!(
+                "CASE WHEN e.timestamp < {border} THEN -1 ELSE {} END",
+                sql.bucket(self.units.buckets(), "e.timestamp")
+            )
         };
         let starts = passes(&mut sql, &self.question.start);
         let returns = passes(&mut sql, &self.question.returned);
