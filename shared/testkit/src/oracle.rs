@@ -16,6 +16,7 @@ mod question;
 mod random_events;
 mod random_question;
 mod range;
+mod retention;
 mod value;
 
 #[cfg(test)]
@@ -26,7 +27,8 @@ use thiserror::Error;
 
 pub use answer::{answer, passes};
 pub use random_events::{canonical_json, random_events, random_world};
-pub use random_question::{Extent, random_filters, random_question};
+pub use random_question::{Extent, random_filters, random_question, random_retention};
+pub use retention::retention;
 
 /// The zones that random questions ask in: whole and broken offsets, clock changes by an hour, by half an hour, at
 /// midnight, on different days of the year, and none.

@@ -21,6 +21,41 @@ pub struct Extent {
     pub deeds: bool,
 }
 
+/// A valid question of retention in `world`, its ranges close to the instants `around`.
+pub fn random_retention(rng: &mut impl Rng, world: &World, around: &[Timestamp]) -> Json {
+    let zone = one_of(rng, &ZONES);
+    let unit = one_of(rng, &["day", "day", "week", "month"]);
+    let event = |rng: &mut _| {
+        let filters: Vec<Json> =
+            (0..*[0, 0, 1, 1, 2].choose(rng).unwrap_or(&0)).map(|_| random_filter(rng, 0, false)).collect();
+        if filters.is_empty() && Rng::random_bool(rng, 0.5) { json!({}) } else { json!({ "filters": filters }) }
+    };
+    let start = event(rng);
+    let returned = if rng.random_bool(0.3) { start.clone() } else { event(rng) };
+    let mut question = json!({
+        "start": start,
+        "return": returned,
+        "date_range": random_range(rng, world, around, zone, Some(unit)),
+    });
+    if zone != "UTC" || rng.random_bool(0.5) {
+        question["timezone"] = json!(zone);
+    }
+    if unit != "week" || rng.random_bool(0.5) {
+        question["unit"] = json!(unit);
+    }
+    for (member, words) in
+        [("mode", ["on", "on_or_after"]), ("first", ["in_range", "ever"]), ("by", ["person", "session"])]
+    {
+        if rng.random_bool(0.7) {
+            question[member] = json!(one_of(rng, &words));
+        }
+    }
+    if rng.random_bool(0.8) {
+        question["periods"] = json!(rng.random_range(1..if unit == "day" { 40 } else { 10 }));
+    }
+    question
+}
+
 /// A valid question in `world`, its ranges close to the instants `around`.
 ///
 /// Minutes are asked of hours and hours of days only, so that an answer has few thousand rows at most.
