@@ -55,7 +55,8 @@ pub fn retention(events: &[StoredEvent], question: &Json, world: &World) -> Resu
         let Some(first) = first.filter(|first| is_in_range(*first)) else { continue };
         let cohort = question.unit_of(first)?;
         let returns = events.iter().filter(|seen| seen.event.timestamp >= first && passes(seen, &question.returned));
-        let returned: Vec<Date> = returns.map(|seen| question.unit_of(seen.event.timestamp)).collect::<Result<_, _>>()?;
+        let returned: Vec<Date> =
+            returns.map(|seen| question.unit_of(seen.event.timestamp)).collect::<Result<_, _>>()?;
         let cells = (0..question.periods)
             .map(|cell| {
                 let from = question.units_after(cohort, cell)?;
@@ -149,9 +150,8 @@ mod tests {
     /// Cohorts as `start size: count count`, with `?` behind what is incomplete.
     fn lines(events: &[StoredEvent], world: &World, question: &Json) -> Vec<String> {
         let answer = retention(events, question, world).unwrap();
-        let cell = |cell: &Json| {
-            format!("{}{}", cell["count"], if cell["incomplete"].as_bool().unwrap() { "?" } else { "" })
-        };
+        let cell =
+            |cell: &Json| format!("{}{}", cell["count"], if cell["incomplete"].as_bool().unwrap() { "?" } else { "" });
         let cohort = |cohort: &Json| {
             let cells: Vec<String> = cohort["cells"].as_array().unwrap().iter().map(cell).collect();
             assert!(cohort["cells"].as_array().unwrap().iter().all(|cell| cell["out_of"] == cohort["size"]));
@@ -221,9 +221,7 @@ mod tests {
 
     #[test]
     fn days_of_the_zone_over_clock_changes() {
-        let question = |zone: &str, day: &str| {
-            json!({"start": {}, "return": {}, "unit": "day", "periods": 2, "timezone": zone, "date_range": [day, day]})
-        };
+        let question = |zone: &str, day: &str| json!({"start": {}, "return": {}, "unit": "day", "periods": 2, "timezone": zone, "date_range": [day, day]});
         let now = world("2027-01-01T00:00:00Z");
         // 23 hours in spring, 25 in autumn: the last instant of the day is cell 0, the next one cell 1.
         for (first, last, next, day) in [
@@ -261,7 +259,8 @@ mod tests {
 
     #[test]
     fn a_unit_ahead_is_there_for_who_started_in_it() {
-        let question = json!({"start": {}, "return": {}, "unit": "day", "periods": 1, "date_range": ["2026-11-01", "2026-11-09"]});
+        let question =
+            json!({"start": {}, "return": {}, "unit": "day", "periods": 1, "date_range": ["2026-11-01", "2026-11-09"]});
         let now = world("2026-11-02T23:30:00Z");
         assert_eq!(lines(&[], &now, &question), ["2026-11-01 0: 0", "2026-11-02 0: 0?"]);
         let ahead = [named("2026-11-03T00:10:00Z", "s", None, "x")];
