@@ -14,6 +14,7 @@ pub mod openapi;
 pub mod problems;
 pub mod properties;
 pub mod query;
+pub mod retention;
 pub mod router;
 
 pub use router::{ApiDeps, router};

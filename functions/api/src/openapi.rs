@@ -16,6 +16,7 @@ pub(crate) mod answer;
 pub(crate) mod parameters;
 pub(crate) mod question;
 pub(crate) mod refusal;
+pub(crate) mod retention;
 
 use refusal::OpenRefusals;
 
@@ -31,6 +32,7 @@ use refusal::OpenRefusals;
         crate::query::ask,
         crate::query::trends,
         crate::query::breakdown,
+        crate::retention::ask,
         crate::events::list,
         crate::properties::list,
         crate::properties::values,

@@ -265,7 +265,7 @@ pub(crate) struct PropertiesQuery {
     limit: u32,
 }
 
-fn exactness() -> ObjectBuilder {
+pub(super) fn exactness() -> ObjectBuilder {
     let description = "`true`, or the greatest relative error of the figures.";
     ObjectBuilder::new()
         .schema_type(SchemaType::from_iter([Type::Boolean, Type::Number]))
