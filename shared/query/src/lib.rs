@@ -11,6 +11,7 @@
 //! [`bucket`], filters and what the text of a value is in [`filter`], paths in [`property`], figures in [`metric`].
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic"))]
 
+pub mod actor;
 pub mod answer;
 pub mod bucket;
 pub mod context;
@@ -33,6 +34,7 @@ pub mod question;
 mod reading;
 pub mod retention;
 mod row_order;
+mod scan;
 mod selection;
 mod shape;
 pub mod shorthand;
@@ -41,6 +43,7 @@ pub mod statement;
 mod tally;
 pub mod zone;
 
+pub use actor::Actor;
 pub use answer::{
     Answer, Column, ColumnKind, DataType, Exactness, Figure, Meta, NormalisedQuery, ResultRow, Source, Warning,
 };
@@ -60,6 +63,7 @@ pub use properties::{PropertiesAnswer, PropertiesPlan, PropertiesQuestion};
 pub use property::Property;
 pub use question::{OrderBy, OrderColumn, Question};
 pub use retention::{RetentionAnswer, RetentionQuestion};
+pub use scan::ScanMeta;
 pub use shorthand::Given;
 pub use statement::{Cell, Dialect, Param, Row, Statement};
 pub use zone::Zone;

@@ -21,6 +21,7 @@ pub(crate) fn members<'v>(value: &'v Value, path: &str, known: &[&str]) -> Resul
     };
     if let Some(unknown) = members.keys().find(|name| !known.contains(&name.as_str())) {
         let name: String = unknown.chars().take(100).collect();
+        let name = if path.is_empty() { name } else { format!("{path}.{name}") };
         let message = format!("there is no such member; expected {}", known.join(", "));
         return Err(QueryError::invalid(name, message));
     }

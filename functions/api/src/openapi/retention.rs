@@ -3,7 +3,7 @@
 
 use utoipa::ToSchema;
 
-use super::answer::{Source, Warning, exactness};
+use super::answer::ScanMeta;
 use super::question::{DateRange, Filter};
 
 /// Who came back: cohorts by the calendar unit of their first start event, and returns in the units after.
@@ -92,7 +92,7 @@ pub(crate) enum CountedBy {
 pub(crate) struct RetentionAnswer {
     /// The cohorts, oldest first: one for each unit of the range up to now, also one that nobody is in.
     cohorts: Vec<Cohort>,
-    meta: RetentionMeta,
+    meta: ScanMeta,
     query: RetentionQuery,
 }
 
@@ -120,23 +120,6 @@ pub(crate) struct RetentionCell {
     out_of: u64,
     /// Whether the cell's unit is not over, so that more may come.
     incomplete: bool,
-}
-
-/// How cohorts came about.
-#[derive(ToSchema)]
-pub(crate) struct RetentionMeta {
-    source: Source,
-    #[schema(schema_with = exactness)]
-    exact: f64,
-    /// When the newest stored event was received; `null` where nothing is stored.
-    #[schema(required = true, format = DateTime)]
-    fresh_as_of: Option<String>,
-    /// Whether the answer was computed for an earlier question, at most 5 s ago.
-    cached: bool,
-    /// How long it took to answer, in milliseconds.
-    took_ms: u64,
-    /// What the reader should know.
-    warnings: Vec<Warning>,
 }
 
 /// The question of retention in its one form, every member present and instants absolute.

@@ -1,10 +1,9 @@
 //! Cohorts, as they are sent.
 
-use analytics_domain::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::answer::{Exactness, Source, Warning};
+use crate::ScanMeta;
 
 /// What is answered to a [`super::RetentionQuestion`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -12,7 +11,7 @@ pub struct RetentionAnswer {
     /// The cohorts, oldest first: one for each unit of the range up to now, also one that nobody is in.
     pub cohorts: Vec<Cohort>,
     /// How the answer came about.
-    pub meta: RetentionMeta,
+    pub meta: ScanMeta,
     /// The question, in one form and with absolute instants.
     pub query: RetentionQuery,
 }
@@ -37,23 +36,6 @@ pub struct RetentionCell {
     pub out_of: u64,
     /// Whether the cell's unit is not over, so that more may come.
     pub incomplete: bool,
-}
-
-/// How cohorts came about.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct RetentionMeta {
-    /// What was read.
-    pub source: Source,
-    /// Whether the counts are exact.
-    pub exact: Exactness,
-    /// When the newest stored event was received; `null` where nothing is stored.
-    pub fresh_as_of: Option<Timestamp>,
-    /// Whether the answer was computed for an earlier question, at most 5 s ago.
-    pub cached: bool,
-    /// How long it took to answer, in milliseconds.
-    pub took_ms: u64,
-    /// What the reader should know.
-    pub warnings: Vec<Warning>,
 }
 
 /// A [`super::RetentionQuestion`] in its one form.

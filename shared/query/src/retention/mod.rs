@@ -18,9 +18,9 @@ use analytics_domain::Timestamp;
 use serde_json::Value;
 
 use crate::reading::{Member as _, members};
-use crate::{DateRange, Filter, Interval, QueryError, Zone};
+use crate::{Actor, DateRange, Filter, Interval, QueryError, Zone};
 
-pub use answer::{Cohort, RetentionAnswer, RetentionCell, RetentionMeta, RetentionQuery};
+pub use answer::{Cohort, RetentionAnswer, RetentionCell, RetentionQuery};
 pub use plan::{RetentionIntake, RetentionPlan};
 
 /// Most cells of a cohort: a year of days.
@@ -50,7 +50,7 @@ pub struct RetentionQuestion {
     /// Which start event counts.
     pub first: FirstStart,
     /// Who is counted.
-    pub by: By,
+    pub by: Actor,
     /// The range.
     pub date_range: DateRange,
     /// The zone whose calendar is meant.
@@ -75,15 +75,6 @@ pub enum FirstStart {
     Ever,
 }
 
-/// Who is counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum By {
-    /// `person`.
-    Person,
-    /// `session`.
-    Session,
-}
-
 impl ReturnMode {
     const fn name(self) -> &'static str {
         match self {
@@ -98,15 +89,6 @@ impl FirstStart {
         match self {
             Self::InRange => "in_range",
             Self::Ever => "ever",
-        }
-    }
-}
-
-impl By {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Person => "person",
-            Self::Session => "session",
         }
     }
 }
@@ -146,10 +128,7 @@ impl RetentionQuestion {
                 "in_range" => FirstStart::InRange,
                 _ => FirstStart::Ever,
             },
-            by: match word("by", &["person", "session"])? {
-                "person" => By::Person,
-                _ => By::Session,
-            },
+            by: members.get("by").map_or(Ok(Actor::default()), |by| Actor::parse(by, "by"))?,
             date_range: members.date_range()?,
             timezone: members.timezone()?,
         })
@@ -164,8 +143,7 @@ fn event(value: Option<&Value>, path: &str) -> Result<Vec<Filter>, QueryError> {
         QueryError::invalid(path, message)
     };
     let value = value.filter(|value| value.is_object()).ok_or_else(wrong)?;
-    let members = members(value, "", &["filters"])
-        .map_err(|error| QueryError { path: format!("{path}.{}", error.path), ..error })?;
+    let members = members(value, path, &["filters"])?;
     members.get("filters").map_or(Ok(Vec::new()), |filters| Filter::parse_all(filters, &format!("{path}.filters")))
 }
 

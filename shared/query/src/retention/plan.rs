@@ -3,18 +3,19 @@
 use analytics_domain::{Project, Timestamp};
 use serde_json::json;
 
-use super::answer::{Cohort, EventQuery, RetentionAnswer, RetentionCell, RetentionMeta, RetentionQuery};
+use super::answer::{Cohort, EventQuery, RetentionAnswer, RetentionCell, RetentionQuery};
 use super::fold::Fold;
 use super::units::Units;
-use super::{By, FirstStart, RetentionQuestion, Stay};
-use crate::answer::{Exactness, Source, Warning};
+use super::{FirstStart, RetentionQuestion, Stay};
 use crate::cursor::Resolved;
 use crate::event_record::instant;
 use crate::events::range_conditions;
 use crate::filter::{Columns, Filtered as _};
 use crate::plan::{cache_key, kept, resolve, until_tomorrow, warn_of_cut, within};
 use crate::sql::Sql;
-use crate::{Askable, Cell, Context, Dialect, Executable, Filter, Intake, QueryError, Range, Row, Statement};
+use crate::{
+    Askable, Cell, Context, Dialect, Executable, Filter, Intake, QueryError, Range, Row, ScanMeta, Statement, Warning,
+};
 
 /// A planned [`RetentionQuestion`].
 #[derive(Debug, Clone, PartialEq)]
@@ -97,16 +98,9 @@ impl Executable for RetentionPlan {
     type Intake = RetentionIntake;
 
     /// One row for each actor and unit with an event of the question: the actor, the unit's index (-1 before the range), the
-    /// instants of its first start and its last return in it; by actor, then unit.
+    /// instants of its first start and its last return in it, how many such events; by actor, then unit.
     fn statements(&self, dialect: Dialect) -> Vec<Statement> {
         let mut sql = Sql::new(dialect);
-        let (actor, tables) = match self.question.by {
-            By::Person => (
-                "COALESCE('u' || e.user_id, 'u' || s.user_id, 's' || e.session_id)",
-                "raw_events e LEFT JOIN session_users s ON s.session_id = e.session_id AND s.project = e.project",
-            ),
-            By::Session => ("e.session_id", "raw_events e"),
-        };
         let unit = if self.units.buckets().starts().is_empty() {
             "-1".to_owned()
         } else {
@@ -127,9 +121,11 @@ impl Executable for RetentionPlan {
             None => "e.timestamp".to_owned(),
         };
         let text = format!(
-            "SELECT {actor}, {unit}, min({}), max({})\nFROM {tables}\nWHERE {}\nGROUP BY 1, 2\nORDER BY 1, 2",
+            "SELECT {}, {unit}, min({}), max({}), count(*)\nFROM {}\nWHERE {}\nGROUP BY 1, 2\nORDER BY 1, 2",
+            self.question.by.key(),
             instant_where(starts),
             instant_where(returns),
+            self.question.by.tables(),
             conditions.join("\n  AND "),
         );
         vec![sql.finish(text)]
@@ -137,7 +133,7 @@ impl Executable for RetentionPlan {
 
     fn intake(&self) -> RetentionIntake {
         let fold = Fold::new(self.question.mode, self.units.cohorts(), self.units.periods(), self.range.to);
-        RetentionIntake { plan: self.clone(), actor: None, fold }
+        RetentionIntake { plan: self.clone(), actor: None, fold, events_read: 0 }
     }
 
     fn cache_key(&self) -> String {
@@ -157,19 +153,23 @@ pub struct RetentionIntake {
     plan: RetentionPlan,
     actor: Option<String>,
     fold: Fold,
+    events_read: u64,
 }
 
 impl Intake for RetentionIntake {
     type Answer = RetentionAnswer;
 
     fn push(&mut self, _: usize, row: Row) -> Result<(), QueryError> {
-        let Ok([Cell::Text(actor), Cell::Int(unit), first_start, last_return]) = <[Cell; 4]>::try_from(row) else {
+        let Ok([Cell::Text(actor), Cell::Int(unit), first_start, last_return, Cell::Int(events)]) =
+            <[Cell; 5]>::try_from(row)
+        else {
             return Ok(());
         };
         if self.actor.as_ref() != Some(&actor) {
             self.fold.next_actor();
             self.actor = Some(actor);
         }
+        self.events_read += u64::try_from(events).unwrap_or(0);
         self.fold.take(&Stay {
             unit: usize::try_from(unit).ok(),
             first_start: instant(&first_start),
@@ -201,14 +201,7 @@ impl Intake for RetentionIntake {
         }
         // A unit ahead of now is only there where somebody started in it.
         cohorts.truncate(until);
-        let meta = RetentionMeta {
-            source: Source::Raw,
-            exact: Exactness::Exact(true),
-            fresh_as_of: plan.newest_receipt,
-            cached: false,
-            took_ms: 0,
-            warnings: plan.warnings.clone(),
-        };
+        let meta = ScanMeta::new(self.events_read, plan.newest_receipt, &plan.warnings);
         Ok(RetentionAnswer { cohorts, meta, query: plan.query.clone() })
     }
 }
