@@ -5,7 +5,8 @@
 //! the documentation. It is far too slow for anything but tests.
 //!
 //! It knows the metrics `events`, `sessions`, `users`, `visitors`, `events_per_session` and `sum|avg|min|max:metadata.x`,
-//! every dimension, every filter, every form of `date_range`, `compare`, the order of rows, `limit` and `total_rows`.
+//! every dimension, every filter, every form of `date_range`, `compare`, the order of rows, `limit` and `total_rows`;
+//! [`retention`](fn@retention), lists of [`sessions`](fn@sessions), and the timelines of one [`session`] and one [`user`].
 //!
 //! [`random_world`], [`random_events`] and [`random_question`] make, from a seed, worlds in which the hard cases lie close
 //! together: clock changes, edges of days, equal timestamps, values that only look alike.
@@ -17,6 +18,7 @@ mod random_events;
 mod random_question;
 mod range;
 mod retention;
+mod sessions;
 mod value;
 
 #[cfg(test)]
@@ -27,8 +29,11 @@ use thiserror::Error;
 
 pub use answer::{answer, passes};
 pub use random_events::{canonical_json, random_events, random_world};
-pub use random_question::{Extent, random_filters, random_question, random_retention};
+pub use random_question::{
+    Extent, random_filters, random_question, random_retention, random_sessions, random_timeline,
+};
 pub use retention::retention;
+pub use sessions::{session, sessions, user};
 
 /// The zones that random questions ask in: whole and broken offsets, clock changes by an hour, by half an hour, at
 /// midnight, on different days of the year, and none.

@@ -146,4 +146,7 @@ macro_rules! on_every_store {
 on_every_store! {
     rows: super::agree,
     retention: super::kinds::agree::<super::kinds::Cohorts>,
+    sessions: super::kinds::agree::<super::kinds::Sessions>,
+    one_session: super::kinds::agree::<super::kinds::OneSession>,
+    one_user: super::kinds::agree::<super::kinds::OneUser>,
 }

@@ -56,6 +56,39 @@ pub fn random_retention(rng: &mut impl Rng, world: &World, around: &[Timestamp])
     question
 }
 
+/// A valid question for a list of sessions in `world`; pages of two rows and more.
+pub fn random_sessions(rng: &mut impl Rng, world: &World, around: &[Timestamp]) -> Json {
+    let mut question = random_page(rng, world, around);
+    let filters: Vec<Json> =
+        (0..*[0, 0, 1, 1, 2].choose(rng).unwrap_or(&0)).map(|_| random_filter(rng, 0, false)).collect();
+    if !filters.is_empty() {
+        question["filters"] = json!(filters);
+    }
+    question
+}
+
+/// A valid question for the timeline of a session, or of a person: `id` is one, or nobody's.
+pub fn random_timeline(rng: &mut impl Rng, world: &World, around: &[Timestamp], of_session: bool) -> Json {
+    let mut question = random_page(rng, world, around);
+    let nobody = rng.random_bool(0.05);
+    let id = if of_session { one_of(rng, &SESSIONS) } else { one_of(rng, &USERS) };
+    question["id"] = json!(if nobody { "'; DROP TABLE raw_events; --" } else { id });
+    question
+}
+
+/// Range, zone and size of a page.
+fn random_page(rng: &mut impl Rng, world: &World, around: &[Timestamp]) -> Json {
+    let zone = one_of(rng, &ZONES);
+    let mut question = json!({ "timezone": zone });
+    if rng.random_bool(0.7) {
+        question["date_range"] = random_range(rng, world, around, zone, None);
+    }
+    if rng.random_bool(0.7) {
+        question["limit"] = json!(rng.random_range(2..6));
+    }
+    question
+}
+
 /// A valid question in `world`, its ranges close to the instants `around`.
 ///
 /// Minutes are asked of hours and hours of days only, so that an answer has few thousand rows at most.
