@@ -16,5 +16,6 @@ pub mod properties;
 pub mod query;
 pub mod retention;
 pub mod router;
+pub mod sessions;
 
 pub use router::{ApiDeps, router};

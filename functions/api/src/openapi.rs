@@ -17,6 +17,7 @@ pub(crate) mod parameters;
 pub(crate) mod question;
 pub(crate) mod refusal;
 pub(crate) mod retention;
+pub(crate) mod sessions;
 
 use refusal::OpenRefusals;
 
@@ -33,6 +34,9 @@ use refusal::OpenRefusals;
         crate::query::trends,
         crate::query::breakdown,
         crate::retention::ask,
+        crate::sessions::list,
+        crate::sessions::session,
+        crate::sessions::user,
         crate::events::list,
         crate::properties::list,
         crate::properties::values,

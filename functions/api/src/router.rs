@@ -14,7 +14,7 @@ use axum::routing::{get, post};
 use axum::{Router, http};
 
 use crate::answering::Flights;
-use crate::{dead_letters, events, integrity, meters, openapi, properties, query, retention};
+use crate::{dead_letters, events, integrity, meters, openapi, properties, query, retention, sessions};
 
 /// Largest body of a question, in bytes.
 const QUESTION_BYTES: usize = 256 * 1024;
@@ -48,6 +48,9 @@ pub fn router(deps: ApiDeps) -> Router {
         .route("/api/trends", get(query::trends))
         .route("/api/breakdown", get(query::breakdown))
         .route("/api/retention", post(retention::ask))
+        .route("/api/sessions", get(sessions::list))
+        .route("/api/sessions/{id}", get(sessions::session))
+        .route("/api/users/{id}", get(sessions::user))
         .route("/api/events", get(events::list))
         .route("/api/properties", get(properties::list))
         .route("/api/properties/{key}/values", get(properties::values))

@@ -170,7 +170,7 @@ pub(crate) struct ScanMeta {
 pub(crate) struct EventsAnswer {
     /// The events, newest first; of equal times the greatest id first.
     results: Vec<EventRecord>,
-    meta: EventsMeta,
+    meta: PageMeta,
     query: EventsQuery,
 }
 
@@ -199,9 +199,9 @@ pub(crate) struct EventRecord {
     created_at: String,
 }
 
-/// How a page of events came about.
+/// How a page of a list came about.
 #[derive(ToSchema)]
-pub(crate) struct EventsMeta {
+pub(crate) struct PageMeta {
     /// When the newest stored event was received; `null` where nothing is stored.
     #[schema(required = true, format = DateTime)]
     fresh_as_of: Option<String>,
