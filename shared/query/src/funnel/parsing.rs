@@ -118,9 +118,9 @@ fn parse_exclusions(value: &Value, steps: usize, limits: &mut Limits) -> Result<
     exclusions.iter().enumerate().map(parse).collect()
 }
 
-/// The required member `filters` of a part of the question.
+/// The member `filters` of a part of the question; without any, it is every event.
 fn parse_filters(value: Option<&Value>, path: &str, limits: &mut Limits) -> Result<Vec<Filter>, QueryError> {
-    parse_list(value.unwrap_or(&Value::Null), &format!("{path}.filters"), 1, limits)
+    value.map_or(Ok(Vec::new()), |filters| parse_list(filters, &format!("{path}.filters"), 1, limits))
 }
 
 impl StepOrder {
