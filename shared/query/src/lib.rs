@@ -5,7 +5,7 @@
 //!
 //! Every kind of question is [`Askable`]: [`plan()`] gives its plan, which is [`Executable`]: `statements(dialect)`, and
 //! an `intake()` that is handed their rows as they come. [`Question`] (metrics and dimensions, with the shorthands trends, breakdown and property values),
-//! [`EventsQuestion`] (the events themselves) and [`PropertiesQuestion`] (which properties there are).
+//! [`FunnelQuestion`] (how many go through steps), [`EventsQuestion`] (the events themselves) and [`PropertiesQuestion`] (which properties there are).
 //!
 //! What every store must agree on is decided here and documented where it is: ranges in [`date_range`], buckets in
 //! [`bucket`], filters and what the text of a value is in [`filter`], paths in [`property`], figures in [`metric`].
@@ -24,6 +24,7 @@ pub mod event_record;
 pub mod events;
 pub mod field;
 pub mod filter;
+pub mod funnel;
 pub mod glob;
 pub mod intake;
 pub mod metric;
@@ -58,6 +59,7 @@ pub use event_record::EventRecord;
 pub use events::{EventsAnswer, EventsPlan, EventsQuestion};
 pub use field::Field;
 pub use filter::{Filter, NumberOperator, TextOperator};
+pub use funnel::{FunnelAnswer, FunnelPlan, FunnelQuestion};
 pub use intake::{Gathered, Gathering, Intake};
 pub use metric::{Aggregate, Metric};
 pub use page::PageMeta;

@@ -10,6 +10,11 @@ const CURSOR_MAX: usize = 1_000;
 /// The range of a question that names none.
 pub(crate) const DATE_RANGE_DEFAULT: DateRange = DateRange::Days(7);
 
+/// The JSON of a body.
+pub(crate) fn json(body: &[u8]) -> Result<Value, QueryError> {
+    serde_json::from_slice(body).map_err(|error| QueryError::invalid("", format!("expected JSON: {error}")))
+}
+
 /// The members of an object, all of them known.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Members<'v>(&'v Map<String, Value>);

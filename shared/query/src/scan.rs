@@ -12,9 +12,6 @@ use crate::filter::{Columns, Filtered as _};
 use crate::sql::Sql;
 use crate::{Actor, Cell, Dialect, Exactness, Field, Filter, Range, Row, Source, Statement, Warning};
 
-/// Most marks of a scan: bits of an [`i64`].
-pub(crate) const MARKS_MAX: usize = 62;
-
 /// What is read, by (actor, timestamp, id), actors bytewise.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Scan<'q> {
@@ -26,7 +23,7 @@ pub(crate) struct Scan<'q> {
     pub(crate) range: Range,
     /// Which events exist for the question: those that pass all.
     pub(crate) filters: &'q [Filter],
-    /// What is asked about each event, at most [`MARKS_MAX`]: the mark is set where it passes all filters of the list.
+    /// What is asked about each event, at most 62: the mark is set where it passes all filters of the list.
     pub(crate) marks: &'q [&'q [Filter]],
     /// Whether events without a mark are read too.
     pub(crate) unmarked: bool,
@@ -102,12 +99,6 @@ impl ScannedEvent {
         let Some(Cell::Int(marks)) = cells.next() else { return None };
         let label = cells.next().and_then(|cell| if let Cell::Text(text) = cell { Some(text) } else { None });
         Some(Self { actor, timestamp, id, marks: u64::try_from(marks).unwrap_or(0), label })
-    }
-
-    /// Whether the event passes the filters of a mark.
-    #[must_use]
-    pub(crate) const fn has(&self, mark: usize) -> bool {
-        self.marks & (1 << mark) != 0
     }
 }
 

@@ -13,9 +13,11 @@
 
 mod answer;
 mod filter;
+mod funnel;
 mod question;
 mod random_events;
 mod random_question;
+mod random_sequence;
 mod range;
 mod retention;
 mod sessions;
@@ -28,10 +30,12 @@ use analytics_domain::{Event, Project, Timestamp};
 use thiserror::Error;
 
 pub use answer::{answer, passes};
+pub use funnel::funnel;
 pub use random_events::{canonical_json, random_events, random_world};
 pub use random_question::{
     Extent, random_filters, random_question, random_retention, random_sessions, random_timeline,
 };
+pub use random_sequence::{random_funnel, random_trails};
 pub use retention::retention;
 pub use sessions::{session, sessions, user};
 

@@ -4,7 +4,10 @@
 //! begin (default 1). A disagreement is made small before it is shown: fewer events, a shorter question.
 
 mod asking;
+mod cohorts;
 mod kinds;
+mod sequences;
+mod sessions;
 mod shrinking;
 
 use std::sync::Arc;
@@ -145,8 +148,9 @@ macro_rules! on_every_store {
 
 on_every_store! {
     rows: super::agree,
-    retention: super::kinds::agree::<super::kinds::Cohorts>,
-    sessions: super::kinds::agree::<super::kinds::Sessions>,
-    one_session: super::kinds::agree::<super::kinds::OneSession>,
-    one_user: super::kinds::agree::<super::kinds::OneUser>,
+    funnels: super::kinds::agree::<super::sequences::Funnels>,
+    retention: super::kinds::agree::<super::cohorts::Cohorts>,
+    sessions_listed: super::kinds::agree::<super::sessions::Sessions>,
+    one_session: super::kinds::agree::<super::sessions::OneSession>,
+    one_user: super::kinds::agree::<super::sessions::OneUser>,
 }
