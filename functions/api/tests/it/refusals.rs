@@ -60,11 +60,6 @@ async fn every_refusal_is_met_and_described() {
     document.hold("/api/query", &Method::POST, &api.post("/api/query", &wide).await);
     let slow = "/api/events?filter=%5B%22matches%22,%22metadata.path%22,%5B%22*a*b*c*%22%5D%5D";
     document.hold("/api/events", &Method::GET, &no_time.get(slow).await);
-    let many =
-        json!({ "start": {}, "return": {}, "unit": "day", "periods": 366, "date_range": ["2001-01-01", "2026-11-15"] });
-    let answered = api.post("/api/retention", &many).await;
-    assert_eq!(answered.status, 422, "{}", answered.text);
-    document.hold("/api/retention", &Method::POST, &answered);
     let cursor = json!({ "metrics": ["events"], "cursor": "nonsense" });
     document.hold("/api/query", &Method::POST, &api.post("/api/query", &cursor).await);
 
