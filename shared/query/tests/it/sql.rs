@@ -9,9 +9,9 @@ use serde_json::json;
 
 use crate::{context, question};
 
-const DIALECTS: [(Dialect, &str); 2] = [(Dialect::Postgres, "postgres"), (Dialect::Sqlite, "sqlite")];
+pub(crate) const DIALECTS: [(Dialect, &str); 2] = [(Dialect::Postgres, "postgres"), (Dialect::Sqlite, "sqlite")];
 
-fn written(statements: &[Statement]) -> String {
+pub(crate) fn written(statements: &[Statement]) -> String {
     let mut text = String::new();
     for statement in statements {
         writeln!(text, "{}", statement.sql).unwrap();
