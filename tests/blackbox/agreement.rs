@@ -70,7 +70,26 @@ fn questions() -> Vec<Value> {
     questions
 }
 
-const PATHS: [&str; 4] = [
+/// Questions of who came back.
+fn returns() -> Vec<Value> {
+    let mut questions = Vec::new();
+    for (unit, zone) in [("day", "Asia/Kathmandu"), ("week", "Europe/Berlin"), ("month", "Pacific/Chatham")] {
+        for (mode, first, by) in
+            [("on", "in_range", "person"), ("on_or_after", "ever", "person"), ("on", "in_range", "session")]
+        {
+            questions.push(json!({
+                "start": { "filters": [["is", "event_type", ["commerce"]]] }, "return": {}, "unit": unit, "periods": 5,
+                "mode": mode, "first": first, "by": by, "date_range": [date(18), date(2)], "timezone": zone,
+            }));
+        }
+    }
+    questions
+}
+
+const PATHS: [&str; 7] = [
+    "/api/sessions?range=30d&limit=1000",
+    "/api/sessions?range=30d&event_type=commerce&limit=50",
+    "/api/users/user-0?limit=50",
     "/api/events?limit=200",
     "/api/properties?range=30d",
     "/api/properties/metadata.path/values?range=30d",
@@ -93,6 +112,13 @@ async fn every_form_answers_alike() {
         for question in questions() {
             let (left, right) = (first.query(&question).await.expect_status(200), other.query(&question).await);
             let found = differences(&left.body, &right.body);
+            if !found.is_empty() {
+                wrong.push(format!("{question}\n  {}", found[..found.len().min(5)].join("\n  ")));
+            }
+        }
+        for question in returns() {
+            let left = first.ask("/api/retention", &question).await.expect_status(200);
+            let found = differences(&left.body, &other.ask("/api/retention", &question).await.body);
             if !found.is_empty() {
                 wrong.push(format!("{question}\n  {}", found[..found.len().min(5)].join("\n  ")));
             }

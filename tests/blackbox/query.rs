@@ -6,4 +6,6 @@ mod filtering;
 mod listing;
 mod paging;
 mod refusals;
+mod retention;
+mod sessions;
 mod shorthands;
