@@ -17,7 +17,7 @@ use super::question::{DateRange, Filter};
 }))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RetentionBody {
-    /// What a start event is.
+    /// What a start event is. All filters of a question together are at most 200.
     start: EventSelection,
     /// What a return event is.
     #[schema(rename = "return")]

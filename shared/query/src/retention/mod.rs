@@ -17,6 +17,7 @@ mod units;
 use analytics_domain::Timestamp;
 use serde_json::Value;
 
+use crate::filter::{Limits, parse_list};
 use crate::reading::{Member as _, members};
 use crate::{Actor, DateRange, Filter, Interval, QueryError, Zone};
 
@@ -110,10 +111,12 @@ impl RetentionQuestion {
     /// [`QueryError`] with the place of what is wrong and what is allowed there.
     pub fn from_json(value: &Value) -> Result<Self, QueryError> {
         let members = members(value, "", &MEMBERS)?;
+        // One budget for all filters, wherever they stand.
+        let mut limits = Limits::default();
         let word = |name: &str, words: &[&'static str]| one_of(members.get(name), name, words);
         Ok(Self {
-            start: event(members.get("start"), "start")?,
-            returned: event(members.get("return"), "return")?,
+            start: event(members.get("start"), "start", &mut limits)?,
+            returned: event(members.get("return"), "return", &mut limits)?,
             unit: match word("unit", &["week", "day", "month"])? {
                 "day" => Interval::Day,
                 "month" => Interval::Month,
@@ -136,7 +139,7 @@ impl RetentionQuestion {
 }
 
 /// `{"filters": [...]}`.
-fn event(value: Option<&Value>, path: &str) -> Result<Vec<Filter>, QueryError> {
+fn event(value: Option<&Value>, path: &str, limits: &mut Limits) -> Result<Vec<Filter>, QueryError> {
     let wrong = || {
         let message = "expected an object such as {\"filters\": [[\"is\", \"event_action\", [\"sign_up\"]]]}; without \
                        filters it is any event";
@@ -144,7 +147,8 @@ fn event(value: Option<&Value>, path: &str) -> Result<Vec<Filter>, QueryError> {
     };
     let value = value.filter(|value| value.is_object()).ok_or_else(wrong)?;
     let members = members(value, path, &["filters"])?;
-    members.get("filters").map_or(Ok(Vec::new()), |filters| Filter::parse_all(filters, &format!("{path}.filters")))
+    let filters = members.get("filters");
+    filters.map_or(Ok(Vec::new()), |filters| parse_list(filters, &format!("{path}.filters"), 1, limits))
 }
 
 /// One of a few words; the first where there is none.

@@ -54,6 +54,10 @@ fn places_and_words() {
         assert_eq!((error.path.as_str(), error.code), (path, QueryErrorCode::InvalidQuery), "{value}: {error}");
         assert!(error.message.contains(word), "{value}: {error}");
     }
+    // Of all filters together there are at most 200.
+    let half = json!({"filters": vec![json!(["exists", "user_id"]); 101]});
+    let error = RetentionQuestion::from_json(&json!({"start": half, "return": half})).unwrap_err();
+    assert_eq!((error.path.as_str(), error.message.contains("200 filters")), ("return.filters[99]", true), "{error}");
     assert_eq!(RetentionQuestion::from_slice(b"{").unwrap_err().path, "");
 }
 
