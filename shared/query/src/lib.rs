@@ -4,8 +4,10 @@
 //! instant, the project and what the store knows ([`Context`]), runs the statements, and hands the rows back.
 //!
 //! Every kind of question is [`Askable`]: [`plan()`] gives its plan, which is [`Executable`]: `statements(dialect)`, and
-//! an `intake()` that is handed their rows as they come. [`Question`] (metrics and dimensions, with the shorthands trends, breakdown and property values),
-//! [`FunnelQuestion`] (how many go through steps), [`EventsQuestion`] (the events themselves) and [`PropertiesQuestion`] (which properties there are).
+//! an `intake()` that is handed their rows as they come. [`Question`] (metrics and dimensions, with the shorthands trends,
+//! breakdown and property values), [`FunnelQuestion`] (how many go through steps), [`RetentionQuestion`] (who comes back),
+//! [`SessionsQuestion`], [`SessionQuestion`] and [`UserQuestion`] (sessions and timelines), [`EventsQuestion`] (the events
+//! themselves) and [`PropertiesQuestion`] (which properties there are).
 //!
 //! What every store must agree on is decided here and documented where it is: ranges in [`date_range`], buckets in
 //! [`bucket`], filters and what the text of a value is in [`filter`], paths in [`property`], figures in [`metric`].
