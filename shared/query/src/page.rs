@@ -116,15 +116,15 @@ impl Page {
         conditions
     }
 
-    /// The statement of a page of events, and one more.
-    pub(crate) fn events(&self, sql: Sql, conditions: &[String], order: Order) -> Statement {
+    /// The statement of a page of events, and one more; what `conditions` refer to besides them stands in `before`.
+    pub(crate) fn events(&self, sql: Sql, before: &str, conditions: &[String], order: Order) -> Statement {
         let columns = match sql.dialect() {
             Dialect::Postgres => POSTGRES_COLUMNS,
             Dialect::Sqlite => SQLITE_COLUMNS,
         };
         let (order, _) = order.words();
         let text = format!(
-            "SELECT {columns}\nFROM raw_events e\nWHERE {}\nORDER BY e.timestamp {order}, e.id {order}\nLIMIT {}",
+            "{before}SELECT {columns}\nFROM raw_events e\nWHERE {}\nORDER BY e.timestamp {order}, e.id {order}\nLIMIT {}",
             conditions.join("\n  AND "),
             self.limit.saturating_add(1)
         );

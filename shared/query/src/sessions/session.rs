@@ -126,7 +126,7 @@ impl Executable for SessionPlan {
         let mut sql = Sql::new(dialect);
         let mut conditions = self.page.conditions(&mut sql, Order::OldestFirst);
         conditions.push(format!("e.session_id = {}", sql.text(&self.question.id)));
-        vec![summary, self.page.events(sql, &conditions, Order::OldestFirst)]
+        vec![summary, self.page.events(sql, "", &conditions, Order::OldestFirst)]
     }
 
     fn intake(&self) -> Gathering<Self> {
