@@ -3,6 +3,7 @@
 mod access;
 mod counting;
 mod filtering;
+mod funnels;
 mod listing;
 mod paging;
 mod refusals;

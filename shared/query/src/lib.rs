@@ -3,9 +3,10 @@
 //! Pure: text in, text and parameters out. Nothing here reads a clock or talks to a database; the caller hands in the
 //! instant, the project and what the store knows ([`Context`]), runs the statements, and hands the rows back.
 //!
-//! Every kind of question is [`Askable`]: [`plan()`] gives its plan, which is [`Executable`]: `statements(dialect)`, and
-//! an `intake()` that is handed their rows as they come. [`Question`] (metrics and dimensions, with the shorthands trends, breakdown and property values),
-//! [`FunnelQuestion`] (how many go through steps), [`EventsQuestion`] (the events themselves) and [`PropertiesQuestion`] (which properties there are).
+//! Every kind of question is [`Askable`]: [`plan()`] gives its plan, which is [`Executable`]: `statements(dialect)`, and an
+//! `intake()` that is handed their rows as they come. [`Question`] (metrics and dimensions, with the shorthands trends,
+//! breakdown and property values), [`FunnelQuestion`] (how many go through steps), [`PathsQuestion`] (what follows what),
+//! [`EventsQuestion`] (the events themselves) and [`PropertiesQuestion`] (which properties there are).
 //!
 //! What every store must agree on is decided here and documented where it is: ranges in [`date_range`], buckets in
 //! [`bucket`], filters and what the text of a value is in [`filter`], paths in [`property`], figures in [`metric`].
@@ -28,6 +29,7 @@ pub mod funnel;
 pub mod glob;
 pub mod intake;
 pub mod metric;
+pub mod paths;
 pub mod plan;
 pub mod properties;
 pub mod property;
@@ -59,6 +61,7 @@ pub use filter::{Filter, NumberOperator, TextOperator};
 pub use funnel::{FunnelAnswer, FunnelPlan, FunnelQuestion};
 pub use intake::{Gathered, Gathering, Intake};
 pub use metric::{Aggregate, Metric};
+pub use paths::{PathsAnswer, PathsPlan, PathsQuestion};
 pub use plan::{Askable, Executable, Plan, ROW_BUDGET, plan};
 pub use properties::{PropertiesAnswer, PropertiesPlan, PropertiesQuestion};
 pub use property::Property;
