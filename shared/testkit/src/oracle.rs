@@ -13,6 +13,7 @@
 mod answer;
 mod filter;
 mod funnel;
+mod paths;
 mod question;
 mod random_events;
 mod random_question;
@@ -28,9 +29,10 @@ use thiserror::Error;
 
 pub use answer::{answer, passes};
 pub use funnel::funnel;
+pub use paths::paths;
 pub use random_events::{canonical_json, random_events, random_world};
 pub use random_question::{Extent, random_filters, random_question};
-pub use random_sequence::{random_funnel, random_trails};
+pub use random_sequence::{random_funnel, random_paths, random_trails};
 
 /// The zones that random questions ask in: whole and broken offsets, clock changes by an hour, by half an hour, at
 /// midnight, on different days of the year, and none.

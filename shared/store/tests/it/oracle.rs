@@ -147,4 +147,5 @@ macro_rules! on_every_store {
 on_every_store! {
     rows: super::agree,
     funnels: super::kinds::agree::<super::sequences::Funnels>,
+    paths: super::kinds::agree::<super::sequences::Paths>,
 }

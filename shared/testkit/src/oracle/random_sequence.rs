@@ -43,6 +43,10 @@ pub fn random_trails(rng: &mut impl Rng, n: usize, world: &World, around: &[Time
             if rng.random_bool(0.5) {
                 stored.event.event_action = path.into();
             }
+            if rng.random_bool(0.1) {
+                // What the rest is called too.
+                stored.event.event_action = "other".into();
+            }
         }
     }
     events
@@ -110,6 +114,32 @@ pub fn random_funnel(rng: &mut impl Rng, world: &World, around: &[Timestamp], ev
     }
     if rng.random_bool(0.2) {
         question["filters"] = json!([random_filter(rng, 0, false)]);
+    }
+    random_place(rng, world, around, events, &mut question);
+    question
+}
+
+/// A valid question of paths in `world`, its range close to the instants `around` and to `events`.
+pub fn random_paths(rng: &mut impl Rng, world: &World, around: &[Timestamp], events: &[StoredEvent]) -> Json {
+    let mut question = json!({});
+    for end in ["from", "to"] {
+        match rng.random_range(0..10) {
+            0 => question[end] = Json::Null,
+            1 => question[end] = json!({}),
+            2..=4 => question[end] = json!({ "filters": random_selection(rng) }),
+            _ => {}
+        }
+    }
+    if rng.random_bool(0.7) {
+        question["depth"] = json!(rng.random_range(1..11));
+    }
+    if rng.random_bool(0.7) {
+        question["limit"] = json!(*[1, 2, 3, 4, 10, 100].choose(rng).unwrap_or(&1));
+    }
+    if rng.random_bool(0.7) {
+        let field = random_field(rng, true);
+        question["name"] =
+            json!(*["event_type", "event_type", "metadata.path", &field].choose(rng).unwrap_or(&"user_id"));
     }
     random_place(rng, world, around, events, &mut question);
     question
