@@ -5,10 +5,12 @@
 //! the documentation. It is far too slow for anything but tests.
 //!
 //! It knows the metrics `events`, `sessions`, `users`, `visitors`, `events_per_session` and `sum|avg|min|max:metadata.x`,
-//! every dimension, every filter, every form of `date_range`, `compare`, the order of rows, `limit` and `total_rows`.
+//! every dimension, every filter, every form of `date_range`, `compare`, the order of rows, `limit` and `total_rows`; and
+//! [`funnel`]s and [`paths`] whole.
 //!
 //! [`random_world`], [`random_events`] and [`random_question`] make, from a seed, worlds in which the hard cases lie close
-//! together: clock changes, edges of days, equal timestamps, values that only look alike.
+//! together: clock changes, edges of days, equal timestamps, values that only look alike. [`random_trails`] makes events of
+//! which one often follows another, for [`random_funnel`] and [`random_paths`].
 
 mod answer;
 mod filter;
@@ -21,6 +23,8 @@ mod random_sequence;
 mod range;
 mod value;
 
+#[cfg(test)]
+mod sequence_tests;
 #[cfg(test)]
 mod tests;
 
