@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use analytics_domain::{Project, SharedRetention};
 use analytics_host::clock::SharedClock;
-use analytics_query::{Askable, FunnelQuestion, QueryError, Question};
+use analytics_query::{Askable, FunnelQuestion, PathsQuestion, QueryError, Question};
 use analytics_store::{AnswerError, EventStore, StoreError, answer};
 use async_trait::async_trait;
 use serde_json::Value;
@@ -44,6 +44,7 @@ impl LiveQueries for StoreQueries {
         let normal = match LiveQuestion::read(question)? {
             LiveQuestion::Figures(question) => question.to_json(),
             LiveQuestion::Funnel(question) => question.to_json(),
+            LiveQuestion::Paths(question) => question.to_json(),
         };
         Ok(normal.to_string())
     }
@@ -52,6 +53,7 @@ impl LiveQueries for StoreQueries {
         match LiveQuestion::read(question)? {
             LiveQuestion::Figures(question) => self.answer(project, &question).await,
             LiveQuestion::Funnel(question) => self.answer(project, &question).await,
+            LiveQuestion::Paths(question) => self.answer(project, &question).await,
         }
     }
 }
@@ -62,13 +64,18 @@ enum LiveQuestion {
     Figures(Question),
     /// As the body of `POST /api/funnel`.
     Funnel(FunnelQuestion),
+    /// As the body of `POST /api/paths`.
+    Paths(PathsQuestion),
 }
 
 impl LiveQuestion {
-    /// Reads a question of the kind that its members tell: only a funnel has `steps`.
+    /// Reads a question of the kind that its members tell.
     fn read(question: &Value) -> Result<Self, QueryError> {
-        if question.get("steps").is_some() {
+        let has = |members: &[&str]| members.iter().any(|member| question.get(member).is_some());
+        if has(&["steps"]) {
             FunnelQuestion::from_json(question).map(Self::Funnel)
+        } else if has(&["from", "to", "depth", "name"]) {
+            PathsQuestion::from_json(question).map(Self::Paths)
         } else {
             Question::from_json(question).map(Self::Figures)
         }

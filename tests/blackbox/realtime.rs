@@ -17,7 +17,7 @@ every_form_of_processes! {
     a_socket_needs_a_key,
     events_arrive_filtered_and_once_stored,
     a_live_query_is_answered_again,
-    a_live_funnel_is_answered_again,
+    a_live_funnel_is_answered_again_and_paths_are,
     a_bad_message_is_told,
 }
 
@@ -128,7 +128,7 @@ async fn a_live_query_is_answered_again(deployment: &'static Deployment) {
     );
 }
 
-async fn a_live_funnel_is_answered_again(deployment: &'static Deployment) {
+async fn a_live_funnel_is_answered_again_and_paths_are(deployment: &'static Deployment) {
     let tenant = deployment.tenant();
     tenant.store(&[event("s", "t", "look", &at(1, "10:00:00"))]).await;
     let mut socket = open(&tenant).await;
@@ -144,6 +144,11 @@ async fn a_live_funnel_is_answered_again(deployment: &'static Deployment) {
     tenant.collect_all(&[event("s", "t", "buy", &at(1, "10:05:00"))]).await;
     let second = next(&mut socket).await;
     assert_eq!(counts(&second), (json!("update"), json!(1), json!(1)), "{second}");
+
+    say(&mut socket, json!({ "type": "subscribe", "id": "c", "query": { "depth": 2 } })).await;
+    let paths = next(&mut socket).await;
+    let link = json!({ "step": 0, "from": "look", "to": "buy", "count": 1 });
+    assert_eq!((&paths["type"], &paths["result"]["links"]), (&json!("snapshot"), &json!([link])), "{paths}");
 
     say(&mut socket, json!({ "type": "subscribe", "id": "b", "query": { "steps": [{}] } })).await;
     let refused = next(&mut socket).await;

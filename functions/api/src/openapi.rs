@@ -15,6 +15,7 @@ use utoipa::{Modify, OpenApi};
 pub(crate) mod answer;
 pub(crate) mod funnel;
 pub(crate) mod parameters;
+pub(crate) mod paths;
 pub(crate) mod question;
 pub(crate) mod refusal;
 
@@ -33,6 +34,7 @@ use refusal::OpenRefusals;
         crate::query::trends,
         crate::query::breakdown,
         crate::funnel::ask,
+        crate::paths::ask,
         crate::events::list,
         crate::properties::list,
         crate::properties::values,

@@ -155,9 +155,10 @@ async fn what_a_client_writes_in_a_funnel_is_data(deployment: &'static Deploymen
             with(event(session, &format!("{text}{word}"), "a", &at(1, time)), json!({ "v": text, text: text }))
         })
     };
-    let events: Vec<Value> = HOSTILE.iter().enumerate().flat_map(|(n, text)| steps(text, &format!("s{n}"))).collect();
+    let events: Vec<Value> =
+        super::HOSTILE.iter().enumerate().flat_map(|(n, text)| steps(text, &format!("s{n}"))).collect();
     tenant.store(&events).await;
-    for text in HOSTILE {
+    for text in super::HOSTILE {
         let key = format!("metadata.{}", json!(text));
         let question = json!({
             "steps": [
@@ -179,21 +180,5 @@ async fn what_a_client_writes_in_a_funnel_is_data(deployment: &'static Deploymen
             let _ = tenant.ask("/api/funnel", &question).await.expect_problem(400, "invalid_query");
         }
     }
-    tenant.settled(2 * HOSTILE.len() as u64).await;
+    tenant.settled(2 * super::HOSTILE.len() as u64).await;
 }
-
-/// Texts that would do harm where they became part of a statement.
-const HOSTILE: [&str; 12] = [
-    "'; DROP TABLE raw_events; --",
-    "\" OR 1=1 --",
-    "%",
-    "_",
-    "\\",
-    "$1",
-    "?1",
-    "*",
-    "a'b",
-    "{{x}}",
-    "\u{202e}",
-    "' || (SELECT 1) || '",
-];
