@@ -8,8 +8,8 @@ use analytics_domain::Project;
 use analytics_host::keys::Scope;
 use analytics_host::problem::Problem;
 use analytics_query::{
-    Answer, Askable, EventsAnswer, Executable, FunnelAnswer, PropertiesAnswer, QueryError, RetentionAnswer,
-    SessionAnswer, SessionsAnswer, UserAnswer,
+    Answer, Askable, EventsAnswer, Executable, FunnelAnswer, PathsAnswer, PropertiesAnswer, QueryError,
+    RetentionAnswer, SessionAnswer, SessionsAnswer, UserAnswer,
 };
 use analytics_store::prepare;
 use axum::http::{HeaderMap, HeaderValue, header};
@@ -44,7 +44,17 @@ macro_rules! told {
     };
 }
 
-told!(Answer, EventsAnswer, FunnelAnswer, PropertiesAnswer, RetentionAnswer, SessionAnswer, SessionsAnswer, UserAnswer,);
+told!(
+    Answer,
+    EventsAnswer,
+    FunnelAnswer,
+    PathsAnswer,
+    PropertiesAnswer,
+    RetentionAnswer,
+    SessionAnswer,
+    SessionsAnswer,
+    UserAnswer,
+);
 
 /// Questions being answered right now: who asks the same waits for the first and then finds it in the cache.
 #[derive(Clone, Default)]

@@ -12,6 +12,7 @@ pub mod funnel;
 pub mod integrity;
 pub mod meters;
 pub mod openapi;
+pub mod paths;
 pub mod problems;
 pub mod properties;
 pub mod query;

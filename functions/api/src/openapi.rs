@@ -15,6 +15,7 @@ use utoipa::{Modify, OpenApi};
 pub(crate) mod answer;
 pub(crate) mod funnel;
 pub(crate) mod parameters;
+pub(crate) mod paths;
 pub(crate) mod question;
 pub(crate) mod refusal;
 pub(crate) mod retention;
@@ -35,6 +36,7 @@ use refusal::OpenRefusals;
         crate::query::trends,
         crate::query::breakdown,
         crate::funnel::ask,
+        crate::paths::ask,
         crate::retention::ask,
         crate::sessions::list,
         crate::sessions::session,

@@ -5,9 +5,9 @@
 //!
 //! Every kind of question is [`Askable`]: [`plan()`] gives its plan, which is [`Executable`]: `statements(dialect)`, and
 //! an `intake()` that is handed their rows as they come. [`Question`] (metrics and dimensions, with the shorthands trends,
-//! breakdown and property values), [`FunnelQuestion`] (how many go through steps), [`RetentionQuestion`] (who comes back),
-//! [`SessionsQuestion`], [`SessionQuestion`] and [`UserQuestion`] (sessions and timelines), [`EventsQuestion`] (the events
-//! themselves) and [`PropertiesQuestion`] (which properties there are).
+//! breakdown and property values), [`FunnelQuestion`] (how many go through steps), [`PathsQuestion`] (what follows what),
+//! [`RetentionQuestion`] (who comes back), [`SessionsQuestion`], [`SessionQuestion`] and [`UserQuestion`] (sessions and
+//! timelines), [`EventsQuestion`] (the events themselves) and [`PropertiesQuestion`] (which properties there are).
 //!
 //! What every store must agree on is decided here and documented where it is: ranges in [`date_range`], buckets in
 //! [`bucket`], filters and what the text of a value is in [`filter`], paths in [`property`], figures in [`metric`].
@@ -31,6 +31,7 @@ pub mod glob;
 pub mod intake;
 pub mod metric;
 pub mod page;
+pub mod paths;
 pub mod plan;
 pub mod properties;
 pub mod property;
@@ -65,6 +66,7 @@ pub use funnel::{FunnelAnswer, FunnelPlan, FunnelQuestion};
 pub use intake::{Gathered, Gathering, Intake};
 pub use metric::{Aggregate, Metric};
 pub use page::PageMeta;
+pub use paths::{PathsAnswer, PathsPlan, PathsQuestion};
 pub use plan::{Askable, Executable, Plan, ROW_BUDGET, plan};
 pub use properties::{PropertiesAnswer, PropertiesPlan, PropertiesQuestion};
 pub use property::Property;

@@ -4,6 +4,7 @@
 mod answers;
 mod document;
 mod funnels;
+mod paths;
 mod published;
 mod questions;
 mod refusals;

@@ -62,6 +62,7 @@ async fn every_refusal_is_met_and_described() {
     document.hold("/api/events", &Method::GET, &no_time.get(slow).await);
     let long = json!({ "steps": [{}, {}], "date_range": "30d" });
     document.hold("/api/funnel", &Method::POST, &no_time.post("/api/funnel", &long).await);
+    document.hold("/api/paths", &Method::POST, &no_time.post("/api/paths", &json!({ "date_range": "30d" })).await);
     let cursor = json!({ "metrics": ["events"], "cursor": "nonsense" });
     document.hold("/api/query", &Method::POST, &api.post("/api/query", &cursor).await);
 

@@ -123,7 +123,7 @@ impl Window {
 /// Prints the length in one form, with the largest unit that it is a whole number of.
 impl fmt::Display for Window {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let whole = parsing::UNITS.iter().rev().find(|(_, length)| self.seconds % length == 0);
+        let whole = parsing::UNITS.iter().rev().find(|(_, length)| self.seconds.is_multiple_of(*length));
         let (unit, length) = whole.copied().unwrap_or(('s', 1));
         write!(f, "{}{unit}", self.seconds / length)
     }

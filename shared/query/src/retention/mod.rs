@@ -15,7 +15,7 @@ mod plan;
 mod units;
 
 use analytics_domain::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::filter::{Limits, parse_list};
 use crate::reading::{Member as _, members};
@@ -134,6 +134,23 @@ impl RetentionQuestion {
             by: members.get("by").map_or(Ok(Actor::default()), |by| Actor::parse(by, "by"))?,
             date_range: members.date_range()?,
             timezone: members.timezone()?,
+        })
+    }
+
+    /// The question as JSON, every member present, in one form.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let event = |filters: &[Filter]| json!({ "filters": filters.iter().map(Filter::to_json).collect::<Vec<_>>() });
+        json!({
+            "start": event(&self.start),
+            "return": event(&self.returned),
+            "unit": self.unit.name(),
+            "periods": self.periods,
+            "mode": self.mode.name(),
+            "first": self.first.name(),
+            "by": self.by.name(),
+            "date_range": self.date_range.to_json(),
+            "timezone": self.timezone.name(),
         })
     }
 }

@@ -1,7 +1,6 @@
 //! From a retention's question to its statement, and from the rows, as they come, to the cohorts.
 
 use analytics_domain::{Project, Timestamp};
-use serde_json::json;
 
 use super::answer::{Cohort, EventQuery, RetentionAnswer, RetentionCell, RetentionQuery};
 use super::fold::Fold;
@@ -66,7 +65,7 @@ impl Askable for RetentionQuestion {
             question: self.clone(),
             project: context.project.clone(),
             newest_receipt: context.newest_receipt,
-            asked: asked(self, &query),
+            asked: self.to_json().to_string(),
             resolved,
             range,
             scanned,
@@ -75,22 +74,6 @@ impl Askable for RetentionQuestion {
             warnings,
         })
     }
-}
-
-/// The question as one text: lists only, so that no map's order can change it.
-fn asked(question: &RetentionQuestion, query: &RetentionQuery) -> String {
-    json!([
-        query.start.filters,
-        query.returned.filters,
-        query.unit,
-        query.periods,
-        query.mode,
-        query.first,
-        query.by,
-        question.date_range.to_string(),
-        query.timezone,
-    ])
-    .to_string()
 }
 
 impl Executable for RetentionPlan {

@@ -149,6 +149,7 @@ macro_rules! on_every_store {
 on_every_store! {
     rows: super::agree,
     funnels: super::kinds::agree::<super::sequences::Funnels>,
+    paths: super::kinds::agree::<super::sequences::Paths>,
     retention: super::kinds::agree::<super::cohorts::Cohorts>,
     sessions_listed: super::kinds::agree::<super::sessions::Sessions>,
     one_session: super::kinds::agree::<super::sessions::OneSession>,

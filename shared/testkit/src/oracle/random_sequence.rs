@@ -16,11 +16,11 @@ const FEW_TYPES: usize = 3;
 
 /// Events of `world`'s project, most of them close together: many of equal times, seconds and minutes apart, and of few types.
 ///
-/// In one of five worlds there are many sessions, each of few events, with many values of `metadata.path`.
+/// In one of four worlds there are many sessions, each of few events, with many values of `metadata.path`.
 pub fn random_trails(rng: &mut impl Rng, n: usize, world: &World, around: &[Timestamp]) -> Vec<StoredEvent> {
     let latest = world.now.saturating_add_micros(MAX_AHEAD_MICROS);
     let earliest = Timestamp::from_micros(946_684_800 * MICROS_PER_SECOND);
-    let has_many = rng.random_bool(0.2);
+    let has_many = rng.random_bool(0.25);
     let mut events = random_events(rng, if has_many { n * 4 } else { n }, world, around);
     let bases: Vec<Timestamp> = (0..rng.random_range(1..5)).map(|_| random_instant(rng, around)).collect();
     let steps = [0, 0, 0, 1, 1_000_000, 2_000_000, 5_000_000, 60_000_000, 900_000_000, 3_600_000_000, MICROS_PER_DAY];
@@ -42,6 +42,10 @@ pub fn random_trails(rng: &mut impl Rng, n: usize, world: &World, around: &[Time
             stored.event.metadata = canonical_json(&json!({ "path": path })).into();
             if rng.random_bool(0.5) {
                 stored.event.event_action = path.into();
+            }
+            if rng.random_bool(0.1) {
+                // What the rest is called too.
+                stored.event.event_action = "other".into();
             }
         }
     }
@@ -67,6 +71,10 @@ fn random_place(rng: &mut impl Rng, world: &World, around: &[Timestamp], events:
         (Some(a), Some(b)) if rng.random_bool(0.3) => {
             let (a, b) = (a.event.timestamp, b.event.timestamp);
             json!([a.min(b), a.max(b)])
+        }
+        (Some(_), _) if rng.random_bool(0.3) => {
+            let times = || events.iter().map(|stored| stored.event.timestamp);
+            json!([times().min(), times().max().map(|last| last.saturating_add_micros(1))])
         }
         _ => random_range(rng, world, around, zone, Some("week")),
     };
@@ -96,20 +104,47 @@ pub fn random_funnel(rng: &mut impl Rng, world: &World, around: &[Timestamp], ev
     if rng.random_bool(0.8) {
         question["order"] = json!(one_of(rng, &["ordered", "ordered", "strict", "any"]));
     }
-    if rng.random_bool(0.4) {
+    if rng.random_bool(0.5) {
         let exclusion = |rng: &mut _| {
-            let after = Rng::random_range(rng, 0..count - 1);
-            let before = Rng::random_range(rng, after + 1..count);
+            let is_whole = Rng::random_bool(rng, 0.5);
+            let after = if is_whole { 0 } else { Rng::random_range(rng, 0..count - 1) };
+            let before = if is_whole { count - 1 } else { Rng::random_range(rng, after + 1..count) };
             json!({ "filters": random_selection(rng), "after": after, "before": before })
         };
-        question["exclude"] = (0..rng.random_range(0..3)).map(|_| exclusion(rng)).collect();
+        question["exclude"] = (0..rng.random_range(1..3)).map(|_| exclusion(rng)).collect();
     }
     if rng.random_bool(0.5) {
         let field = random_field(rng, true);
-        question["breakdown"] = json!(if rng.random_bool(0.5) { "metadata.path" } else { &field });
+        question["breakdown"] = json!(if rng.random_bool(0.7) { "metadata.path" } else { &field });
     }
     if rng.random_bool(0.2) {
         question["filters"] = json!([random_filter(rng, 0, false)]);
+    }
+    random_place(rng, world, around, events, &mut question);
+    question
+}
+
+/// A valid question of paths in `world`, its range close to the instants `around` and to `events`.
+pub fn random_paths(rng: &mut impl Rng, world: &World, around: &[Timestamp], events: &[StoredEvent]) -> Json {
+    let mut question = json!({});
+    for end in ["from", "to"] {
+        match rng.random_range(0..10) {
+            0 => question[end] = Json::Null,
+            1 => question[end] = json!({}),
+            2..=4 => question[end] = json!({ "filters": random_selection(rng) }),
+            _ => {}
+        }
+    }
+    if rng.random_bool(0.7) {
+        question["depth"] = json!(rng.random_range(1..11));
+    }
+    if rng.random_bool(0.7) {
+        question["limit"] = json!(*[1, 2, 3, 4, 10, 100].choose(rng).unwrap_or(&1));
+    }
+    if rng.random_bool(0.7) {
+        let field = random_field(rng, true);
+        question["name"] =
+            json!(*["event_type", "event_type", "metadata.path", &field].choose(rng).unwrap_or(&"user_id"));
     }
     random_place(rng, world, around, events, &mut question);
     question

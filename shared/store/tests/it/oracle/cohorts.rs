@@ -28,6 +28,8 @@ impl Kind for Cohorts {
 
     async fn got(bench: &Bench, world: &World, question: &Json) -> Result<Json, String> {
         let question = RetentionQuestion::from_json(question).map_err(|error| error.to_string())?;
+        let again = RetentionQuestion::from_json(&question.to_json()).map_err(|error| error.to_string())?;
+        assert_eq!(again, question, "a question is read again as it was written");
         let answer = bench.answer(world, &question).await.map_err(|error| format!("{error:?}"))?;
         Ok(json!({ "cohorts": answer.cohorts }))
     }

@@ -1,7 +1,7 @@
 //! Kinds of questions about what follows what.
 
 use analytics_domain::Timestamp;
-use analytics_query::FunnelQuestion;
+use analytics_query::{FunnelQuestion, PathsQuestion};
 use analytics_testkit::oracle::{self, StoredEvent, World};
 use async_trait::async_trait;
 use rand::rngs::StdRng;
@@ -44,5 +44,37 @@ impl Kind for Funnels {
 
     fn is_telling(answer: &Json) -> bool {
         answer["steps"][1]["count"] != 0
+    }
+}
+
+/// Paths.
+pub(crate) struct Paths;
+
+#[async_trait]
+impl Kind for Paths {
+    const MEMBERS: &[&str] = &["from", "to", "depth", "limit", "name", "by", "timezone"];
+
+    fn events(rng: &mut StdRng, world: &World, around: &[Timestamp]) -> Vec<StoredEvent> {
+        oracle::random_trails(rng, EVENTS, world, around)
+    }
+
+    fn random(rng: &mut StdRng, world: &World, around: &[Timestamp], events: &[StoredEvent]) -> Json {
+        oracle::random_paths(rng, world, around, events)
+    }
+
+    fn expected(case: &Case) -> Option<Json> {
+        oracle::paths(&case.events, &case.question, &case.world).ok()
+    }
+
+    async fn got(bench: &Bench, world: &World, question: &Json) -> Result<Json, String> {
+        let question = PathsQuestion::from_json(question).map_err(|error| error.to_string())?;
+        let again = PathsQuestion::from_json(&question.to_json()).map_err(|error| error.to_string())?;
+        assert_eq!(again, question, "a question is read again as it was written");
+        let answer = bench.answer(world, &question).await?;
+        Ok(json!({ "nodes": answer.nodes, "links": answer.links }))
+    }
+
+    fn is_telling(answer: &Json) -> bool {
+        answer["links"].as_array().is_some_and(|links| !links.is_empty())
     }
 }
