@@ -70,7 +70,7 @@ impl Kind for Paths {
         let question = PathsQuestion::from_json(question).map_err(|error| error.to_string())?;
         let again = PathsQuestion::from_json(&question.to_json()).map_err(|error| error.to_string())?;
         assert_eq!(again, question, "a question is read again as it was written");
-        let answer = bench.answer(world, &question).await?;
+        let answer = bench.answer(world, &question).await.map_err(|error| format!("{error:?}"))?;
         Ok(json!({ "nodes": answer.nodes, "links": answer.links }))
     }
 
