@@ -13,6 +13,10 @@ pub enum QueryErrorCode {
     InvalidCursor,
     /// `query_too_large` (422): the answer would have more rows than [`crate::ROW_BUDGET`].
     QueryTooLarge,
+    /// `session_not_found` (404): there is no event of the session.
+    SessionNotFound,
+    /// `user_not_found` (404): there is no event of the user.
+    UserNotFound,
 }
 
 impl QueryErrorCode {
@@ -23,6 +27,8 @@ impl QueryErrorCode {
             Self::InvalidQuery => "invalid_query",
             Self::InvalidCursor => "invalid_cursor",
             Self::QueryTooLarge => "query_too_large",
+            Self::SessionNotFound => "session_not_found",
+            Self::UserNotFound => "user_not_found",
         }
     }
 }

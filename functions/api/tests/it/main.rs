@@ -3,6 +3,9 @@
 
 mod answers;
 mod document;
+mod funnels;
+mod paths;
+mod published;
 mod questions;
 mod refusals;
 mod served;
