@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use analytics_domain::Project;
 use analytics_host::keys::Scope;
 use analytics_host::problem::Problem;
-use analytics_query::{Answer, Askable, EventsAnswer, Executable, PropertiesAnswer, QueryError};
+use analytics_query::{Answer, Askable, EventsAnswer, Executable, FunnelAnswer, PropertiesAnswer, QueryError};
 use analytics_store::prepare;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
@@ -43,6 +43,12 @@ impl Told for EventsAnswer {
 }
 
 impl Told for PropertiesAnswer {
+    fn tell(&mut self, cached: bool, took_ms: u64) {
+        (self.meta.cached, self.meta.took_ms) = (cached, took_ms);
+    }
+}
+
+impl Told for FunnelAnswer {
     fn tell(&mut self, cached: bool, took_ms: u64) {
         (self.meta.cached, self.meta.took_ms) = (cached, took_ms);
     }

@@ -13,6 +13,7 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 use utoipa::{Modify, OpenApi};
 
 pub(crate) mod answer;
+pub(crate) mod funnel;
 pub(crate) mod parameters;
 pub(crate) mod question;
 pub(crate) mod refusal;
@@ -31,6 +32,7 @@ use refusal::OpenRefusals;
         crate::query::ask,
         crate::query::trends,
         crate::query::breakdown,
+        crate::funnel::ask,
         crate::events::list,
         crate::properties::list,
         crate::properties::values,

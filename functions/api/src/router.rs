@@ -14,7 +14,7 @@ use axum::routing::{get, post};
 use axum::{Router, http};
 
 use crate::answering::Flights;
-use crate::{dead_letters, events, integrity, meters, openapi, properties, query};
+use crate::{dead_letters, events, funnel, integrity, meters, openapi, properties, query};
 
 /// Largest body of a question, in bytes.
 const QUESTION_BYTES: usize = 256 * 1024;
@@ -47,6 +47,7 @@ pub fn router(deps: ApiDeps) -> Router {
         .route("/api/query", post(query::ask))
         .route("/api/trends", get(query::trends))
         .route("/api/breakdown", get(query::breakdown))
+        .route("/api/funnel", post(funnel::ask))
         .route("/api/events", get(events::list))
         .route("/api/properties", get(properties::list))
         .route("/api/properties/{key}/values", get(properties::values))

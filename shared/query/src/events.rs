@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::cursor::{Cursor, Position, Resolved};
 use crate::event_record::{POSTGRES_COLUMNS, SQLITE_COLUMNS};
 use crate::filter::{Columns, Filtered as _};
+use crate::intake::{Gathered, Gathering};
 use crate::plan::{cache_key, kept, resolve, warn_of_cut, within};
 use crate::question::{LIMIT_DEFAULT, LIMIT_MAX};
 use crate::reading::{Member as _, members};
@@ -149,6 +150,7 @@ impl Askable for EventsQuestion {
 
 impl Executable for EventsPlan {
     type Answer = EventsAnswer;
+    type Intake = Gathering<Self>;
 
     fn statements(&self, dialect: Dialect) -> Vec<Statement> {
         let mut sql = Sql::new(dialect);
@@ -173,7 +175,19 @@ impl Executable for EventsPlan {
         vec![sql.finish(text)]
     }
 
-    fn shape(&self, rows: Vec<Vec<Row>>) -> Result<EventsAnswer, QueryError> {
+    fn intake(&self) -> Gathering<Self> {
+        Gathering::new(self)
+    }
+
+    fn cache_key(&self) -> String {
+        cache_key("events", &self.project, &self.asked, self.question.date_range, &self.resolved, &self.question.cursor)
+    }
+}
+
+impl Gathered for EventsPlan {
+    type Answer = EventsAnswer;
+
+    fn answer(&self, rows: Vec<Vec<Row>>) -> Result<EventsAnswer, QueryError> {
         let rows = rows.into_iter().next().unwrap_or_default();
         let mut results: Vec<EventRecord> = rows.into_iter().filter_map(EventRecord::from_row).collect();
         let limit = self.question.limit as usize;
@@ -191,10 +205,6 @@ impl Executable for EventsPlan {
             warnings: self.warnings.clone(),
         };
         Ok(EventsAnswer { results, meta, query: self.query.clone() })
-    }
-
-    fn cache_key(&self) -> String {
-        cache_key("events", &self.project, &self.asked, self.question.date_range, &self.resolved, &self.question.cursor)
     }
 }
 

@@ -3,14 +3,15 @@
 //! Pure: text in, text and parameters out. Nothing here reads a clock or talks to a database; the caller hands in the
 //! instant, the project and what the store knows ([`Context`]), runs the statements, and hands the rows back.
 //!
-//! Every kind of question is [`Askable`]: [`plan()`] gives its plan, which is [`Executable`]: `statements(dialect)`, then
-//! `shape(rows)`. [`Question`] (metrics and dimensions, with the shorthands trends, breakdown and property values),
-//! [`EventsQuestion`] (the events themselves) and [`PropertiesQuestion`] (which properties there are).
+//! Every kind of question is [`Askable`]: [`plan()`] gives its plan, which is [`Executable`]: `statements(dialect)`, and
+//! an `intake()` that is handed their rows as they come. [`Question`] (metrics and dimensions, with the shorthands trends, breakdown and property values),
+//! [`FunnelQuestion`] (how many go through steps), [`EventsQuestion`] (the events themselves) and [`PropertiesQuestion`] (which properties there are).
 //!
 //! What every store must agree on is decided here and documented where it is: ranges in [`date_range`], buckets in
 //! [`bucket`], filters and what the text of a value is in [`filter`], paths in [`property`], figures in [`metric`].
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic"))]
 
+pub mod actor;
 pub mod answer;
 pub mod bucket;
 pub mod context;
@@ -23,7 +24,9 @@ pub mod event_record;
 pub mod events;
 pub mod field;
 pub mod filter;
+pub mod funnel;
 pub mod glob;
+pub mod intake;
 pub mod metric;
 pub mod plan;
 pub mod properties;
@@ -31,6 +34,7 @@ pub mod property;
 pub mod question;
 mod reading;
 mod row_order;
+mod scan;
 mod selection;
 mod shape;
 pub mod shorthand;
@@ -39,6 +43,7 @@ pub mod statement;
 mod tally;
 pub mod zone;
 
+pub use actor::Actor;
 pub use answer::{
     Answer, Column, ColumnKind, DataType, Exactness, Figure, Meta, NormalisedQuery, ResultRow, Source, Warning,
 };
@@ -51,11 +56,14 @@ pub use event_record::EventRecord;
 pub use events::{EventsAnswer, EventsPlan, EventsQuestion};
 pub use field::Field;
 pub use filter::{Filter, NumberOperator, TextOperator};
+pub use funnel::{FunnelAnswer, FunnelPlan, FunnelQuestion};
+pub use intake::{Gathered, Gathering, Intake};
 pub use metric::{Aggregate, Metric};
 pub use plan::{Askable, Executable, Plan, ROW_BUDGET, plan};
 pub use properties::{PropertiesAnswer, PropertiesPlan, PropertiesQuestion};
 pub use property::Property;
 pub use question::{OrderBy, OrderColumn, Question};
+pub use scan::ScanMeta;
 pub use shorthand::Given;
 pub use statement::{Cell, Dialect, Param, Row, Statement};
 pub use zone::Zone;

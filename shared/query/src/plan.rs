@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::answer::{NormalisedQuery, Warning};
 use crate::cursor::{Cursor, Position, Resolved};
+use crate::intake::{Gathered, Gathering, Intake};
 use crate::selection::Selection;
 use crate::tally::Tally;
 use crate::{
@@ -34,14 +35,29 @@ pub trait Executable {
     /// What the kind is answered with.
     type Answer: Serialize;
 
+    /// What takes the rows in.
+    type Intake: Intake<Answer = Self::Answer>;
+
     /// The statements in a store's dialect, one or more.
     fn statements(&self, dialect: Dialect) -> Vec<Statement>;
 
-    /// The answer; `rows` holds the rows of each statement, in the order of [`Executable::statements`].
+    /// What the rows of the statements are handed to as they come; every asking takes its own.
+    fn intake(&self) -> Self::Intake;
+
+    /// The answer made of rows that are all there; `rows` holds those of each statement, in the order of
+    /// [`Executable::statements`].
     ///
     /// # Errors
     /// [`QueryError`] `query_too_large` where the rows are more than an answer may have.
-    fn shape(&self, rows: Vec<Vec<Row>>) -> Result<Self::Answer, QueryError>;
+    fn shape(&self, rows: Vec<Vec<Row>>) -> Result<Self::Answer, QueryError> {
+        let mut intake = self.intake();
+        for (statement, rows) in rows.into_iter().enumerate() {
+            for row in rows {
+                intake.push(statement, row)?;
+            }
+        }
+        intake.finish()
+    }
 
     /// The same for two questions that have the same answer at the same moment, project included; long, to be digested.
     fn cache_key(&self) -> String;
@@ -145,6 +161,7 @@ impl Askable for Question {
 
 impl Executable for Plan {
     type Answer = Answer;
+    type Intake = Gathering<Self>;
 
     /// One statement for the range, and a second for the range compared with.
     fn statements(&self, dialect: Dialect) -> Vec<Statement> {
@@ -152,12 +169,20 @@ impl Executable for Plan {
         selections.map(|selection| selection.statement(&self.question, &self.tally, &self.project, dialect)).collect()
     }
 
-    fn shape(&self, rows: Vec<Vec<Row>>) -> Result<Answer, QueryError> {
-        crate::shape::shape(self, rows)
+    fn intake(&self) -> Gathering<Self> {
+        Gathering::new(self)
     }
 
     fn cache_key(&self) -> String {
         cache_key("query", &self.project, &self.asked, self.question.date_range, &self.resolved, &self.question.cursor)
+    }
+}
+
+impl Gathered for Plan {
+    type Answer = Answer;
+
+    fn answer(&self, rows: Vec<Vec<Row>>) -> Result<Answer, QueryError> {
+        crate::shape::shape(self, rows)
     }
 }
 

@@ -7,7 +7,7 @@ use crate::filter::{Columns, FieldUse, Filtered as _};
 use crate::plan::ROW_BUDGET;
 use crate::sql::Sql;
 use crate::tally::Tally;
-use crate::{Buckets, Dialect, Dimension, Field, Interval, Param, Question, Range, Statement};
+use crate::{Actor, Buckets, Dialect, Dimension, Field, Interval, Param, Question, Range, Statement};
 
 /// What a range is selected from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,15 +68,11 @@ impl Selection {
         let tables = match &self.from {
             From::Raw => {
                 selected.extend(tally.columns(&mut sql));
-                if tally.needs_persons() {
-                    "raw_events e LEFT JOIN session_users s ON s.session_id = e.session_id AND s.project = e.project"
-                } else {
-                    "raw_events e"
-                }
+                if tally.needs_persons() { Actor::Person.tables() } else { Actor::Session.tables() }
             }
             From::Rollup(_) => {
                 selected.push("CAST(COALESCE(sum(e.value), 0) AS bigint)".to_owned());
-                "daily_metrics e"
+                "daily_metrics e".to_owned()
             }
         };
         let mut conditions = self.conditions(&mut sql, project);

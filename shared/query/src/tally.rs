@@ -1,5 +1,6 @@
 //! What SQL counts for the metrics of a question, and the figures that are made of it.
 
+use crate::actor::PERSON;
 use crate::answer::Figure;
 use crate::sql::Sql;
 use crate::{Aggregate, Cell, Metric, Property};
@@ -109,10 +110,7 @@ fn column(measure: &Measure, sql: &mut Sql) -> String {
         Measure::Events => "count(*)".to_owned(),
         Measure::Sessions => "count(DISTINCT e.session_id)".to_owned(),
         Measure::Users => "count(DISTINCT e.user_id)".to_owned(),
-        // A letter before the name keeps a person known by user from one known by session.
-        Measure::Visitors => {
-            "count(DISTINCT COALESCE('u' || e.user_id, 'u' || s.user_id, 's' || e.session_id))".to_owned()
-        }
+        Measure::Visitors => format!("count(DISTINCT {PERSON})"),
         Measure::Sum(property) => format!("sum({})", sql.property_number_within(property, LARGEST)),
         Measure::Numbers(property) => format!("count({})", sql.property_number(property)),
         Measure::Min(property) => format!("min({})", sql.property_number(property)),

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 
 use analytics_domain::{
     Batch, BatchOutcome, DeadLetter, DeadLetterId, DeadLetterReason, Project, Retention, Timestamp,
@@ -118,6 +119,9 @@ pub enum StoreError {
         mend: String,
     },
 }
+
+/// Takes a row of an answer and says whether the next one is wanted.
+pub type OnRow<'r> = dyn FnMut(Row) -> ControlFlow<()> + Send + 'r;
 
 /// What the planner needs to know of a project.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -248,8 +252,23 @@ pub trait EventStore: Send + Sync {
     /// Tries the same and rolls back: `Ok` where it would be stored. This is how poison is found without splitting a batch.
     async fn probe(&self, work: &Ingest<'_>, retention: Retention, now: Timestamp) -> Result<(), StoreError>;
 
-    /// Runs a reading statement, on the replica where there is one, under the statement timeout.
-    async fn select(&self, statement: &Statement) -> Result<Vec<Row>, StoreError>;
+    /// Runs a reading statement, on the replica where there is one, under the statement timeout, and hands over each row as
+    /// it comes; [`ControlFlow::Break`] ends the reading, and that is no error.
+    ///
+    /// A replica that fails before its first row is replaced by the primary. After it the question fails: rows that were
+    /// handed over cannot be taken back.
+    async fn select_each(&self, statement: &Statement, on_row: &mut OnRow<'_>) -> Result<(), StoreError>;
+
+    /// All rows of a statement whose rows are few, as [`EventStore::select_each`] hands them over.
+    async fn select(&self, statement: &Statement) -> Result<Vec<Row>, StoreError> {
+        let mut rows = Vec::new();
+        let mut keep = |row| {
+            rows.push(row);
+            ControlFlow::Continue(())
+        };
+        self.select_each(statement, &mut keep).await?;
+        Ok(rows)
+    }
 
     /// What the planner needs to know of a project; `first_event` not before `cutoff`.
     async fn project_state(&self, project: &Project, cutoff: Timestamp) -> Result<ProjectState, StoreError>;

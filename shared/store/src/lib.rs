@@ -20,5 +20,5 @@ pub mod sqlite;
 pub use answer::{AnswerError, Prepared, answer, prepare};
 pub use event_store::{
     DayCounts, DeadLetterPage, Drift, Edition, EventStore, FailedEvent, Ingest, IngestBatch, Integrity, Maintenance,
-    ProjectState, StoreError, Upkeep,
+    OnRow, ProjectState, StoreError, Upkeep,
 };

@@ -12,9 +12,11 @@
 
 mod answer;
 mod filter;
+mod funnel;
 mod question;
 mod random_events;
 mod random_question;
+mod random_sequence;
 mod range;
 mod value;
 
@@ -25,8 +27,10 @@ use analytics_domain::{Event, Project, Timestamp};
 use thiserror::Error;
 
 pub use answer::{answer, passes};
+pub use funnel::funnel;
 pub use random_events::{canonical_json, random_events, random_world};
 pub use random_question::{Extent, random_filters, random_question};
+pub use random_sequence::{random_funnel, random_trails};
 
 /// The zones that random questions ask in: whole and broken offsets, clock changes by an hour, by half an hour, at
 /// midnight, on different days of the year, and none.

@@ -3,6 +3,8 @@
 
 mod answers;
 mod document;
+mod funnels;
+mod published;
 mod questions;
 mod refusals;
 mod served;

@@ -55,6 +55,8 @@ async fn every_refusal_is_met_and_described() {
     document.hold("/api/query", &Method::POST, &api.post("/api/query", &wide).await);
     let slow = "/api/events?filter=%5B%22matches%22,%22metadata.path%22,%5B%22*a*b*c*%22%5D%5D";
     document.hold("/api/events", &Method::GET, &no_time.get(slow).await);
+    let long = json!({ "steps": [{}, {}], "date_range": "30d" });
+    document.hold("/api/funnel", &Method::POST, &no_time.post("/api/funnel", &long).await);
     let cursor = json!({ "metrics": ["events"], "cursor": "nonsense" });
     document.hold("/api/query", &Method::POST, &api.post("/api/query", &cursor).await);
 

@@ -18,8 +18,8 @@ use serde_json::{Value, json};
 
 use crate::{Field, Property};
 
-pub(crate) use parsing::text_value;
 pub use parsing::{DEPTH_MAX, FILTERS_MAX, TEXT_MAX, VALUES_MAX};
+pub(crate) use parsing::{Limits, parse_list, text_value};
 pub(crate) use sql::{Columns, Filtered};
 
 /// A condition on one event.

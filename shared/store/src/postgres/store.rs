@@ -4,7 +4,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use analytics_domain::{BatchOutcome, DeadLetter, DeadLetterId, Project, Retention, Timestamp};
-use analytics_query::{Dialect, Row, Statement};
+use analytics_query::{Dialect, Statement};
 use async_trait::async_trait;
 use sqlx::Connection as _;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool};
@@ -15,7 +15,9 @@ use super::known_sessions::KnownSessions;
 use super::settings::{put_setting, setting};
 use super::{dead_letters, edition, ingest, integrity, select, upkeep};
 use crate::migration::{self, POSTGRES, SchemaState, schema_state};
-use crate::{DeadLetterPage, Edition, EventStore, Ingest, Integrity, Maintenance, ProjectState, StoreError, Upkeep};
+use crate::{
+    DeadLetterPage, Edition, EventStore, Ingest, Integrity, Maintenance, OnRow, ProjectState, StoreError, Upkeep,
+};
 
 /// The longest that a statement which writes may take.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -238,17 +240,22 @@ impl EventStore for PostgresStore {
             .map(|_| ())
     }
 
-    async fn select(&self, statement: &Statement) -> Result<Vec<Row>, StoreError> {
+    async fn select_each(&self, statement: &Statement, on_row: &mut OnRow<'_>) -> Result<(), StoreError> {
         let timeout = self.statement_timeout;
         if let Some(replica) = &self.replica {
-            match select::select(replica, &self.reading, statement, timeout).await {
-                Err(StoreError::Unavailable { source, .. }) => {
+            let mut has_begun = false;
+            let mut first = |row| {
+                has_begun = true;
+                on_row(row)
+            };
+            match select::select_each(replica, &self.reading, statement, timeout, &mut first).await {
+                Err(StoreError::Unavailable { source, .. }) if !has_begun => {
                     tracing::warn!(error = %source, "the replica did not answer a question; the primary is asked");
                 }
                 answer => return answer,
             }
         }
-        select::select(&self.primary, &self.reading, statement, timeout).await
+        select::select_each(&self.primary, &self.reading, statement, timeout, on_row).await
     }
 
     async fn project_state(&self, project: &Project, cutoff: Timestamp) -> Result<ProjectState, StoreError> {

@@ -8,10 +8,14 @@ use uuid::Uuid;
 
 use super::connection::Readers;
 use super::fault::unencodable;
-use crate::StoreError;
+use crate::{OnRow, StoreError};
 
-/// Runs a statement on a reading connection.
-pub(super) async fn select(readers: &Readers, statement: &Statement) -> Result<Vec<Row>, StoreError> {
+/// Runs a statement on a reading connection and hands its rows over until no more are wanted.
+pub(super) async fn select_each(
+    readers: &Readers,
+    statement: &Statement,
+    on_row: &mut OnRow<'_>,
+) -> Result<(), StoreError> {
     let fault = readers.fault();
     let mut arguments = SqliteArguments::default();
     for param in &statement.params {
@@ -20,11 +24,12 @@ pub(super) async fn select(readers: &Readers, statement: &Statement) -> Result<V
     let mut connection = readers.take().await?;
     // `Statement` is put together from fixed pieces; values are parameters.
     let mut answers = sqlx::query_with(AssertSqlSafe(statement.sql.as_str()), arguments).fetch(&mut *connection);
-    let mut rows = Vec::new();
     while let Some(answer) = answers.try_next().await.map_err(fault)? {
-        rows.push(cells(&answer).map_err(fault)?);
+        if on_row(cells(&answer).map_err(fault)?).is_break() {
+            break;
+        }
     }
-    Ok(rows)
+    Ok(())
 }
 
 fn bind(arguments: &mut SqliteArguments, param: &Param) -> Result<(), sqlx::error::BoxDynError> {

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use analytics_domain::{BatchOutcome, DeadLetter, DeadLetterId, Project, Retention, Timestamp};
-use analytics_query::{Dialect, Row, Statement};
+use analytics_query::{Dialect, Statement};
 use async_trait::async_trait;
 use sqlx::sqlite::{SqliteConnection, SqlitePool};
 
@@ -12,7 +12,9 @@ use super::connection::Readers;
 use super::fault::fault;
 use super::{connection, dead_letters, ingest, integrity, select, upkeep};
 use crate::migration::{self, SQLITE, SchemaState, schema_state};
-use crate::{DeadLetterPage, Edition, EventStore, Ingest, Integrity, Maintenance, ProjectState, StoreError, Upkeep};
+use crate::{
+    DeadLetterPage, Edition, EventStore, Ingest, Integrity, Maintenance, OnRow, ProjectState, StoreError, Upkeep,
+};
 
 /// How a SQLite store is opened; [`SqliteOptions::default`] is right for the single process.
 #[derive(Debug, Clone)]
@@ -182,8 +184,8 @@ impl EventStore for SqliteStore {
         ingest::ingest(&self.writer, work, retention, now, false).await.map(|_| ())
     }
 
-    async fn select(&self, statement: &Statement) -> Result<Vec<Row>, StoreError> {
-        select::select(&self.readers, statement).await
+    async fn select_each(&self, statement: &Statement, on_row: &mut OnRow<'_>) -> Result<(), StoreError> {
+        select::select_each(&self.readers, statement, on_row).await
     }
 
     async fn project_state(&self, project: &Project, cutoff: Timestamp) -> Result<ProjectState, StoreError> {

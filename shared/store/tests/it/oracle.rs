@@ -4,6 +4,8 @@
 //! begin (default 1). A disagreement is made small before it is shown: fewer events, a shorter question.
 
 mod asking;
+mod kinds;
+mod sequences;
 mod shrinking;
 
 use std::sync::Arc;
@@ -16,7 +18,7 @@ use analytics_store::sqlite::{SqliteOptions, SqliteStore};
 use analytics_testkit::oracle::{
     StoredEvent, World, passes, random_events, random_filters, random_question, random_world,
 };
-use analytics_testkit::postgres::{Edition, database};
+use analytics_testkit::postgres::{Database, Edition, database};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use serde_json::Value as Json;
@@ -101,27 +103,48 @@ fn filters_in_memory_agree() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sqlite_agrees() {
-    let folder = tempfile::tempdir().unwrap();
+async fn sqlite(folder: &tempfile::TempDir) -> Arc<dyn EventStore> {
     let store = SqliteStore::open(folder.path().join("events.db"), SqliteOptions::default()).await.unwrap();
     store.migrate().await.unwrap();
-    agree(Arc::new(store)).await;
+    Arc::new(store)
 }
 
-async fn postgres_agrees(edition: Edition) {
+/// A store in a database of its own, which lives as long as what comes with it.
+async fn postgres(edition: Edition) -> (Arc<dyn EventStore>, Database) {
     let database = tokio::task::spawn_blocking(move || database(edition)).await.unwrap().unwrap();
     let store = PostgresStore::connect(PostgresOptions::new(database.url())).await.unwrap();
     store.migrate().await.unwrap();
-    agree(Arc::new(store)).await;
+    (Arc::new(store), database)
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn postgres_15_agrees() {
-    postgres_agrees(Edition::Plain15).await;
+/// Stamps one test for each store on a function that asks a store.
+macro_rules! on_every_store {
+    ($($name:ident: $agree:path),* $(,)?) => {
+        $(mod $name {
+            use super::{Edition, postgres, sqlite};
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn sqlite_agrees() {
+                let folder = tempfile::tempdir().unwrap();
+                $agree(sqlite(&folder).await).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn postgres_15_agrees() {
+                let (store, _database) = postgres(Edition::Plain15).await;
+                $agree(store).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn timescale_agrees() {
+                let (store, _database) = postgres(Edition::Timescale17).await;
+                $agree(store).await;
+            }
+        })*
+    };
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn timescale_agrees() {
-    postgres_agrees(Edition::Timescale17).await;
+on_every_store! {
+    rows: super::agree,
+    funnels: super::kinds::agree::<super::sequences::Funnels>,
 }

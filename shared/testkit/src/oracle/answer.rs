@@ -14,10 +14,10 @@ use super::value::Field;
 use super::{OracleAnswer, OracleError, OracleRow, StoredEvent, World};
 
 /// An event of the project with the person behind it.
-struct Seen<'e> {
-    event: &'e Event<'static>,
-    created_at: Timestamp,
-    person: String,
+pub(super) struct Seen<'e> {
+    pub(super) event: &'e Event<'static>,
+    pub(super) created_at: Timestamp,
+    pub(super) person: String,
 }
 
 /// A row's place: its bucket, if the question has a time dimension, and its tuple of the other dimensions.
@@ -79,7 +79,7 @@ pub fn passes(event: &Event<'_>, filters: &Json) -> Result<bool, OracleError> {
 }
 
 /// The project's events, each with its person.
-fn with_persons<'e>(events: &'e [StoredEvent], world: &World) -> Vec<Seen<'e>> {
+pub(super) fn with_persons<'e>(events: &'e [StoredEvent], world: &World) -> Vec<Seen<'e>> {
     let mut first_users: BTreeMap<&str, (Timestamp, Uuid, &str)> = BTreeMap::new();
     for stored in events.iter().filter(|stored| stored.project == world.project) {
         if let Some(user) = &stored.event.user_id {

@@ -98,7 +98,7 @@ fn random_path(rng: &mut impl Rng, quotes: bool) -> String {
     path
 }
 
-fn random_field(rng: &mut impl Rng, quotes: bool) -> String {
+pub(super) fn random_field(rng: &mut impl Rng, quotes: bool) -> String {
     match rng.random_range(0..7) {
         0 => "event_type".to_owned(),
         1 => "event_action".to_owned(),
@@ -126,7 +126,7 @@ fn random_number(rng: &mut impl Rng) -> Json {
     if number.fract() == 0.0 && number.abs() < 1e9 { json!(number as i64) } else { json!(number) }
 }
 
-fn random_filter(rng: &mut impl Rng, depth: u32, deeds: bool) -> Json {
+pub(super) fn random_filter(rng: &mut impl Rng, depth: u32, deeds: bool) -> Json {
     let some = |rng: &mut _| -> Json { (0..2).map(|_| random_filter(rng, depth + 1, deeds)).collect() };
     if depth < 2 {
         match rng.random_range(0..14) {
@@ -198,7 +198,13 @@ fn random_text(rng: &mut impl Rng, field: &str, operator: &str) -> Json {
     json!(if value.is_empty() { "a" } else { &value })
 }
 
-fn random_range(rng: &mut impl Rng, world: &World, around: &[Timestamp], zone: &str, interval: Option<&str>) -> Json {
+pub(super) fn random_range(
+    rng: &mut impl Rng,
+    world: &World,
+    around: &[Timestamp],
+    zone: &str,
+    interval: Option<&str>,
+) -> Json {
     let instants = |rng: &mut _, longest: i64| {
         let from = random_instant(rng, around);
         let to = from.saturating_add_micros(Rng::random_range(rng, 1..longest));

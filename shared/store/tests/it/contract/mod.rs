@@ -157,6 +157,7 @@ macro_rules! store_contract {
                 a_redelivery_does_not_lose_a_dead_letter, unreadable_entries_are_kept, pages_are_newest_first,
                 two_replays_of_one_letter_store_it_once],
             questions: [every_kind_of_parameter_and_cell, a_slow_question_ends_and_frees_its_connection,
+                rows_come_one_by_one_until_no_more_are_wanted,
                 metadata_comes_back, a_session_is_named_by_its_first_user, project_state_is_kept,
                 the_order_of_text_is_bytewise],
             schema: [processes_may_migrate_at_once, a_newer_schema_is_refused, settings_are_kept],

@@ -1,10 +1,11 @@
 //! What comes back.
 
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use analytics_domain::EventOutcome::Stored;
 use analytics_domain::Timestamp;
-use analytics_query::{Cell, Dialect, Param, Statement};
+use analytics_query::{Cell, Dialect, Param, Row, Statement};
 use analytics_store::{ProjectState, StoreError};
 use uuid::Uuid;
 
@@ -105,6 +106,34 @@ pub(crate) async fn a_slow_question_ends_and_frees_its_connection(fixture: &Fixt
     let error =
         fixture.store.select(&Statement { sql: "SELECT nothing".to_owned(), params: vec![] }).await.unwrap_err();
     assert!(matches!(error, StoreError::Unavailable { .. }));
+}
+
+pub(crate) async fn rows_come_one_by_one_until_no_more_are_wanted(fixture: &Fixture) {
+    // More rows than any memory holds.
+    let endless = Statement {
+        sql: "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000000) SELECT i FROM n"
+            .to_owned(),
+        params: vec![],
+    };
+    // More often than there are connections.
+    for _ in 0..12 {
+        let mut found = Vec::new();
+        let mut take = |row: Row| {
+            found.extend(row);
+            if found.len() < 3 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        };
+        fixture.store.select_each(&endless, &mut take).await.unwrap();
+        assert_eq!(found, [Cell::Int(1), Cell::Int(2), Cell::Int(3)]);
+    }
+    let mut seen = 0_u64;
+    let mut count = |_| {
+        seen += 1;
+        ControlFlow::Continue(())
+    };
+    let error = fixture.store.select_each(&endless, &mut count).await.unwrap_err();
+    assert!(matches!(error, StoreError::TooSlow { seconds: 1 }), "{error:?}");
+    assert!(seen > 1_000, "{seen}");
+    assert_eq!(fixture.count("raw_events").await, 0);
 }
 
 pub(crate) async fn metadata_comes_back(fixture: &Fixture) {

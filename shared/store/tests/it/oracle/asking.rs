@@ -21,7 +21,7 @@ const PAGES: usize = 6;
 
 /// A store under test.
 pub(crate) struct Bench {
-    store: Arc<dyn EventStore>,
+    pub(super) store: Arc<dyn EventStore>,
     projects: AtomicU64,
 }
 
