@@ -13,6 +13,8 @@ pub enum QueryErrorCode {
     InvalidCursor,
     /// `query_too_large` (422): the answer would have more rows than [`crate::ROW_BUDGET`].
     QueryTooLarge,
+    /// `internal_error` (500): what the store keeps for answers cannot be read; a defect, or a damaged store.
+    Unreadable,
 }
 
 impl QueryErrorCode {
@@ -23,6 +25,7 @@ impl QueryErrorCode {
             Self::InvalidQuery => "invalid_query",
             Self::InvalidCursor => "invalid_cursor",
             Self::QueryTooLarge => "query_too_large",
+            Self::Unreadable => "internal_error",
         }
     }
 }
@@ -58,6 +61,10 @@ impl QueryError {
 
     pub(crate) fn too_large(path: &str, message: impl Into<String>) -> Self {
         Self { code: QueryErrorCode::QueryTooLarge, path: path.to_owned(), message: message.into() }
+    }
+
+    pub(crate) fn unreadable(message: &str) -> Self {
+        Self { code: QueryErrorCode::Unreadable, path: String::new(), message: message.to_owned() }
     }
 
     fn place(&self) -> String {

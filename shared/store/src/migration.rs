@@ -17,13 +17,17 @@ pub(crate) struct Migration {
 
 /// The SQLite steps, in order.
 #[cfg(feature = "sqlite")]
-pub(crate) const SQLITE: &[Migration] =
-    &[Migration { number: 1, name: "events", sql: include_str!("../../../migrations/sqlite/0001_events.sql") }];
+pub(crate) const SQLITE: &[Migration] = &[
+    Migration { number: 1, name: "events", sql: include_str!("../../../migrations/sqlite/0001_events.sql") },
+    Migration { number: 2, name: "columns", sql: include_str!("../../../migrations/sqlite/0002_columns.sql") },
+];
 
 /// The PostgreSQL steps, in order.
 #[cfg(feature = "postgres")]
-pub(crate) const POSTGRES: &[Migration] =
-    &[Migration { number: 1, name: "events", sql: include_str!("../../../migrations/timescale/0001_events.sql") }];
+pub(crate) const POSTGRES: &[Migration] = &[
+    Migration { number: 1, name: "events", sql: include_str!("../../../migrations/timescale/0001_events.sql") },
+    Migration { number: 2, name: "columns", sql: include_str!("../../../migrations/timescale/0002_columns.sql") },
+];
 
 /// What a store's schema lacks, told from the newest applied step.
 #[derive(Debug, PartialEq, Eq)]

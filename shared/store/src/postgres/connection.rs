@@ -131,6 +131,18 @@ impl Begin {
         ))
     }
 
+    /// A reading transaction whose statements all see the same state.
+    pub(super) fn reading_one_state(timeout: Duration) -> Self {
+        let Self(reading) = Self::reading(timeout);
+        Self(reading.replacen("BEGIN", "BEGIN ISOLATION LEVEL REPEATABLE READ", 1))
+    }
+
+    /// A writing transaction whose statements all see the same state; it fails where another changes what it writes.
+    pub(super) fn writing_of_one_state(timeout: Duration, force_flush: bool) -> Self {
+        let Self(writing) = Self::writing(timeout, force_flush);
+        Self(writing.replacen("BEGIN", "BEGIN ISOLATION LEVEL REPEATABLE READ", 1))
+    }
+
     /// A transaction that waits: for another process's migration, or beside long upkeep.
     pub(super) fn waiting() -> Self {
         Self(

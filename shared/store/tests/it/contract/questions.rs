@@ -226,7 +226,10 @@ pub(crate) async fn project_state_is_kept(fixture: &Fixture) {
     older.received_at = sent.received_at.saturating_add_micros(-60 * SECOND);
     fixture.put(&older).await;
     let state = fixture.store.project_state(&project, cutoff).await.unwrap();
-    assert_eq!(state, ProjectState { first_event: Some(early.timestamp), newest_receipt: Some(sent.received_at) });
+    assert_eq!(
+        state,
+        ProjectState { first_event: Some(early.timestamp), newest_receipt: Some(sent.received_at), has_columns: true }
+    );
     let state = fixture.store.project_state(&project, early.timestamp.saturating_add_micros(1)).await.unwrap();
     assert_eq!(state.first_event, Some(event(2).timestamp));
 }
