@@ -17,6 +17,8 @@ pub enum QueryErrorCode {
     SessionNotFound,
     /// `user_not_found` (404): there is no event of the user.
     UserNotFound,
+    /// `internal_error` (500): what the store keeps for answers cannot be read; a defect, or a damaged store.
+    Unreadable,
 }
 
 impl QueryErrorCode {
@@ -29,6 +31,7 @@ impl QueryErrorCode {
             Self::QueryTooLarge => "query_too_large",
             Self::SessionNotFound => "session_not_found",
             Self::UserNotFound => "user_not_found",
+            Self::Unreadable => "internal_error",
         }
     }
 }
@@ -64,6 +67,10 @@ impl QueryError {
 
     pub(crate) fn too_large(path: &str, message: impl Into<String>) -> Self {
         Self { code: QueryErrorCode::QueryTooLarge, path: path.to_owned(), message: message.into() }
+    }
+
+    pub(crate) fn unreadable(message: &str) -> Self {
+        Self { code: QueryErrorCode::Unreadable, path: String::new(), message: message.to_owned() }
     }
 
     fn place(&self) -> String {

@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 
 use crate::answer::{NormalisedQuery, Warning};
 use crate::cursor::{Cursor, Position, Resolved};
-use crate::intake::{Gathered, Gathering, Intake};
-use crate::selection::Selection;
+use crate::intake::Intake;
+use crate::question_intake::QuestionIntake;
+use crate::selection::{From, Selection};
 use crate::tally::Tally;
 use crate::{
     Answer, Buckets, Compare, Context, DateRange, Dialect, Dimension, Filter, Interval, QueryError, Question, Range,
@@ -40,6 +41,11 @@ pub trait Executable {
 
     /// The statements in a store's dialect, one or more.
     fn statements(&self, dialect: Dialect) -> Vec<Statement>;
+
+    /// Whether the statements have to be run one after another, on one state of the store.
+    fn is_of_one_state(&self) -> bool {
+        false
+    }
 
     /// What the rows of the statements are handed to as they come; every asking takes its own.
     fn intake(&self) -> Self::Intake;
@@ -93,6 +99,11 @@ impl Plan {
     pub const fn query(&self) -> &NormalisedQuery {
         &self.query
     }
+
+    /// The range, and the range compared with.
+    pub(crate) fn selections(&self) -> impl Iterator<Item = &Selection> {
+        std::iter::once(&self.main).chain(&self.compared)
+    }
 }
 
 impl Askable for Question {
@@ -122,14 +133,14 @@ impl Askable for Question {
         } else {
             main
         };
-        let selection = Selection::new(self, &tally, main, buckets(time, whole, zone)?);
+        let selection = Selection::new(self, &tally, main, buckets(time, whole, zone)?, context.has_columns);
         let compared = match resolved.compared {
             None => None,
             Some(other) => {
                 warn_of_cut(other, "the range compared with", context, &mut warnings);
                 let range = within(other, zone, resolved.now, context);
                 let whole = Range { from: other.from, to: range.to.min(other.to) };
-                Some(Selection::new(self, &tally, range, buckets(time, whole, zone)?))
+                Some(Selection::new(self, &tally, range, buckets(time, whole, zone)?, context.has_columns))
             }
         };
         let shown = |range: Range| [zone.write(range.from), zone.write(range.to)];
@@ -161,28 +172,25 @@ impl Askable for Question {
 
 impl Executable for Plan {
     type Answer = Answer;
-    type Intake = Gathering<Self>;
+    type Intake = QuestionIntake;
 
-    /// One statement for the range, and a second for the range compared with.
+    /// Those of the range, and those of the range compared with.
     fn statements(&self, dialect: Dialect) -> Vec<Statement> {
-        let selections = std::iter::once(&self.main).chain(&self.compared);
-        selections.map(|selection| selection.statement(&self.question, &self.tally, &self.project, dialect)).collect()
+        let statements =
+            |selection: &Selection| selection.statements(&self.question, &self.tally, &self.project, dialect);
+        self.selections().flat_map(statements).collect()
     }
 
-    fn intake(&self) -> Gathering<Self> {
-        Gathering::new(self)
+    fn is_of_one_state(&self) -> bool {
+        self.selections().any(|selection| matches!(selection.from, From::Columns(_)))
+    }
+
+    fn intake(&self) -> QuestionIntake {
+        QuestionIntake::new(self)
     }
 
     fn cache_key(&self) -> String {
         cache_key("query", &self.project, &self.asked, self.question.date_range, &self.resolved, &self.question.cursor)
-    }
-}
-
-impl Gathered for Plan {
-    type Answer = Answer;
-
-    fn answer(&self, rows: Vec<Vec<Row>>) -> Result<Answer, QueryError> {
-        crate::shape::shape(self, rows)
     }
 }
 

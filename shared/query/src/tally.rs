@@ -2,6 +2,7 @@
 
 use crate::actor::PERSON;
 use crate::answer::Figure;
+use crate::columns::Counted;
 use crate::sql::Sql;
 use crate::{Aggregate, Cell, Metric, Property};
 
@@ -53,6 +54,23 @@ impl Tally {
     /// Whether nothing but events is counted.
     pub(crate) fn is_events_only(&self) -> bool {
         self.measures.as_slice() == [Measure::Events]
+    }
+
+    /// The aggregates as columns are counted for them, in the same order.
+    pub(crate) fn counted(&self) -> Option<Vec<Counted>> {
+        let counted = self.measures.iter().map(|measure| {
+            Some(match measure {
+                Measure::Events => Counted::Events,
+                Measure::Sessions => Counted::Sessions,
+                Measure::Users => Counted::Users,
+                Measure::Visitors => Counted::Visitors,
+                Measure::Sum(property) => Counted::Sum(property.clone()),
+                Measure::Numbers(property) => Counted::Numbers(property.clone()),
+                Measure::Min(property) => Counted::Min(property.clone()),
+                Measure::Max(property) => Counted::Max(property.clone()),
+            })
+        });
+        counted.collect()
     }
 
     /// The aggregates over `raw_events e` (and `session_users s`).

@@ -43,6 +43,7 @@ pub async fn prepare<Q: Askable>(
         retention,
         first_event: state.first_event,
         newest_receipt: state.newest_receipt,
+        has_columns: state.has_columns,
     };
     Ok(Prepared(plan(question, &context)?))
 }
@@ -60,10 +61,34 @@ impl<P: Executable> Prepared<P> {
     /// [`AnswerError`].
     pub async fn run(&self, store: &dyn EventStore) -> Result<P::Answer, AnswerError> {
         let statements = self.0.statements(store.dialect());
+        if self.0.is_of_one_state() {
+            return read_together(store, &statements, self.0.intake()).await;
+        }
         let intake = Mutex::new(self.0.intake());
         try_join_all(statements.iter().enumerate().map(|(index, statement)| read(store, index, statement, &intake)))
             .await?;
         Ok(intake.into_inner().unwrap_or_else(PoisonError::into_inner).finish()?)
+    }
+}
+
+/// Hands the rows of statements to the intake, those of one after those of the other.
+async fn read_together<I: Intake>(
+    store: &dyn EventStore,
+    statements: &[Statement],
+    mut intake: I,
+) -> Result<I::Answer, AnswerError> {
+    let mut refusal = None;
+    let mut hand_over = |place, row| match intake.push(place, row) {
+        Ok(()) => ControlFlow::Continue(()),
+        Err(error) => {
+            refusal = Some(error);
+            ControlFlow::Break(())
+        }
+    };
+    store.select_together(statements, &mut hand_over).await?;
+    match refusal {
+        Some(refusal) => Err(refusal.into()),
+        None => Ok(intake.finish()?),
     }
 }
 

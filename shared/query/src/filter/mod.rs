@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 
 use crate::{Field, Property};
 
+pub(crate) use evaluation::{find, number_holds, text_holds, text_of_json};
 pub use parsing::{DEPTH_MAX, FILTERS_MAX, TEXT_MAX, VALUES_MAX};
 pub(crate) use parsing::{Limits, parse_list, text_value};
 pub(crate) use sql::{Columns, Filtered};
@@ -110,7 +111,7 @@ impl TextOperator {
     }
 
     /// The operator without its negation, and whether it was negated.
-    const fn positive(self) -> (Self, bool) {
+    pub(crate) const fn positive(self) -> (Self, bool) {
         match self {
             Self::IsNot => (Self::Is, true),
             Self::NotContains => (Self::Contains, true),
@@ -173,5 +174,5 @@ pub(crate) enum FieldUse<'f> {
     /// Its text, or whether it is there.
     Field(&'f Field),
     /// The number at a path.
-    Number(#[allow(dead_code, reason = "told apart, not looked into")] &'f Property),
+    Number(&'f Property),
 }

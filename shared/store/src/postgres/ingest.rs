@@ -40,7 +40,9 @@ const FORGET: &str = "
     DELETE FROM event_ids AS e USING unnest($1::uuid[], $2::text[]) AS c (id, project)
     WHERE e.id = c.id AND e.project = c.project";
 
-/// All that is counted, in one statement: session identities, rollups, receipt counts, newest receipts. The parts run in
+/// All that is counted, in one statement: session identities, rollups, receipt counts, newest receipts; and what that makes
+/// of the columns: which quarters have changed, and whose sessions (by the rows as they were before; one that another writer
+/// changes meanwhile is told by that one). The parts run in
 /// this order in every writer, and each in the order of its arrays. A session's row is only touched where it changes, so
 /// that writers of one session seldom wait for each other; the 23 hours are a day less what `KnownSessions` leaves out.
 const TALLY: &str = "
@@ -76,6 +78,16 @@ const TALLY: &str = "
         INSERT INTO newest_receipts AS n (project, created_at)
         SELECT c.project, c.created_at FROM unnest($17::text[], $18::timestamptz[]) AS c (project, created_at)
         ON CONFLICT (project) DO UPDATE SET created_at = greatest(n.created_at, excluded.created_at)
+    ), marks AS (
+        INSERT INTO column_marks (project, quarter)
+        SELECT c.project, c.quarter FROM unnest($19::text[], $20::int8[]) AS c (project, quarter)
+    ), changes AS (
+        INSERT INTO identity_changes (project, session_id)
+        SELECT n.project, n.session_id
+        FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::uuid[])
+            AS n (session_id, project, user_id, timestamp, id)
+        LEFT JOIN session_users AS k ON k.session_id = n.session_id AND k.project = n.project
+        WHERE k.session_id IS NULL OR ((n.timestamp, n.id) < (k.timestamp, k.id) AND n.user_id <> k.user_id)
     )
     SELECT";
 
@@ -273,7 +285,7 @@ async fn tally(
     if settlement.rows.is_empty() && settlement.receipts.is_empty() {
         return Ok(());
     }
-    let Settlement { rollups, receipts, newest, .. } = settlement;
+    let Settlement { rollups, receipts, newest, quarters, .. } = settlement;
     sqlx::query(TALLY)
         .bind(column(sessions, |session| session.session_id))
         .bind(column(sessions, |session| session.project))
@@ -293,6 +305,8 @@ async fn tally(
         .bind(column(receipts, |receipt| receipt.count))
         .bind(column(newest, |(project, _)| *project))
         .bind(column(newest, |(_, receipt)| At(*receipt)))
+        .bind(column(quarters, |(project, _)| *project))
+        .bind(column(quarters, |(_, quarter)| *quarter))
         .execute(connection)
         .await
         .map(|_| ())

@@ -4,6 +4,7 @@
 //! down, the fresh rows written (many by a binary COPY, few by a statement), one statement for all that is counted, commit. A call that is dropped half-way closes
 //! its connection: nothing of it is stored, and no later call meets its leftovers.
 
+mod columns;
 mod connection;
 mod copy;
 mod database;

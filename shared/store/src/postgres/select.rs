@@ -13,7 +13,7 @@ use super::connection::{Begin, Session};
 use super::fault::question_fault;
 use super::numeric;
 use super::values::{Instant, from_wire};
-use crate::{OnRow, StoreError};
+use crate::{OnPlacedRow, OnRow, StoreError};
 
 /// Days from 1970-01-01 to 2000-01-01, from which PostgreSQL counts.
 const POSTGRES_EPOCH_DAY: i64 = 10_957;
@@ -41,6 +41,32 @@ pub(super) async fn select_each(
             Err(fault(error))
         }
     }
+}
+
+/// Runs statements one after another in a transaction that sees one state of the store.
+pub(super) async fn select_together(
+    pool: &PgPool,
+    begin: &Begin,
+    statements: &[Statement],
+    timeout: Duration,
+    on_row: &mut OnPlacedRow<'_>,
+) -> Result<(), StoreError> {
+    let fault = question_fault(timeout);
+    let mut session = Session::begin(pool, begin).await.map_err(fault)?;
+    for (place, statement) in statements.iter().enumerate() {
+        let mut hand_over = |row| on_row(place, row);
+        match run(session.connection().map_err(fault)?, statement, &mut hand_over).await {
+            Ok(ControlFlow::Continue(())) => {}
+            Ok(ControlFlow::Break(())) => return Ok(()),
+            Err(error) => {
+                if matches!(&error, sqlx::Error::Database(_)) {
+                    let _ = session.rollback().await;
+                }
+                return Err(fault(error));
+            }
+        }
+    }
+    session.commit().await.map_err(fault)
 }
 
 async fn run(
@@ -99,6 +125,7 @@ fn cell(row: &PgRow, index: usize) -> Result<Cell, sqlx::Error> {
         "FLOAT4" => Ok(Cell::Float(f32::from_be_bytes(bytes.try_into().map_err(|_| unreadable())?).into())),
         "NUMERIC" => numeric::to_double(bytes).map(Cell::Float).ok_or_else(unreadable),
         "BOOL" => Ok(Cell::Bool(bytes == [1])),
+        "BYTEA" => Ok(Cell::Bytes(bytes.to_vec())),
         "UUID" => uuid::Uuid::from_slice(bytes).map(Cell::Uuid).map_err(|_| unreadable()),
         // A timestamp without zone is one in UTC: nothing of ours makes another.
         "TIMESTAMPTZ" | "TIMESTAMP" => {

@@ -13,10 +13,11 @@ use super::connection::{self, Begin, PostgresOptions, Session};
 use super::fault::{fault, question_fault};
 use super::known_sessions::KnownSessions;
 use super::settings::{put_setting, setting};
-use super::{dead_letters, edition, ingest, integrity, select, upkeep};
+use super::{columns, dead_letters, edition, ingest, integrity, select, upkeep};
 use crate::migration::{self, POSTGRES, SchemaState, schema_state};
 use crate::{
-    DeadLetterPage, Edition, EventStore, Ingest, Integrity, Maintenance, OnRow, ProjectState, StoreError, Upkeep,
+    DeadLetterPage, Edition, EventStore, Ingest, Integrity, Maintenance, OnPlacedRow, OnRow, ProjectState, Refreshed,
+    StoreError, Upkeep,
 };
 
 /// The longest that a statement which writes may take.
@@ -38,6 +39,8 @@ pub struct PostgresStore {
     /// Of what this process wrote; clones share it.
     known_sessions: Arc<KnownSessions>,
     reading: Begin,
+    reading_together: Begin,
+    refreshing: Begin,
     statement_timeout: Duration,
 }
 
@@ -102,6 +105,8 @@ impl PostgresStore {
             writing: Begin::writing(WRITE_TIMEOUT, server.commits_late),
             storing: Begin::storing(WRITE_TIMEOUT, server.commits_late),
             known_sessions: Arc::default(),
+            reading_together: Begin::reading_one_state(options.statement_timeout),
+            refreshing: Begin::writing_of_one_state(WRITE_TIMEOUT, server.commits_late),
             reading,
             statement_timeout: options.statement_timeout,
         })
@@ -256,6 +261,28 @@ impl EventStore for PostgresStore {
             }
         }
         select::select_each(&self.primary, &self.reading, statement, timeout, on_row).await
+    }
+
+    async fn select_together(&self, statements: &[Statement], on_row: &mut OnPlacedRow<'_>) -> Result<(), StoreError> {
+        let timeout = self.statement_timeout;
+        if let Some(replica) = &self.replica {
+            let mut has_begun = false;
+            let mut first = |place, row| {
+                has_begun = true;
+                on_row(place, row)
+            };
+            match select::select_together(replica, &self.reading_together, statements, timeout, &mut first).await {
+                Err(StoreError::Unavailable { source, .. }) if !has_begun => {
+                    tracing::warn!(error = %source, "the replica did not answer a question; the primary is asked");
+                }
+                answer => return answer,
+            }
+        }
+        select::select_together(&self.primary, &self.reading_together, statements, timeout, on_row).await
+    }
+
+    async fn refresh(&self) -> Result<Refreshed, StoreError> {
+        columns::refresh(&self.primary, &self.refreshing).await.map_err(fault("make columns"))
     }
 
     async fn project_state(&self, project: &Project, cutoff: Timestamp) -> Result<ProjectState, StoreError> {

@@ -25,7 +25,7 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use serde_json::Value as Json;
 
-use self::asking::{Bench, difference};
+use self::asking::{Bench, Way, difference};
 use self::shrinking::shrink;
 
 /// Questions asked about one set of events.
@@ -51,10 +51,10 @@ fn number(variable: &str, default: u64) -> u64 {
 }
 
 /// Asks `store` and the oracle the same, and fails where they disagree.
-async fn agree(store: Arc<dyn EventStore>) {
+async fn agree(store: Arc<dyn EventStore>, way: Way) {
     let pairs = number("ANALYTICS_ORACLE_PAIRS", 300);
     let first_seed = number("ANALYTICS_ORACLE_SEED", 1);
-    let bench = Bench::new(store);
+    let bench = Bench::new(store, way);
     let mut shown = Vec::new();
     let mut found_something = 0;
     for seed in first_seed..first_seed + pairs.div_ceil(QUESTIONS_A_WORLD) {
@@ -83,6 +83,18 @@ async fn agree(store: Arc<dyn EventStore>) {
     }
     assert!(shown.is_empty(), "disagreements:\n\n{}", shown.join("\n\n"));
     assert!(found_something * 3 > pairs, "only {found_something} of {pairs} questions found an event");
+}
+
+async fn rows_agree(store: Arc<dyn EventStore>) {
+    agree(store, Way::Rows).await;
+}
+
+async fn old_columns_agree(store: Arc<dyn EventStore>) {
+    agree(store, Way::OldColumns).await;
+}
+
+async fn columns_agree(store: Arc<dyn EventStore>) {
+    agree(store, Way::Columns).await;
 }
 
 /// A live feed judges events one by one in memory, by the same filters.
@@ -147,7 +159,9 @@ macro_rules! on_every_store {
 }
 
 on_every_store! {
-    rows: super::agree,
+    rows: super::rows_agree,
+    old_columns: super::old_columns_agree,
+    columns: super::columns_agree,
     funnels: super::kinds::agree::<super::sequences::Funnels>,
     paths: super::kinds::agree::<super::sequences::Paths>,
     retention: super::kinds::agree::<super::cohorts::Cohorts>,

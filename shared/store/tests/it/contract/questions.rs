@@ -217,7 +217,8 @@ pub(crate) async fn a_session_is_named_by_its_first_user(fixture: &Fixture) {
 pub(crate) async fn project_state_is_kept(fixture: &Fixture) {
     let project = project("shop");
     let cutoff = RETENTION.cutoff(NOW);
-    assert_eq!(fixture.store.project_state(&project, cutoff).await.unwrap(), ProjectState::default());
+    let empty = ProjectState { has_columns: true, ..ProjectState::default() };
+    assert_eq!(fixture.store.project_state(&project, cutoff).await.unwrap(), empty);
     let mut early = event(1);
     early.timestamp = NOW.saturating_add_micros(-7_200 * SECOND);
     let sent = batch(&project, vec![event(2), early.clone()]);
@@ -226,7 +227,10 @@ pub(crate) async fn project_state_is_kept(fixture: &Fixture) {
     older.received_at = sent.received_at.saturating_add_micros(-60 * SECOND);
     fixture.put(&older).await;
     let state = fixture.store.project_state(&project, cutoff).await.unwrap();
-    assert_eq!(state, ProjectState { first_event: Some(early.timestamp), newest_receipt: Some(sent.received_at) });
+    assert_eq!(
+        state,
+        ProjectState { first_event: Some(early.timestamp), newest_receipt: Some(sent.received_at), has_columns: true }
+    );
     let state = fixture.store.project_state(&project, early.timestamp.saturating_add_micros(1)).await.unwrap();
     assert_eq!(state.first_event, Some(event(2).timestamp));
 }

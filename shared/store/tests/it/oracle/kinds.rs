@@ -13,7 +13,7 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use serde_json::Value as Json;
 
-use super::asking::Bench;
+use super::asking::{Bench, Way};
 use super::{Case, EVENTS, QUESTIONS_A_WORLD, SHOWN, number, shrinking};
 
 /// Candidates tried for one disagreement.
@@ -110,7 +110,7 @@ fn candidates<K: Kind>(case: &Case) -> Vec<Case> {
 pub(crate) async fn agree<K: Kind>(store: Arc<dyn EventStore>) {
     let pairs = number("ANALYTICS_ORACLE_PAIRS", 300);
     let first_seed = number("ANALYTICS_ORACLE_SEED", 1);
-    let bench = Bench::new(store);
+    let bench = Bench::new(store, Way::Rows);
     let mut shown = Vec::new();
     let mut telling = 0;
     for seed in first_seed..first_seed + pairs.div_ceil(QUESTIONS_A_WORLD) {
