@@ -72,6 +72,9 @@ fn of_equal_times_the_lowest_id_that_fits_is_next_and_an_event_fills_one_step() 
     // Both get as far, the one with the lower id later.
     assert_eq!(ordered(&rules, &[(5, "01"), (5, "0"), (6, "1")]), Some((vec![5, 6], 0)));
     assert_eq!(ordered(&rules, &[(5, "01"), (5, "0"), (6, "1"), (7, "2")]), Some((vec![5, 6, 7], 0)));
+    // Of starts at one instant that do the same, the lowest id counts, also once they have moved on together.
+    assert_eq!(ordered(&rules, &[(5, "0"), (5, "0"), (6, "1")]), Some((vec![5, 6], 0)));
+    assert_eq!(ordered(&rules, &[(5, "0"), (5, "0"), (6, "1"), (7, "2")]), Some((vec![5, 6, 7], 0)));
     // The lowest id that fits is taken though the other one would leave it for the last step.
     assert_eq!(ordered(&rules, &[(0, "0"), (5, "12"), (5, "1")]), Some((vec![0, 5], 0)));
 }
