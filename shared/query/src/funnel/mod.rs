@@ -1,7 +1,7 @@
 //! Funnels: how many actors go through steps, how far, and how fast: `POST /api/funnel`.
 //!
-//! An ordered scan gives each actor's events that can matter, by (timestamp, id); [`walk`] finds the attempt that counts for
-//! the actor, and [`tally`] takes it into the figures. What one actor's walk holds in memory does not grow beyond a bound.
+//! An ordered scan gives each actor's events that can matter, by (timestamp, id); `walk` finds the attempt that counts for
+//! the actor, and `tally` takes it into the figures. What one actor's walk holds in memory does not grow beyond a bound.
 
 mod answer;
 mod attempts;

@@ -1,7 +1,7 @@
 //! Steps one at or after the other.
 //!
 //! Events of one instant are looked at together, since a step may be filled by one whose id is lower than that of the step
-//! before. Between instants, attempts that wait for the same step are kept as one ([`super::attempts`]). Why the earliest
+//! before. Between instants, attempts that wait for the same step are kept as one (`attempts`). Why the earliest
 //! attempts are at the front of each place: of two attempts with starts at different instants, the one that began earlier has
 //! reached each step no later, as long as its window is open and no excluded event has ended it.
 
