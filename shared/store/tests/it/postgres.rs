@@ -22,7 +22,8 @@ impl Operator for Shell {
             REFUSE => "ALTER TABLE raw_events ADD CONSTRAINT refuse CHECK (event_action <> 'poison')",
             EMPTY => {
                 "DROP TABLE raw_events; DROP TABLE daily_metrics, session_users, event_ids, event_ids_1, event_ids_2, receipt_counts,
-                    newest_receipts, dead_letters, settings, schema_migrations"
+                    newest_receipts, dead_letters, settings, schema_migrations, column_marks, identity_changes, identities,
+                    identity_counters, event_columns"
             }
             other => other,
         };

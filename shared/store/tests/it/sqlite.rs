@@ -25,7 +25,8 @@ impl Operator for Shell {
             EMPTY => {
                 "DROP TABLE raw_events; DROP TABLE daily_metrics; DROP TABLE session_users; DROP TABLE event_ids;
                  DROP TABLE event_ids_1; DROP TABLE event_ids_2; DROP TABLE receipt_counts; DROP TABLE newest_receipts;
-                 DROP TABLE dead_letters; DROP TABLE settings; DROP TABLE schema_migrations"
+                 DROP TABLE dead_letters; DROP TABLE settings; DROP TABLE schema_migrations; DROP TABLE column_marks;
+                 DROP TABLE identity_changes; DROP TABLE identities; DROP TABLE identity_counters; DROP TABLE event_columns"
             }
             other => other,
         };

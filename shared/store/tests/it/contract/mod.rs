@@ -155,7 +155,7 @@ macro_rules! store_contract {
                 many_batches_in_one_transaction, a_batch_of_only_refused_events_is_counted],
             columns: [answers_miss_nothing_before_and_after_columns_are_made,
                 a_session_that_is_known_later_is_known_in_old_columns, columns_hold_while_writers_and_makers_run,
-                columns_go_with_the_retention],
+                columns_go_with_the_retention, events_from_before_there_were_columns_get_them],
             concurrency: [writers_of_the_same_ids_and_rollups_agree, writers_of_many_of_the_same_ids_agree, writers_of_the_same_sessions_agree],
             letters: [poison_is_found_and_put_aside, a_replay_moves_the_counts, a_replay_that_fails_again_keeps_its_history,
                 a_redelivery_does_not_lose_a_dead_letter, unreadable_entries_are_kept, pages_are_newest_first,
