@@ -43,9 +43,9 @@ pub struct IntegrityReport {
     /// By UTC day of receipt, oldest first; days without any are left out. On each, accepted is the sum of stored,
     /// duplicate, expired and dead_lettered.
     received: Vec<ReceivedDay>,
-    /// By UTC day of event, oldest first: rollups against raw rows.
+    /// By UTC day of event, oldest first: rollups and columns against raw rows.
     rollups: Vec<RollupDay>,
-    /// The sum of all drifts, taken without sign: 0 where rollups and raw rows agree.
+    /// The sum of all drifts, taken without sign: 0 where rollups, columns and raw rows agree.
     drift: u64,
 }
 
@@ -80,6 +80,8 @@ pub struct RollupDay {
     raw: u64,
     /// Events by the rollup.
     rollup: u64,
+    /// Events by the columns that questions are answered from, and the raw rows read beside them.
+    columns: u64,
 }
 
 /// Tells what became of every event.
@@ -108,9 +110,9 @@ pub(crate) async fn integrity(
     let rollups: Vec<RollupDay> = found
         .stored
         .iter()
-        .map(|(day, drift)| RollupDay { day: date(*day), raw: drift.raw, rollup: drift.rollup })
+        .map(|(day, drift)| RollupDay { day: date(*day), raw: drift.raw, rollup: drift.rollup, columns: drift.columns })
         .collect();
-    let drift = rollups.iter().map(|day| day.raw.abs_diff(day.rollup)).sum();
+    let drift = rollups.iter().map(|day| day.raw.abs_diff(day.rollup) + day.raw.abs_diff(day.columns)).sum();
     let received = found.received.into_iter().map(|(day, counts)| received(day, counts)).collect();
     Ok(Json(IntegrityReport { in_flight, received, rollups, drift }))
 }

@@ -41,6 +41,17 @@ impl Actors {
         (actors, codes)
     }
 
+    /// How many events a column's bytes tell of; the first [`Actors::HEAD`] of them are enough.
+    ///
+    /// # Errors
+    /// [`Corrupt`].
+    pub fn events_of(bytes: &[u8]) -> Result<u32, Corrupt> {
+        Reader::new(bytes, VERSION)?.small()
+    }
+
+    /// So many bytes at the beginning of a column tell how many events there are.
+    pub const HEAD: usize = 8;
+
     /// How many pairs there are.
     #[must_use]
     pub fn len(&self) -> usize {

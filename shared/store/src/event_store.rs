@@ -173,13 +173,15 @@ impl DayCounts {
     }
 }
 
-/// Rollups against raw rows on one UTC day of event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What is kept up to date against raw rows on one UTC day of event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Drift {
     /// `count(*)` of the raw rows.
     pub raw: u64,
     /// The sum of `daily_metrics` for metric `events` without dimension.
     pub rollup: u64,
+    /// The events that columns tell of, and raw rows in the quarters that have changed since.
+    pub columns: u64,
 }
 
 /// What [`EventStore::integrity`] found.

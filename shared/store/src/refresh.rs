@@ -60,6 +60,16 @@ pub(crate) fn names(rows: &[RawRow]) -> BTreeSet<(Kind, &str)> {
     names
 }
 
+/// The UTC day of a quarter, counted from 1970-01-01.
+pub(crate) const fn day_of(quarter: i64) -> i64 {
+    quarter.div_euclid(96)
+}
+
+/// The first quarter of a UTC day.
+pub(crate) const fn first_quarter(day: i64) -> i64 {
+    day * 96
+}
+
 /// The columns of a quarter's rows, which are in order.
 pub(crate) fn encode(rows: &[RawRow], numbers: &Numbers) -> Vec<Column> {
     let sessions: HashMap<&str, u32> = of_kind(numbers, Kind::Session);

@@ -15,9 +15,10 @@ const PREFIX: &str = "analytics";
 /// Which crates of the workspace each may depend on; the table of ARCHITECTURE.md. Tools may depend on anything.
 const ALLOWED: &[(&str, &[&str])] = &[
     ("analytics-domain", &[]),
-    ("analytics-query", &["analytics-domain"]),
+    ("analytics-columns", &["analytics-domain"]),
+    ("analytics-query", &["analytics-columns", "analytics-domain"]),
     ("analytics-messaging", &["analytics-domain"]),
-    ("analytics-store", &["analytics-domain", "analytics-query"]),
+    ("analytics-store", &["analytics-columns", "analytics-domain", "analytics-query"]),
     ("analytics-host", &["analytics-domain"]),
     ("analytics-testkit", &["analytics-domain", "analytics-query"]),
     ("analytics-collector", &["analytics-domain", "analytics-host", "analytics-messaging"]),

@@ -1,5 +1,6 @@
 //! What the store knows of a project as a whole, and whether its counts agree.
 
+use analytics_columns::{ACTORS, Actors};
 use analytics_domain::{Project, Timestamp};
 use sqlx::Row as _;
 use sqlx::postgres::PgConnection;
@@ -7,6 +8,7 @@ use sqlx::postgres::PgConnection;
 use super::settings::setting;
 use super::values::{Instant, date};
 use crate::event_store::CHANGED_QUARTERS;
+use crate::refresh::{day_of, first_quarter};
 use crate::{Drift, Integrity, ProjectState};
 
 /// The oldest kept event at or after `cutoff`, and the newest receipt.
@@ -66,12 +68,41 @@ pub(super) async fn integrity(
     .bind(project.as_str())
     .bind(Instant(Timestamp::from_utc_day(first_day)))
     .bind(date(first_day))
-    .fetch_all(connection)
+    .fetch_all(&mut *connection)
     .await?;
     for row in days {
         let day = i64::from(row.try_get::<i32, _>(0)?);
         let count = |index: usize| row.try_get::<i64, _>(index).map(i64::unsigned_abs);
-        found.stored.insert(day, Drift { raw: count(1)?, rollup: count(2)? });
+        found.stored.insert(day, Drift { raw: count(1)?, rollup: count(2)?, columns: 0 });
+    }
+    let columns = sqlx::query(
+        "SELECT quarter, substring(data FROM 1 FOR $4) FROM event_columns
+         WHERE project = $1 AND name = $2 AND quarter >= $3
+             AND quarter NOT IN (SELECT quarter FROM column_marks WHERE project = $1)",
+    )
+    .bind(project.as_str())
+    .bind(ACTORS)
+    .bind(first_quarter(first_day))
+    .bind(Actors::HEAD as i32)
+    .fetch_all(&mut *connection)
+    .await?;
+    for row in columns {
+        let events = Actors::events_of(row.try_get(1)?).map_err(|error| sqlx::Error::Decode(error.into()))?;
+        found.stored.entry(day_of(row.try_get(0)?)).or_default().columns += u64::from(events);
+    }
+    let changed = sqlx::query(
+        "SELECT m.quarter, count(*) FROM (SELECT DISTINCT quarter FROM column_marks WHERE project = $1 AND quarter >= $2) m
+         JOIN raw_events e ON e.project = $1 AND e.timestamp >= to_timestamp(m.quarter * 900)
+             AND e.timestamp < to_timestamp((m.quarter + 1) * 900)
+         GROUP BY 1",
+    )
+    .bind(project.as_str())
+    .bind(first_quarter(first_day))
+    .fetch_all(connection)
+    .await?;
+    for row in changed {
+        let events = row.try_get::<i64, _>(1)?.unsigned_abs();
+        found.stored.entry(day_of(row.try_get(0)?)).or_default().columns += events;
     }
     Ok(found)
 }

@@ -1,5 +1,6 @@
 //! What the store knows of a project as a whole, and whether its counts agree.
 
+use analytics_columns::{ACTORS, Actors};
 use analytics_domain::timestamp::MICROS_PER_DAY;
 use analytics_domain::{Project, Timestamp};
 use sqlx::Row as _;
@@ -7,8 +8,9 @@ use sqlx::Row as _;
 use super::connection::Readers;
 use super::store::setting;
 use crate::event_store::CHANGED_QUARTERS;
+use crate::refresh::{day_of, first_quarter};
 use crate::settlement::{date_text, day_of_text};
-use crate::{Drift, Integrity, ProjectState, StoreError};
+use crate::{Integrity, ProjectState, StoreError};
 
 /// The oldest kept event at or after `cutoff`, and the newest receipt.
 pub(super) async fn project_state(
@@ -74,7 +76,7 @@ pub(super) async fn integrity(readers: &Readers, project: &Project, from: Timest
     .map_err(fault)?;
     for row in raw {
         let day: i64 = row.try_get(0).map_err(fault)?;
-        let drift = found.stored.entry(day).or_insert(Drift { raw: 0, rollup: 0 });
+        let drift = found.stored.entry(day).or_default();
         drift.raw = row.try_get::<i64, _>(1).map_err(fault)?.unsigned_abs();
     }
     let rollups = sqlx::query(
@@ -88,8 +90,40 @@ pub(super) async fn integrity(readers: &Readers, project: &Project, from: Timest
     .map_err(fault)?;
     for row in rollups {
         let Some(day) = day_of_text(row.try_get::<&str, _>(0).map_err(fault)?) else { continue };
-        let drift = found.stored.entry(day).or_insert(Drift { raw: 0, rollup: 0 });
+        let drift = found.stored.entry(day).or_default();
         drift.rollup = row.try_get::<i64, _>(1).map_err(fault)?.unsigned_abs();
+    }
+    let columns = sqlx::query(
+        "SELECT quarter, substr(data, 1, ?4) FROM event_columns
+         WHERE project = ?1 AND name = ?2 AND quarter >= ?3
+             AND quarter NOT IN (SELECT quarter FROM column_marks WHERE project = ?1)",
+    )
+    .bind(project.as_str())
+    .bind(ACTORS)
+    .bind(first_quarter(first_day))
+    .bind(Actors::HEAD as i64)
+    .fetch_all(&mut *transaction)
+    .await
+    .map_err(fault)?;
+    for row in columns {
+        let head: &[u8] = row.try_get(1).map_err(fault)?;
+        let events = Actors::events_of(head).map_err(|error| fault(sqlx::Error::Decode(error.into())))?;
+        found.stored.entry(day_of(row.try_get(0).map_err(fault)?)).or_default().columns += u64::from(events);
+    }
+    let changed = sqlx::query(
+        "SELECT m.quarter, count(*) FROM (SELECT DISTINCT quarter FROM column_marks WHERE project = ?1 AND quarter >= ?2) m
+         JOIN raw_events e ON e.project = ?1 AND e.timestamp >= m.quarter * 900000000
+             AND e.timestamp < (m.quarter + 1) * 900000000
+         GROUP BY 1",
+    )
+    .bind(project.as_str())
+    .bind(first_quarter(first_day))
+    .fetch_all(&mut *transaction)
+    .await
+    .map_err(fault)?;
+    for row in changed {
+        let events = row.try_get::<i64, _>(1).map_err(fault)?.unsigned_abs();
+        found.stored.entry(day_of(row.try_get(0).map_err(fault)?)).or_default().columns += events;
     }
     transaction.rollback().await.map_err(fault)?;
     Ok(found)

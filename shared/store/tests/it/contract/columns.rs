@@ -39,6 +39,14 @@ async fn refresh(fixture: &Fixture) {
     assert_eq!(fixture.count("identity_changes").await, 0);
 }
 
+/// That columns, with what is read beside them, tell of as many events as there are raw rows on each day.
+async fn nothing_drifts(fixture: &Fixture, project: &Project) {
+    let from = NOW.saturating_add_micros(-100 * DAY);
+    let days = fixture.store.integrity(project, from).await.unwrap().stored;
+    assert!(!days.is_empty());
+    assert!(days.values().all(|day| day.raw == day.columns && day.raw == day.rollup), "{days:?}");
+}
+
 /// Every column as it is, and as it is after all were made anew from raw rows.
 async fn is_as_if_made_anew(fixture: &Fixture) {
     let all = "SELECT project, quarter, name, data FROM event_columns ORDER BY project, quarter, name";
@@ -63,8 +71,15 @@ pub(crate) async fn answers_miss_nothing_before_and_after_columns_are_made(fixtu
     fixture.put(&batch(&project, vec![of(1, "a", None, 50), of(2, "b", Some("bo"), 50), of(3, "b", None, 20)])).await;
     let expected = vec![3.0, 2.0, 1.0, 2.0];
     assert_eq!(asked(fixture, &project, metrics.clone()).await, (expected.clone(), Source::Mixed));
+    nothing_drifts(fixture, &project).await;
     refresh(fixture).await;
     assert_eq!(asked(fixture, &project, metrics.clone()).await, (expected, Source::Rollup));
+    nothing_drifts(fixture, &project).await;
+    // A column of others is found.
+    fixture.operator.run("UPDATE event_columns SET quarter = quarter - 96 WHERE name = 'actors'");
+    let found = fixture.store.integrity(&project, NOW.saturating_add_micros(-100 * DAY)).await.unwrap().stored;
+    assert!(found.values().any(|day| day.raw != day.columns), "{found:?}");
+    fixture.operator.run("UPDATE event_columns SET quarter = quarter + 96 WHERE name = 'actors'");
     // One that comes late, into a quarter that has columns.
     fixture.put(&batch(&project, vec![of(4, "c", Some("cy"), 50)])).await;
     let expected = vec![4.0, 3.0, 2.0, 3.0];
@@ -126,6 +141,7 @@ pub(crate) async fn columns_hold_while_writers_and_makers_run(fixture: &Fixture)
     }
     let metrics = json!(["events", "sessions", "users", "visitors"]);
     let (before, _) = asked(fixture, &project, metrics.clone()).await;
+    nothing_drifts(fixture, &project).await;
     refresh(fixture).await;
     assert_eq!(asked(fixture, &project, metrics).await, (before.clone(), Source::Rollup));
     let raw = fixture
@@ -135,6 +151,7 @@ pub(crate) async fn columns_hold_while_writers_and_makers_run(fixture: &Fixture)
         )
         .await;
     assert_eq!(before[..3], [as_int(&raw[0][0]) as f64, as_int(&raw[0][1]) as f64, as_int(&raw[0][2]) as f64]);
+    nothing_drifts(fixture, &project).await;
     is_as_if_made_anew(fixture).await;
 }
 
