@@ -151,12 +151,12 @@ impl Executable for EventsPlan {
     type Answer = EventsAnswer;
 
     fn statements(&self, dialect: Dialect) -> Vec<Statement> {
-        let mut sql = Sql::new(dialect);
+        let mut sql = Sql::new(dialect, &self.project, self.range);
         let columns = match dialect {
             Dialect::Postgres => POSTGRES_COLUMNS,
             Dialect::Sqlite => SQLITE_COLUMNS,
         };
-        let mut conditions = range_conditions(&mut sql, &self.project, self.range);
+        let mut conditions = sql.in_range();
         if let Some(Position::After(timestamp, id)) = self.after {
             let timestamp = sql.instant(timestamp);
             let id = sql.bind(Param::Uuid(id));
@@ -166,7 +166,8 @@ impl Executable for EventsPlan {
         }
         conditions.extend(self.question.filters.iter().map(|filter| sql.filter(filter, Columns::Raw)));
         let text = format!(
-            "SELECT {columns}\nFROM raw_events e\nWHERE {}\nORDER BY e.timestamp DESC, e.id DESC\nLIMIT {}",
+            "SELECT {columns}\nFROM {}\nWHERE {}\nORDER BY e.timestamp DESC, e.id DESC\nLIMIT {}",
+            sql.events(),
             conditions.join("\n  AND "),
             self.question.limit.saturating_add(1)
         );
@@ -196,13 +197,4 @@ impl Executable for EventsPlan {
     fn cache_key(&self) -> String {
         cache_key("events", &self.project, &self.asked, self.question.date_range, &self.resolved, &self.question.cursor)
     }
-}
-
-/// The conditions that every select from `raw_events e` has.
-pub(crate) fn range_conditions(sql: &mut Sql, project: &Project, range: Range) -> Vec<String> {
-    vec![
-        format!("e.project = {}", sql.text(project.as_str())),
-        format!("e.timestamp >= {}", sql.instant(range.from)),
-        format!("e.timestamp < {}", sql.instant(range.to)),
-    ]
 }

@@ -4,14 +4,14 @@
 //! either, keeps nothing up to date and takes no short cut, so that each of its lines can be held against a sentence of
 //! the documentation. It is far too slow for anything but tests.
 //!
-//! It knows the metrics `events`, `sessions`, `users`, `visitors`, `events_per_session` and `sum|avg|min|max:metadata.x`,
-//! every dimension, every filter, every form of `date_range`, `compare`, the order of rows, `limit` and `total_rows`.
+//! It knows every metric and formulas over them, every dimension, every filter, every form of `date_range`, `compare`, the order of rows, `limit` and `total_rows`.
 //!
 //! [`random_world`], [`random_events`] and [`random_question`] make, from a seed, worlds in which the hard cases lie close
 //! together: clock changes, edges of days, equal timestamps, values that only look alike.
 
 mod answer;
 mod filter;
+mod formula;
 mod question;
 mod random_events;
 mod random_question;

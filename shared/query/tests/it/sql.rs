@@ -63,12 +63,15 @@ fn no_text_of_a_client_is_in_the_sql() {
     let evil = "x'; DROP TABLE raw_events; --$1?1\"";
     let path = format!("metadata.{}", json!(evil));
     let value = json!({
-        "metrics": ["events", format!("sum:{path}"), format!("min:{path}")],
+        "metrics": [
+            "events", format!("sum:{path}"), format!("min:{path}"), format!("p95:{path}"), format!("p5:{path} / avg:{path}"),
+        ],
         "dimensions": ["time:day", path],
         "filters": [
             ["is", path, [evil]], ["is_not", "user_id", [evil, "b"]], ["contains", "event_type", [evil]],
             ["starts_with", path, [evil], {"case_sensitive": false}], ["matches", "session_id", [evil]],
-            ["exists", path], ["between", path, [1, 2]],
+            ["exists", path], ["between", path, [1, 2]], ["has_done", [["is", path, [evil]], ["contains", "user_id", [evil]]]],
+            ["not", ["has_not_done", [["matches", path, [evil]]]]],
         ],
         "order_by": [[path, "asc"]],
         "compare": "previous_year",

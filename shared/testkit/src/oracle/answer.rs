@@ -191,7 +191,22 @@ fn measure(metric: &Metric, seen: &[&Seen<'_>]) -> Option<f64> {
         }
         Metric::Min(field) => numbers(field).into_iter().reduce(f64::min),
         Metric::Max(field) => numbers(field).into_iter().reduce(f64::max),
+        Metric::Percentile(percent, field) => percentile(*percent, numbers(field)),
+        Metric::Formula(formula) => formula.value(&|metric| measure(metric, seen)),
     }
+}
+
+/// Of n numbers in rising order the one at rank percent / 100 * (n - 1), counted from 0; between two ranks as far on the way
+/// from the one to the other as the rank is. Numbers beyond 1e290 count as that.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rank is small and not negative")]
+#[allow(clippy::cast_precision_loss, reason = "counts in tests are far below 2^53")]
+fn percentile(percent: u32, mut numbers: Vec<f64>) -> Option<f64> {
+    numbers.iter_mut().for_each(|number| *number = number.clamp(-1e290, 1e290));
+    numbers.sort_by(f64::total_cmp);
+    let rank = f64::from(percent) / 100.0 * (numbers.len().checked_sub(1)? as f64);
+    let lower = numbers[rank.floor() as usize];
+    let upper = numbers[rank.ceil() as usize];
+    Some(lower + (rank - rank.floor()) * (upper - lower) + 0.0)
 }
 
 /// The dimensions of a row in the order asked.

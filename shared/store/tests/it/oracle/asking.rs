@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::Case;
 
 /// What the compiler takes of the language.
-pub(crate) const EXTENT: Extent = Extent { compare: true, deeds: false };
+pub(crate) const EXTENT: Extent = Extent { compare: true, deeds: true };
 
 /// Pages followed of one answer.
 const PAGES: usize = 6;
