@@ -32,6 +32,7 @@ use refusal::OpenRefusals;
         crate::query::trends,
         crate::query::breakdown,
         crate::events::list,
+        crate::export::export,
         crate::properties::list,
         crate::properties::values,
         crate::integrity::integrity,

@@ -14,7 +14,7 @@ use axum::routing::{get, post};
 use axum::{Router, http};
 
 use crate::answering::Flights;
-use crate::{dead_letters, events, integrity, meters, openapi, properties, query};
+use crate::{dead_letters, events, export, integrity, meters, openapi, properties, query};
 
 /// Largest body of a question, in bytes.
 const QUESTION_BYTES: usize = 256 * 1024;
@@ -38,6 +38,8 @@ pub struct ApiDeps {
     pub clock: SharedClock,
     /// Questions being answered right now, so that the same one is asked once.
     pub flights: Flights,
+    /// About how many bytes of events an export may give at once; `None` where it may give all.
+    pub export_bytes: Option<usize>,
 }
 
 /// The routes under `/api`.
@@ -48,6 +50,7 @@ pub fn router(deps: ApiDeps) -> Router {
         .route("/api/trends", get(query::trends))
         .route("/api/breakdown", get(query::breakdown))
         .route("/api/events", get(events::list))
+        .route("/api/export", get(export::export))
         .route("/api/properties", get(properties::list))
         .route("/api/properties/{key}/values", get(properties::values))
         .route("/api/integrity", get(integrity::integrity))

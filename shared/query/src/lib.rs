@@ -5,7 +5,8 @@
 //!
 //! Every kind of question is [`Askable`]: [`plan()`] gives its plan, which is [`Executable`]: `statements(dialect)`, then
 //! `shape(rows)`. [`Question`] (metrics and dimensions, with the shorthands trends, breakdown and property values),
-//! [`EventsQuestion`] (the events themselves) and [`PropertiesQuestion`] (which properties there are).
+//! [`EventsQuestion`] (the events themselves) and [`PropertiesQuestion`] (which properties there are). An [`ExportQuestion`] alone
+//! is answered by as many statements as its events take.
 //!
 //! What every store must agree on is decided here and documented where it is: ranges in [`date_range`], buckets in
 //! [`bucket`], filters and what the text of a value is in [`filter`], paths in [`property`], figures in [`metric`].
@@ -21,6 +22,7 @@ pub mod dimension;
 pub mod error;
 pub mod event_record;
 pub mod events;
+pub mod export;
 pub mod field;
 pub mod filter;
 pub mod formula;
@@ -50,6 +52,7 @@ pub use dimension::{Dimension, Interval};
 pub use error::{QueryError, QueryErrorCode};
 pub use event_record::EventRecord;
 pub use events::{EventsAnswer, EventsPlan, EventsQuestion};
+pub use export::{ExportPlan, ExportQuestion, Place};
 pub use field::Field;
 pub use filter::{EventFilters, Filter, NumberOperator, TextOperator};
 pub use formula::Formula;

@@ -7,7 +7,7 @@
 use serde_json::{Value, json};
 
 use crate::question::object;
-use crate::{EventsQuestion, Field, PropertiesQuestion, QueryError, Question};
+use crate::{EventsQuestion, ExportQuestion, Field, PropertiesQuestion, QueryError, Question};
 
 /// The parameters of a query string, decoded, in their order.
 pub type Parameters = [(String, String)];
@@ -110,6 +110,19 @@ impl EventsQuestion {
     pub fn from_parameters(parameters: &Parameters) -> Result<Self, QueryError> {
         let given =
             Given::new(parameters, &["range", "tz", "event_type", "event_action", "filter", "limit", "cursor"])?;
+        Self::from_json(&Value::Object(object(given.body()?))).map_err(|error| given.place(error))
+    }
+}
+
+impl ExportQuestion {
+    /// An export: `cursor`, and the common parameters; `range` is `all` unless given. What it is written as, `format`, is the
+    /// caller's to read.
+    ///
+    /// # Errors
+    /// [`QueryError`] whose path is the parameter's name.
+    pub fn from_parameters(parameters: &Parameters) -> Result<Self, QueryError> {
+        let known = ["format", "range", "tz", "event_type", "event_action", "filter", "limit", "cursor"];
+        let given = Given::new(parameters, &known)?;
         Self::from_json(&Value::Object(object(given.body()?))).map_err(|error| given.place(error))
     }
 }

@@ -3,6 +3,7 @@
 
 mod answers;
 mod document;
+mod export;
 mod questions;
 mod refusals;
 mod served;

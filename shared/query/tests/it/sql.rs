@@ -3,9 +3,11 @@
 use std::fmt::Write as _;
 
 use analytics_query::{
-    Askable, Dialect, EventsQuestion, Executable as _, Param, PropertiesQuestion, Statement, corpus, plan,
+    Askable, Dialect, EventsQuestion, Executable as _, ExportQuestion, Param, Place, PropertiesQuestion, Statement,
+    corpus, plan,
 };
 use serde_json::json;
+use uuid::Uuid;
 
 use crate::{context, question};
 
@@ -54,6 +56,18 @@ fn lists_are_what_they_were() {
         let mut text = written(&events.plan(&context()).unwrap().statements(dialect));
         text.push_str(&written(&properties.plan(&context()).unwrap().statements(dialect)));
         insta::assert_snapshot!(format!("lists_{name}"), text);
+    }
+}
+
+#[test]
+fn an_export_is_read_page_by_page() {
+    let question =
+        ExportQuestion::from_json(&json!({"date_range": "7d", "filters": [["exists", "user_id"]], "limit": 5}));
+    let plan = question.unwrap().plan(&context()).unwrap();
+    let place = |id: u128| Some(Place { timestamp: crate::at("2026-11-10T10:00:00Z"), id: Uuid::from_u128(id) });
+    for (dialect, name) in DIALECTS {
+        let statements = [plan.look_ahead(dialect).unwrap(), plan.page(place(1), place(2), dialect)];
+        insta::assert_snapshot!(format!("export_{name}"), written(&statements));
     }
 }
 
