@@ -83,7 +83,7 @@ fn from_parquet(bytes: Vec<u8>) -> Vec<Value> {
     let columns = file.metadata().file_metadata().schema_descr();
     for index in 6..8 {
         let kind = columns.column(index).logical_type_ref().cloned();
-        let micros = LogicalType::Timestamp { is_adjusted_to_u_t_c: true, unit: TimeUnit::MICROS };
+        let micros = LogicalType::timestamp(true, TimeUnit::MICROS);
         assert_eq!(kind, Some(micros));
     }
     file.get_row_iter(None)

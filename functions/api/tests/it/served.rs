@@ -156,8 +156,10 @@ impl Api {
         let store = open(&self.folder, SqliteOptions::default()).await;
         let from = Timestamp::from_utc_day(Noon.now().utc_day() - 15 + day);
         let to = from.saturating_add_micros(60_000_000);
-        let body = EventGenerator::new(count as u64, from, to).body(count);
-        put(&store, &body).await;
+        let mut generator = EventGenerator::new(count as u64, from, to);
+        for begin in (0..count).step_by(1_000) {
+            put(&store, &generator.body((count - begin).min(1_000))).await;
+        }
     }
 
     pub async fn get(&self, uri: &str) -> Answered {
