@@ -33,6 +33,9 @@ fn questions() -> Vec<Value> {
         "sum:metadata.price",
         "avg:metadata.ms",
         "max:metadata.price",
+        "p50:metadata.ms",
+        "p95:metadata.price",
+        "(events - users) / sessions",
     ];
     for dimensions in [
         json!([]),
@@ -61,6 +64,8 @@ fn questions() -> Vec<Value> {
         json!(["between", "metadata.ms", [100, 200]]),
         json!(["or", [["exists", "metadata.query"], ["not", ["exists", "user_id"]]]]),
         json!(["contains", "metadata.query", ["größe"]]),
+        json!(["has_done", [["is", "event_type", ["commerce"]], ["gt", "metadata.price", [50]]]]),
+        json!(["or", [["has_not_done", [["is", "event_type", ["error"]]]], ["exists", "metadata.query"]]]),
     ] {
         questions.push(json!({
             "metrics": all, "dimensions": ["event_action"], "date_range": range, "filters": [filter],
@@ -72,6 +77,8 @@ fn questions() -> Vec<Value> {
 
 const PATHS: [&str; 4] = [
     "/api/events?limit=200",
+    "/api/export?limit=1000",
+    "/api/export?limit=500&format=csv",
     "/api/properties?range=30d",
     "/api/properties/metadata.path/values?range=30d",
     "/api/openapi.json",

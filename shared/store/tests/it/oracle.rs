@@ -70,6 +70,7 @@ async fn agree(store: Arc<dyn EventStore>) {
             found_something += u64::from(expected.fresh_as_of.is_some());
             let got = bench.ask(&case.world, &case.question).await;
             if difference(&expected, limit, &got).is_none() {
+                bench.export_agrees(&case).await;
                 continue;
             }
             let (case, difference) = shrink(&bench, case).await;
