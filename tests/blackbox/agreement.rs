@@ -77,8 +77,6 @@ fn questions() -> Vec<Value> {
 
 const PATHS: [&str; 4] = [
     "/api/events?limit=200",
-    "/api/export?limit=1000",
-    "/api/export?limit=500&format=csv",
     "/api/properties?range=30d",
     "/api/properties/metadata.path/values?range=30d",
     "/api/openapi.json",

@@ -4,6 +4,8 @@
 mod answers;
 mod document;
 mod export;
+mod published;
 mod questions;
 mod refusals;
 mod served;
+mod shown;

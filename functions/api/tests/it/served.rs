@@ -83,6 +83,29 @@ impl Api {
         Self::routes(folder, store, None, keys(), Some(export_bytes))
     }
 
+    /// Over a store with these events and no others.
+    pub async fn with(events: &Value) -> Self {
+        let folder = TempDir::new().unwrap();
+        let store = open(&folder, SqliteOptions::default()).await;
+        store.migrate().await.unwrap();
+        let context = DecodeContext { received_at: Noon.now(), retention: Retention::default() };
+        let body = events.to_string();
+        let mut ids = 1..;
+        let decoded = decode(body.as_bytes(), &context, &mut || Uuid::from_u128(ids.next().unwrap())).unwrap();
+        assert_eq!(decoded.events.len(), events.as_array().unwrap().len(), "an event is refused");
+        let batch = Batch {
+            id: Uuid::from_u128(u128::MAX),
+            project: Project::default(),
+            received_at: Noon.now(),
+            refused: Vec::new(),
+            context: None,
+            events: decoded.events,
+        };
+        let batches = vec![IngestBatch { batch: Cow::Borrowed(&batch), failed: Vec::new(), attempt: 1 }];
+        store.ingest(&Ingest { batches, ..Ingest::default() }, Retention::default(), Noon.now()).await.unwrap();
+        Self::over(folder, store, None, keys())
+    }
+
     /// Over an empty file that has no schema.
     pub async fn without_schema() -> Self {
         let folder = TempDir::new().unwrap();
