@@ -156,13 +156,15 @@ impl Executable for EventsPlan {
             Dialect::Postgres => POSTGRES_COLUMNS,
             Dialect::Sqlite => SQLITE_COLUMNS,
         };
-        let mut conditions = sql.in_range();
+        let mut part = self.range;
+        if let Some(Position::After(timestamp, _)) = self.after {
+            part.to = part.to.min(timestamp.saturating_add_micros(1));
+        }
+        let mut conditions = sql.in_part(part);
         if let Some(Position::After(timestamp, id)) = self.after {
             let timestamp = sql.instant(timestamp);
             let id = sql.bind(Param::Uuid(id));
-            // The first half lets the index begin at the right place.
-            conditions.push(format!("e.timestamp <= {timestamp}"));
-            conditions.push(format!("(e.timestamp < {timestamp} OR e.id < {id})"));
+            conditions.push(format!("(e.timestamp <> {timestamp} OR e.id < {id})"));
         }
         conditions.extend(self.question.filters.iter().map(|filter| sql.filter(filter, Columns::Raw)));
         let text = format!(

@@ -163,15 +163,19 @@ impl ExportPlan {
         dialect: Dialect,
     ) -> Statement {
         let mut sql = Sql::new(dialect, &self.project, self.range);
-        let mut conditions = sql.in_range();
-        for (place, sign) in [(after, '>'), (until, '<')] {
+        let mut part = self.range;
+        if let Some(after) = after {
+            part.from = part.from.max(after.timestamp);
+        }
+        if let Some(until) = until {
+            part.to = part.to.min(until.timestamp.saturating_add_micros(1));
+        }
+        let mut conditions = sql.in_part(part);
+        for (place, sign) in [(after, ">"), (until, "<=")] {
             let Some(place) = place else { continue };
-            let timestamp = sql.instant(place.timestamp);
-            let id = sql.bind(Param::Uuid(place.id));
-            let or_equal = if sign == '<' { "=" } else { "" };
-            // The first half lets the index begin and end at the right place.
-            conditions.push(format!("e.timestamp {sign}= {timestamp}"));
-            conditions.push(format!("(e.timestamp {sign} {timestamp} OR e.id {sign}{or_equal} {id})"));
+            let (timestamp, id) = (sql.instant(place.timestamp), sql.bind(Param::Uuid(place.id)));
+            // Of events at that time the ids decide.
+            conditions.push(format!("(e.timestamp <> {timestamp} OR e.id {sign} {id})"));
         }
         conditions.extend(self.question.filters.iter().map(|filter| sql.filter(filter, Columns::Raw)));
         let text = format!(

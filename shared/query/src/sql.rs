@@ -42,7 +42,9 @@ impl Sql {
     }
 
     /// Whether the person behind an event has an event in the range for which all of `filters` hold; never NULL.
-    /// [`Sql::events`] then joins the set of those persons, which is found once.
+    ///
+    /// The set of those persons is found once. PostgreSQL joins it, which it does well at any size and wherever the filter
+    /// stands; [`Sql::events`] then names it. SQLite would go through it for every event, and looks into it where it is asked.
     pub(crate) fn has_done(&mut self, filters: &[Filter]) -> String {
         self.persons = true;
         let known = self.deeds.iter().position(|(known, _)| known == filters);
@@ -55,13 +57,17 @@ impl Sql {
             self.deeds.push((filters.to_vec(), set));
             self.deeds.len() - 1
         });
-        format!("(d{number}.person IS NOT NULL)")
+        match (self.dialect, self.deeds.get(number)) {
+            (Dialect::Sqlite, Some((_, set))) => format!("({PERSON} IN (\n{set}\n))"),
+            _ => format!("(d{number}.person IS NOT NULL)"),
+        }
     }
 
     /// What stands behind `FROM` for `raw_events e`, with all that was asked for so far: to be written last.
     pub(crate) fn events(&self) -> String {
         let mut tables = if self.persons { EVENTS_AND_USERS.to_owned() } else { "raw_events e".to_owned() };
-        for (number, (_, set)) in self.deeds.iter().enumerate() {
+        let joined = if self.dialect == Dialect::Postgres { self.deeds.as_slice() } else { &[] };
+        for (number, (_, set)) in joined.iter().enumerate() {
             // Writing to a string cannot fail.
             let _ = write!(tables, "\nLEFT JOIN (\n{set}\n) d{number} ON d{number}.person = {PERSON}");
         }
@@ -70,11 +76,16 @@ impl Sql {
 
     /// The conditions that every select from `raw_events e` has.
     pub(crate) fn in_range(&mut self) -> Vec<String> {
-        let (project, range) = (self.project.clone(), self.range);
+        self.in_part(self.range)
+    }
+
+    /// The same for a part of the range. There is one bound on either side: of two, SQLite lets an index begin at the wrong one.
+    pub(crate) fn in_part(&mut self, part: Range) -> Vec<String> {
+        let project = self.project.clone();
         vec![
             format!("e.project = {}", self.text(project.as_str())),
-            format!("e.timestamp >= {}", self.instant(range.from)),
-            format!("e.timestamp < {}", self.instant(range.to)),
+            format!("e.timestamp >= {}", self.instant(part.from)),
+            format!("e.timestamp < {}", self.instant(part.to)),
         ]
     }
 
