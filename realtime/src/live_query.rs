@@ -29,10 +29,10 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 #[async_trait]
 pub trait LiveQueries: Send + Sync {
     /// Checks a question without asking the store, and gives its normal form: questions of equal normal form have equal
-    /// answers, and are run together. Paths of refusals are those of `POST /api/query`.
+    /// answers, and are run together. Paths of refusals are those of the API.
     fn normalise(&self, question: &Value) -> Result<String, Refusal>;
 
-    /// The answer as of now, never from a cache: the object that `POST /api/query` answers with.
+    /// The answer as of now, never from a cache: the object that the API answers a question of that kind with.
     async fn run(&self, project: &Project, question: &Value) -> Result<Value, Refusal>;
 }
 
@@ -194,7 +194,7 @@ fn fingerprint(mut answer: Value) -> u64 {
     if let Value::Object(fields) = &mut answer {
         fields.remove("query");
         if let Some(Value::Object(meta)) = fields.get_mut("meta") {
-            for passing in ["took_ms", "cached", "fresh_as_of", "source", "next_cursor"] {
+            for passing in ["took_ms", "cached", "fresh_as_of", "source", "next_cursor", "events_read"] {
                 meta.remove(passing);
             }
         }

@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use analytics_domain::{Project, SharedRetention};
 use analytics_host::clock::SharedClock;
-use analytics_query::Question;
+use analytics_query::{Askable, FunnelQuestion, PathsQuestion, QueryError, Question, RetentionQuestion};
 use analytics_store::{AnswerError, EventStore, StoreError, answer};
 use async_trait::async_trait;
 use serde_json::Value;
@@ -13,7 +13,7 @@ use tracing::error;
 use crate::live_query::LiveQueries;
 use crate::refusal::Refusal;
 
-/// Answers live queries as `POST /api/query` does, never from a cache.
+/// Answers live queries as the API does, never from a cache.
 pub struct StoreQueries {
     store: OnceLock<Arc<dyn EventStore>>,
     clock: SharedClock,
@@ -41,13 +41,60 @@ impl StoreQueries {
 #[async_trait]
 impl LiveQueries for StoreQueries {
     fn normalise(&self, question: &Value) -> Result<String, Refusal> {
-        Ok(Question::from_json(question)?.to_json().to_string())
+        let normal = match LiveQuestion::read(question)? {
+            LiveQuestion::Figures(question) => question.to_json(),
+            LiveQuestion::Funnel(question) => question.to_json(),
+            LiveQuestion::Paths(question) => question.to_json(),
+            LiveQuestion::Retention(question) => question.to_json(),
+        };
+        Ok(normal.to_string())
     }
 
     async fn run(&self, project: &Project, question: &Value) -> Result<Value, Refusal> {
-        let question = Question::from_json(question)?;
+        match LiveQuestion::read(question)? {
+            LiveQuestion::Figures(question) => self.answer(project, &question).await,
+            LiveQuestion::Funnel(question) => self.answer(project, &question).await,
+            LiveQuestion::Paths(question) => self.answer(project, &question).await,
+            LiveQuestion::Retention(question) => self.answer(project, &question).await,
+        }
+    }
+}
+
+/// A question of a kind that can be asked live.
+enum LiveQuestion {
+    /// As the body of `POST /api/query`.
+    Figures(Question),
+    /// As the body of `POST /api/funnel`.
+    Funnel(FunnelQuestion),
+    /// As the body of `POST /api/paths`.
+    Paths(PathsQuestion),
+    /// As the body of `POST /api/retention`.
+    Retention(RetentionQuestion),
+}
+
+impl LiveQuestion {
+    /// Reads a question of the kind that its members tell.
+    fn read(question: &Value) -> Result<Self, QueryError> {
+        let has = |members: &[&str]| members.iter().any(|member| question.get(member).is_some());
+        if has(&["steps"]) {
+            FunnelQuestion::from_json(question).map(Self::Funnel)
+        } else if has(&["from", "to", "depth", "name"]) {
+            PathsQuestion::from_json(question).map(Self::Paths)
+        } else if has(&["start", "return"]) {
+            RetentionQuestion::from_json(question).map(Self::Retention)
+        } else {
+            Question::from_json(question).map(Self::Figures)
+        }
+    }
+}
+
+impl StoreQueries {
+    async fn answer<Q: Askable + Sync>(&self, project: &Project, question: &Q) -> Result<Value, Refusal>
+    where
+        Q::Plan: Sync,
+    {
         let store = self.store.get().ok_or_else(store_unavailable)?;
-        let answered = answer(store.as_ref(), &question, project, self.retention.get(), self.clock.now()).await;
+        let answered = answer(store.as_ref(), question, project, self.retention.get(), self.clock.now()).await;
         serde_json::to_value(answered.map_err(refusal)?).map_err(|error| {
             error!(error = %error, "an answer cannot be written as JSON");
             internal_error()

@@ -20,7 +20,34 @@ fn events() -> Vec<Value> {
     (0..EVENTS).map(|_| generator.event()).collect()
 }
 
-fn questions() -> Vec<Value> {
+/// Questions, each with the path that answers its kind.
+fn questions() -> Vec<(&'static str, Value)> {
+    let mut questions: Vec<_> = figures().into_iter().map(|question| ("/api/query", question)).collect();
+    let range = json!([date(20), date(1)]);
+    let step = |kind: &str| json!({ "filters": [["is", "event_type", [kind]]] });
+    for order in ["ordered", "strict", "any"] {
+        for by in ["person", "session"] {
+            questions.push((
+                "/api/funnel",
+                json!({
+                    "steps": [step("navigation"), step("commerce"), {}], "order": order, "by": by, "window": "6h",
+                    "breakdown": "metadata.path", "exclude": [step("error")], "date_range": range,
+                }),
+            ));
+        }
+    }
+    for name in ["event_action", "metadata.path"] {
+        questions
+            .push(("/api/paths", json!({ "from": step("navigation"), "name": name, "date_range": range, "limit": 4 })));
+        questions.push((
+            "/api/paths",
+            json!({ "to": step("commerce"), "name": name, "date_range": range, "by": "session" }),
+        ));
+    }
+    questions
+}
+
+fn figures() -> Vec<Value> {
     // Absolute ranges, so that midnight between two forms' answers changes nothing.
     let range = json!([date(20), date(1)]);
     let mut questions = Vec::new();
@@ -75,7 +102,26 @@ fn questions() -> Vec<Value> {
     questions
 }
 
-const PATHS: [&str; 4] = [
+/// Questions of who came back.
+fn returns() -> Vec<Value> {
+    let mut questions = Vec::new();
+    for (unit, zone) in [("day", "Asia/Kathmandu"), ("week", "Europe/Berlin"), ("month", "Pacific/Chatham")] {
+        for (mode, first, by) in
+            [("on", "in_range", "person"), ("on_or_after", "ever", "person"), ("on", "in_range", "session")]
+        {
+            questions.push(json!({
+                "start": { "filters": [["is", "event_type", ["commerce"]]] }, "return": {}, "unit": unit, "periods": 5,
+                "mode": mode, "first": first, "by": by, "date_range": [date(18), date(2)], "timezone": zone,
+            }));
+        }
+    }
+    questions
+}
+
+const PATHS: [&str; 7] = [
+    "/api/sessions?range=30d&limit=1000",
+    "/api/sessions?range=30d&event_type=commerce&limit=50",
+    "/api/users/user-0?limit=50",
     "/api/events?limit=200",
     "/api/properties?range=30d",
     "/api/properties/metadata.path/values?range=30d",
@@ -95,9 +141,16 @@ async fn every_form_answers_alike() {
     for form in [Form::FourRoles, Form::FourRolesPlain, Form::Serverless] {
         let other = tenant_of(form, &events).await;
         let mut wrong = Vec::new();
-        for question in questions() {
-            let (left, right) = (first.query(&question).await.expect_status(200), other.query(&question).await);
+        for (path, question) in questions() {
+            let (left, right) = (first.ask(path, &question).await.expect_status(200), other.ask(path, &question).await);
             let found = differences(&left.body, &right.body);
+            if !found.is_empty() {
+                wrong.push(format!("{question}\n  {}", found[..found.len().min(5)].join("\n  ")));
+            }
+        }
+        for question in returns() {
+            let left = first.ask("/api/retention", &question).await.expect_status(200);
+            let found = differences(&left.body, &other.ask("/api/retention", &question).await.body);
             if !found.is_empty() {
                 wrong.push(format!("{question}\n  {}", found[..found.len().min(5)].join("\n  ")));
             }

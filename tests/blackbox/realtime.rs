@@ -17,6 +17,8 @@ every_form_of_processes! {
     a_socket_needs_a_key,
     events_arrive_filtered_and_once_stored,
     a_live_query_is_answered_again,
+    a_live_funnel_is_answered_again_and_paths_are,
+    live_cohorts_are_answered_again,
     a_bad_message_is_told,
 }
 
@@ -128,6 +130,57 @@ async fn a_live_query_is_answered_again(deployment: &'static Deployment) {
         (&json!("update"), &json!([2, 2.0, null])),
         "{second}"
     );
+}
+
+async fn a_live_funnel_is_answered_again_and_paths_are(deployment: &'static Deployment) {
+    let tenant = deployment.tenant();
+    tenant.store(&[event("s", "t", "look", &at(1, "10:00:00"))]).await;
+    let mut socket = open(&tenant).await;
+    let step = |action: &str| json!({ "filters": [["is", "event_action", [action]]] });
+    let funnel = json!({ "steps": [step("look"), step("buy")] });
+    say(&mut socket, json!({ "type": "subscribe", "id": "a", "query": funnel })).await;
+    let counts = |message: &Value| {
+        let steps = &message["result"]["steps"];
+        (message["type"].clone(), steps[0]["count"].clone(), steps[1]["count"].clone())
+    };
+    let first = next(&mut socket).await;
+    assert_eq!(counts(&first), (json!("snapshot"), json!(1), json!(0)), "{first}");
+    tenant.collect_all(&[event("s", "t", "buy", &at(1, "10:05:00"))]).await;
+    let second = next(&mut socket).await;
+    assert_eq!(counts(&second), (json!("update"), json!(1), json!(1)), "{second}");
+
+    say(&mut socket, json!({ "type": "subscribe", "id": "c", "query": { "depth": 2 } })).await;
+    let paths = next(&mut socket).await;
+    let link = json!({ "step": 0, "from": "look", "to": "buy", "count": 1 });
+    assert_eq!((&paths["type"], &paths["result"]["links"]), (&json!("snapshot"), &json!([link])), "{paths}");
+
+    say(&mut socket, json!({ "type": "subscribe", "id": "b", "query": { "steps": [{}] } })).await;
+    let refused = next(&mut socket).await;
+    assert_eq!((&refused["type"], &refused["path"]), (&json!("error"), &json!("steps")), "{refused}");
+}
+
+async fn live_cohorts_are_answered_again(deployment: &'static Deployment) {
+    let tenant = deployment.tenant();
+    tenant.store(&[event("s", "t", "join", &at(1, "10:00:00"))]).await;
+    let mut socket = open(&tenant).await;
+    let action = |action: &str| json!({ "filters": [["is", "event_action", [action]]] });
+    let cohorts =
+        json!({ "start": action("join"), "return": action("open"), "unit": "day", "periods": 1, "date_range": "7d" });
+    say(&mut socket, json!({ "type": "subscribe", "id": "a", "query": cohorts })).await;
+    let told = |message: &Value| {
+        let cohort =
+            message["result"]["cohorts"].as_array().unwrap().iter().find(|cohort| cohort["size"] == 1).cloned();
+        (message["type"].clone(), cohort.unwrap_or_default()["cells"][0]["count"].clone())
+    };
+    let first = next(&mut socket).await;
+    assert_eq!(told(&first), (json!("snapshot"), json!(0)), "{first}");
+    tenant.collect_all(&[event("s", "t", "open", &at(1, "10:05:00"))]).await;
+    let second = next(&mut socket).await;
+    assert_eq!(told(&second), (json!("update"), json!(1)), "{second}");
+
+    say(&mut socket, json!({ "type": "subscribe", "id": "b", "query": { "start": {} } })).await;
+    let refused = next(&mut socket).await;
+    assert_eq!((&refused["type"], &refused["path"]), (&json!("error"), &json!("return")), "{refused}");
 }
 
 async fn a_bad_message_is_told(deployment: &'static Deployment) {

@@ -75,9 +75,14 @@ impl Tenant {
         if self.read_key.is_empty() { request } else { request.bearer_auth(&self.read_key) }
     }
 
-    /// Asks a question, computed anew.
+    /// Asks a question of metrics and dimensions, computed anew.
     pub async fn query(&self, question: &Value) -> Answer {
-        let request = self.api_request(Method::POST, "/api/query").header("cache-control", "no-cache");
+        self.ask("/api/query", question).await
+    }
+
+    /// Asks a question of the kind that is answered at `path`, computed anew.
+    pub async fn ask(&self, path: &str, question: &Value) -> Answer {
+        let request = self.api_request(Method::POST, path).header("cache-control", "no-cache");
         send(request.header("content-type", "application/json").body(question.to_string())).await
     }
 

@@ -9,7 +9,7 @@ use analytics_messaging::{Delivery, Receipt};
 use tracing::{info, warn};
 
 use crate::work::Work;
-use crate::{replay, upkeep};
+use crate::{columns, replay, upkeep};
 
 /// What is left of a tick's time when no further dead letters are taken up.
 const TO_END: Duration = Duration::from_secs(5);
@@ -71,11 +71,12 @@ fn next_group(waiting: &mut impl Iterator<Item = Message>) -> Vec<Delivery> {
     group
 }
 
-/// What the drain loop does now and then: upkeep, asked-for dead letters, figures.
+/// What the drain loop does now and then: upkeep, columns, asked-for dead letters, figures.
 async fn tend(work: &Work, time: Duration) {
     let began = Instant::now();
     upkeep::follow_retention(work).await;
     upkeep::tend_store(work).await;
+    while columns::refresh(work).await && began.elapsed() + TO_END < time {}
     let mut tried = 0;
     while began.elapsed() + TO_END < time {
         match replay::replay(work).await {

@@ -10,6 +10,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic"))]
 
 pub mod backoff;
+pub mod columns;
 pub mod drain;
 #[cfg(feature = "program")]
 pub mod function;

@@ -7,7 +7,10 @@ use std::time::{Duration, Instant};
 use analytics_domain::Project;
 use analytics_host::keys::Scope;
 use analytics_host::problem::Problem;
-use analytics_query::{Answer, Askable, EventsAnswer, Executable, PropertiesAnswer, QueryError};
+use analytics_query::{
+    Answer, Askable, EventsAnswer, Executable, FunnelAnswer, PathsAnswer, PropertiesAnswer, QueryError,
+    RetentionAnswer, SessionAnswer, SessionsAnswer, UserAnswer,
+};
 use analytics_store::prepare;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
@@ -30,23 +33,28 @@ pub trait Told: Serialize + DeserializeOwned + Send {
     fn tell(&mut self, cached: bool, took_ms: u64);
 }
 
-impl Told for Answer {
-    fn tell(&mut self, cached: bool, took_ms: u64) {
-        (self.meta.cached, self.meta.took_ms) = (cached, took_ms);
-    }
+/// Answers whose `meta` has a place for it.
+macro_rules! told {
+    ($($answer:ty),+ $(,)?) => {
+        $(impl Told for $answer {
+            fn tell(&mut self, cached: bool, took_ms: u64) {
+                (self.meta.cached, self.meta.took_ms) = (cached, took_ms);
+            }
+        })+
+    };
 }
 
-impl Told for EventsAnswer {
-    fn tell(&mut self, cached: bool, took_ms: u64) {
-        (self.meta.cached, self.meta.took_ms) = (cached, took_ms);
-    }
-}
-
-impl Told for PropertiesAnswer {
-    fn tell(&mut self, cached: bool, took_ms: u64) {
-        (self.meta.cached, self.meta.took_ms) = (cached, took_ms);
-    }
-}
+told!(
+    Answer,
+    EventsAnswer,
+    FunnelAnswer,
+    PathsAnswer,
+    PropertiesAnswer,
+    RetentionAnswer,
+    SessionAnswer,
+    SessionsAnswer,
+    UserAnswer,
+);
 
 /// Questions being answered right now: who asks the same waits for the first and then finds it in the cache.
 #[derive(Clone, Default)]

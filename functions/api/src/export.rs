@@ -76,6 +76,7 @@ pub(crate) async fn export(
         retention,
         first_event: state.first_event,
         newest_receipt: state.newest_receipt,
+        has_columns: state.has_columns,
     };
     let plan = question.plan(&context).map_err(problems::query)?;
     let writer = Writer::new(format).map_err(defect)?;

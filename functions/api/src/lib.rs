@@ -9,12 +9,16 @@ pub mod answering;
 pub mod dead_letters;
 pub mod events;
 pub mod export;
+pub mod funnel;
 pub mod integrity;
 pub mod meters;
 pub mod openapi;
+pub mod paths;
 pub mod problems;
 pub mod properties;
 pub mod query;
+pub mod retention;
 pub mod router;
+pub mod sessions;
 
 pub use router::{ApiDeps, router};

@@ -13,9 +13,13 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 use utoipa::{Modify, OpenApi};
 
 pub(crate) mod answer;
+pub(crate) mod funnel;
 pub(crate) mod parameters;
+pub(crate) mod paths;
 pub(crate) mod question;
 pub(crate) mod refusal;
+pub(crate) mod retention;
+pub(crate) mod sessions;
 
 use refusal::OpenRefusals;
 
@@ -31,6 +35,12 @@ use refusal::OpenRefusals;
         crate::query::ask,
         crate::query::trends,
         crate::query::breakdown,
+        crate::funnel::ask,
+        crate::paths::ask,
+        crate::retention::ask,
+        crate::sessions::list,
+        crate::sessions::session,
+        crate::sessions::user,
         crate::events::list,
         crate::export::export,
         crate::properties::list,

@@ -89,6 +89,8 @@ pub(crate) fn query(error: QueryError) -> Problem {
     let status = match error.code {
         QueryErrorCode::QueryTooLarge => StatusCode::UNPROCESSABLE_ENTITY,
         QueryErrorCode::InvalidQuery | QueryErrorCode::InvalidCursor => StatusCode::BAD_REQUEST,
+        QueryErrorCode::SessionNotFound | QueryErrorCode::UserNotFound => StatusCode::NOT_FOUND,
+        QueryErrorCode::Unreadable => StatusCode::INTERNAL_SERVER_ERROR,
     };
     Problem::new(status, error.code.as_str(), error.message).with("path", error.path)
 }

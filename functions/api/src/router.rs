@@ -14,7 +14,9 @@ use axum::routing::{get, post};
 use axum::{Router, http};
 
 use crate::answering::Flights;
-use crate::{dead_letters, events, export, integrity, meters, openapi, properties, query};
+use crate::{
+    dead_letters, events, export, funnel, integrity, meters, openapi, paths, properties, query, retention, sessions,
+};
 
 /// Largest body of a question, in bytes.
 const QUESTION_BYTES: usize = 256 * 1024;
@@ -49,6 +51,12 @@ pub fn router(deps: ApiDeps) -> Router {
         .route("/api/query", post(query::ask))
         .route("/api/trends", get(query::trends))
         .route("/api/breakdown", get(query::breakdown))
+        .route("/api/funnel", post(funnel::ask))
+        .route("/api/paths", post(paths::ask))
+        .route("/api/retention", post(retention::ask))
+        .route("/api/sessions", get(sessions::list))
+        .route("/api/sessions/{id}", get(sessions::session))
+        .route("/api/users/{id}", get(sessions::user))
         .route("/api/events", get(events::list))
         .route("/api/export", get(export::export))
         .route("/api/properties", get(properties::list))

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
+#[cfg(feature = "program")]
 use analytics_collector::retention::follow;
 use analytics_collector::{CollectorDeps, LateQueue, Limits, durability, router};
 use analytics_domain::{Retention, SharedRetention};
@@ -15,6 +16,7 @@ use analytics_host::opening::serve_and_open;
 use analytics_host::program::{self, Failure, Started};
 use analytics_host::serve::Site;
 use analytics_host::shutdown::Shutdown;
+#[cfg(feature = "program")]
 use analytics_messaging::redis::{RedisOptions, RedisQueue};
 use analytics_messaging::sqs::{SqsOptions, SqsQueue};
 use analytics_messaging::{Queue, QueueError};
@@ -61,6 +63,15 @@ async fn open(
             }
             Arc::new(SqsQueue::connect(SqsOptions::new(url.as_str())).await?)
         }
+        // A function's settings demand SQS, so that its small build has nothing else.
+        #[cfg(not(feature = "program"))]
+        QueueConfig::Redis(_) => {
+            return Err(QueueError::Misconfigured {
+                problem: "this build puts events on SQS only".to_owned(),
+                mend: "set SQS_QUEUE_URL, or build the feature `program`".to_owned(),
+            });
+        }
+        #[cfg(feature = "program")]
         QueueConfig::Redis(redis) => {
             let opened: Arc<dyn Queue> = Arc::new(
                 RedisQueue::connect(RedisOptions {

@@ -2,8 +2,8 @@
 
 use std::error::Error;
 
-use crate::program::{Carrier, Failure, patiently};
-use crate::serve::{Site, serve};
+use crate::program::{Carrier, Failure};
+use crate::serve::Site;
 use crate::shutdown::Shutdown;
 
 /// Serves a site until `shutdown`, and meanwhile opens what its routes need: `open` is one try, `passing` says which of its
@@ -31,16 +31,69 @@ where
         return function::serve_and_open(site, server, passing, open).await;
     }
     let listener = carrier.into_port()?;
-    let serving = tokio::spawn(serve(listener, site, shutdown.clone()));
-    let opened = tokio::select! {
-        opened = patiently(server, passing, &open) => opened,
-        () = shutdown.stopping() => Ok(()),
-    };
-    if opened.is_err() {
-        shutdown.stop();
+    port::serve_and_open(listener, shutdown, site, server, passing, open).await
+}
+
+#[cfg(feature = "edge")]
+mod port {
+    use std::error::Error;
+
+    use tokio::net::TcpListener;
+
+    use crate::program::{Failure, patiently};
+    use crate::serve::{Site, serve};
+    use crate::shutdown::Shutdown;
+
+    pub(super) async fn serve_and_open<E, F>(
+        listener: TcpListener,
+        shutdown: Shutdown,
+        site: Site,
+        server: &'static str,
+        passing: impl Fn(&E) -> bool,
+        open: impl Fn() -> F,
+    ) -> Result<(), Failure>
+    where
+        E: Error + Send + Sync + 'static,
+        F: Future<Output = Result<(), E>>,
+    {
+        let serving = tokio::spawn(serve(listener, site, shutdown.clone()));
+        let opened = tokio::select! {
+            opened = patiently(server, passing, &open) => opened,
+            () = shutdown.stopping() => Ok(()),
+        };
+        if opened.is_err() {
+            shutdown.stop();
+        }
+        serving.await??;
+        Ok(opened?)
     }
-    serving.await??;
-    Ok(opened?)
+}
+
+/// A build for Lambda alone has no edge: [`crate::program::start`] has refused the port already.
+#[cfg(not(feature = "edge"))]
+mod port {
+    use std::error::Error;
+
+    use tokio::net::TcpListener;
+
+    use crate::program::{Failure, OnlyFunction};
+    use crate::serve::Site;
+    use crate::shutdown::Shutdown;
+
+    pub(super) async fn serve_and_open<E, F>(
+        _: TcpListener,
+        _: Shutdown,
+        _: Site,
+        _: &'static str,
+        _: impl Fn(&E) -> bool,
+        _: impl Fn() -> F,
+    ) -> Result<(), Failure>
+    where
+        E: Error + Send + Sync + 'static,
+        F: Future<Output = Result<(), E>>,
+    {
+        Err(OnlyFunction.into())
+    }
 }
 
 #[cfg(feature = "lambda")]

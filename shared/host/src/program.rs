@@ -58,6 +58,13 @@ impl Carrier {
 #[error("this program cannot run as a Lambda function: it goes on working between requests; run it as a container")]
 pub struct NoFunction;
 
+/// A program that was built for Lambda alone runs elsewhere.
+#[derive(Debug, Error)]
+#[error(
+    "this build runs as a Lambda function only, and AWS_LAMBDA_RUNTIME_API is not set; build the feature `program` for a port"
+)]
+pub struct OnlyFunction;
+
 /// A program that has read its settings, tells its log, listens on its port and hears signals; its role does not run yet.
 #[derive(Debug)]
 pub struct Started<C> {
@@ -93,6 +100,9 @@ pub fn start<C: RoleConfig>(variables: &Variables) -> Result<Started<C>, Failure
     if is_lambda(variables) {
         let carrier = as_function(C::ROLE)?;
         return Ok(Started { config, carrier, shutdown });
+    }
+    if !cfg!(feature = "edge") {
+        return Err(OnlyFunction.into());
     }
     metrics::install();
     let listener = serve::bind(config.http().host, config.http().port, C::ROLE.port_variable())?;

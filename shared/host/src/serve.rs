@@ -6,11 +6,11 @@ use std::net::{IpAddr, SocketAddr};
 use axum::Router;
 use thiserror::Error;
 use tokio::net::{TcpListener, TcpSocket};
-use tracing::info;
 
 use crate::cors::Origins;
-use crate::edge::{self, EdgeLimits};
+use crate::edge::EdgeLimits;
 use crate::problem::fallbacks;
+#[cfg(feature = "edge")]
 use crate::shutdown::Shutdown;
 
 /// The port cannot be had.
@@ -70,6 +70,7 @@ pub struct Site {
 
 impl Site {
     /// The routes, with what answers where no route does.
+    #[cfg(any(feature = "edge", feature = "lambda"))]
     fn whole(self) -> Router {
         fallbacks(self.router, &self.origins)
     }
@@ -87,10 +88,11 @@ impl Site {
 ///
 /// # Errors
 /// The edge's.
+#[cfg(feature = "edge")]
 pub async fn serve(listener: TcpListener, site: Site, shutdown: Shutdown) -> io::Result<()> {
     if let Ok(address) = listener.local_addr() {
-        info!(address = %address, "listening");
+        tracing::info!(address = %address, "listening");
     }
     let limits = site.limits.clone();
-    edge::run(listener, site.whole(), shutdown, limits).await
+    crate::edge::run(listener, site.whole(), shutdown, limits).await
 }

@@ -3,7 +3,10 @@
 use std::io::IsTerminal;
 
 use thiserror::Error;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{Layer as _, fmt};
 
 /// How lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,13 +41,13 @@ pub fn is_level(text: &str) -> bool {
 }
 
 /// The filter of `LOG_LEVEL`. A single word is for this project's own parts; libraries are never chattier than `info`.
-fn filter(level: &str) -> Result<EnvFilter, String> {
+fn filter(level: &str) -> Result<Targets, String> {
     let directives = match level {
         "debug" | "trace" => format!("info,{LIBRARIES},analytics={level}"),
         "error" | "warn" | "info" => format!("{level},sqlx=error,hyper={0},h2={0},rustls={0}", quieter(level)),
         list => format!("{LIBRARIES},{list}"),
     };
-    EnvFilter::builder().parse(directives).map_err(|error| error.to_string())
+    directives.parse().map_err(|error: tracing_subscriber::filter::ParseError| error.to_string())
 }
 
 fn quieter(level: &str) -> &str {
@@ -61,11 +64,12 @@ pub fn install(level: &str, format: Option<LogFormat>) -> Result<(), TelemetryEr
     let fail = |reason: String| TelemetryError { reason };
     let filter = filter(level).map_err(fail)?;
     let format = format.unwrap_or(if std::io::stderr().is_terminal() { LogFormat::Text } else { LogFormat::Json });
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
-    let installed = match format {
-        LogFormat::Text => builder.with_ansi(std::io::stderr().is_terminal()).try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init(),
+    let lines = fmt::layer().with_writer(std::io::stderr).with_target(false);
+    let lines = match format {
+        LogFormat::Text => lines.with_ansi(std::io::stderr().is_terminal()).boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).with_current_span(false).with_span_list(false).boxed(),
     };
+    let installed = tracing_subscriber::registry().with(lines.with_filter(filter)).try_init();
     installed.map_err(|error| fail(error.to_string()))?;
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map_or_else(|| "an unknown place".to_owned(), ToString::to_string);

@@ -15,4 +15,6 @@ pub struct Context {
     pub first_event: Option<Timestamp>,
     /// The receipt of the newest stored batch: `fresh_as_of` of the answer.
     pub newest_receipt: Option<Timestamp>,
+    /// Whether columns are nearly as new as the events: where many quarters have changed, raw rows are quicker.
+    pub has_columns: bool,
 }

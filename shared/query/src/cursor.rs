@@ -27,16 +27,18 @@ pub(crate) struct Resolved {
 }
 
 /// Where the page begins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Position {
     /// Behind so many rows.
     Offset(u64),
     /// Behind the event of this time and id.
     After(Timestamp, Uuid),
+    /// Behind the session of this start and id.
+    AfterSession(Timestamp, String),
 }
 
 /// A cursor's content.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Cursor {
     pub(crate) resolved: Resolved,
     pub(crate) position: Position,
@@ -55,13 +57,18 @@ impl Cursor {
         instant(compared.from);
         instant(compared.to);
         bytes.push(u8::from(self.resolved.compared.is_some()));
-        match self.position {
+        match &self.position {
             Position::Offset(rows) => {
                 bytes.push(0);
                 bytes.extend(rows.to_be_bytes());
             }
             Position::After(timestamp, id) => {
                 bytes.push(1);
+                bytes.extend(timestamp.as_micros().to_be_bytes());
+                bytes.extend(id.as_bytes());
+            }
+            Position::AfterSession(timestamp, id) => {
+                bytes.push(2);
                 bytes.extend(timestamp.as_micros().to_be_bytes());
                 bytes.extend(id.as_bytes());
             }
@@ -95,12 +102,14 @@ impl Cursor {
         let compared = (take::<1>(&mut rest)? == [1]).then_some(compared);
         let position = match take::<1>(&mut rest)? {
             [0] => Position::Offset(u64::from_be_bytes(take(&mut rest)?)),
-            [1] => {
-                let timestamp = Timestamp::from_micros(i64::from_be_bytes(take(&mut rest)?));
-                if !is_in_calendar(timestamp) {
+            [1] => Position::After(take_instant(&mut rest)?, Uuid::from_bytes(take(&mut rest)?)),
+            [2] => {
+                let timestamp = take_instant(&mut rest)?;
+                let id = String::from_utf8(std::mem::take(&mut rest).to_vec()).ok()?;
+                if id.contains('\0') {
                     return None;
                 }
-                Position::After(timestamp, Uuid::from_bytes(take(&mut rest)?))
+                Position::AfterSession(timestamp, id)
             }
             _ => return None,
         };
@@ -116,6 +125,12 @@ fn is_in_calendar(instant: Timestamp) -> bool {
     let first = days_from_civil(1, 1, 1);
     let end = days_from_civil(10_000, 1, 1);
     (first..end).contains(&instant.utc_day())
+}
+
+/// An instant that a store can hold.
+fn take_instant(rest: &mut &[u8]) -> Option<Timestamp> {
+    let instant = Timestamp::from_micros(i64::from_be_bytes(take(rest)?));
+    is_in_calendar(instant).then_some(instant)
 }
 
 fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
@@ -151,6 +166,8 @@ mod tests {
     #[test]
     fn what_no_first_page_resolves_to_is_refused_though_its_digest_is_right() {
         assert!(read(5, 1, 9, Position::Offset(3)).is_ok());
+        let session = Position::AfterSession(Timestamp::from_micros(5), "日本%".to_owned());
+        assert_eq!(read(5, 1, 9, session.clone()).unwrap().position, session);
         let after = |micros| Position::After(Timestamp::from_micros(micros), Uuid::nil());
         for (now, from, to, position) in [
             (5, 9, 1, Position::Offset(3)),
@@ -158,8 +175,10 @@ mod tests {
             (5, 1, i64::MAX, Position::Offset(3)),
             (i64::MAX, 1, 9, Position::Offset(3)),
             (5, 1, 9, after(i64::MAX)),
+            (5, 1, 9, Position::AfterSession(Timestamp::from_micros(i64::MAX), "s".to_owned())),
+            (5, 1, 9, Position::AfterSession(Timestamp::from_micros(5), "a\0b".to_owned())),
         ] {
-            assert!(read(now, from, to, position).is_err(), "{now} {from} {to} {position:?}");
+            assert!(read(now, from, to, position.clone()).is_err(), "{now} {from} {to} {position:?}");
         }
     }
 }

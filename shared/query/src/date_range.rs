@@ -12,7 +12,7 @@ use std::fmt;
 use analytics_domain::Timestamp;
 use jiff::ToSpan as _;
 use jiff::civil::Date;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{Context, QueryError, Zone};
 
@@ -117,6 +117,15 @@ impl DateRange {
             return Err(QueryError::invalid(path, "the range ends before it begins; expected [from, to]"));
         }
         Ok(range)
+    }
+
+    /// The range as it is written in questions.
+    pub(crate) fn to_json(self) -> Value {
+        match self {
+            Self::Dates(from, to) => json!([from.to_string(), to.to_string()]),
+            Self::Instants(from, to) => json!([from.to_string(), to.to_string()]),
+            word => json!(word.to_string()),
+        }
     }
 
     /// The range in instants, as the retention leaves it out of account.

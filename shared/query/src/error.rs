@@ -13,6 +13,12 @@ pub enum QueryErrorCode {
     InvalidCursor,
     /// `query_too_large` (422): the answer would have more rows than [`crate::ROW_BUDGET`].
     QueryTooLarge,
+    /// `session_not_found` (404): there is no event of the session.
+    SessionNotFound,
+    /// `user_not_found` (404): there is no event of the user.
+    UserNotFound,
+    /// `internal_error` (500): what the store keeps for answers cannot be read; a defect, or a damaged store.
+    Unreadable,
 }
 
 impl QueryErrorCode {
@@ -23,6 +29,9 @@ impl QueryErrorCode {
             Self::InvalidQuery => "invalid_query",
             Self::InvalidCursor => "invalid_cursor",
             Self::QueryTooLarge => "query_too_large",
+            Self::SessionNotFound => "session_not_found",
+            Self::UserNotFound => "user_not_found",
+            Self::Unreadable => "internal_error",
         }
     }
 }
@@ -58,6 +67,10 @@ impl QueryError {
 
     pub(crate) fn too_large(path: &str, message: impl Into<String>) -> Self {
         Self { code: QueryErrorCode::QueryTooLarge, path: path.to_owned(), message: message.into() }
+    }
+
+    pub(crate) fn unreadable(message: &str) -> Self {
+        Self { code: QueryErrorCode::Unreadable, path: String::new(), message: message.to_owned() }
     }
 
     fn place(&self) -> String {

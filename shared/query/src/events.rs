@@ -1,19 +1,15 @@
 //! The events themselves, newest first: `GET /api/events`.
 
-use analytics_domain::{Project, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::cursor::{Cursor, Position, Resolved};
-use crate::event_record::{POSTGRES_COLUMNS, SQLITE_COLUMNS};
 use crate::filter::{Columns, Filtered as _};
-use crate::plan::{cache_key, kept, resolve, warn_of_cut, within};
+use crate::intake::{Gathered, Gathering};
+use crate::page::{Order, Page};
 use crate::question::{LIMIT_DEFAULT, LIMIT_MAX};
 use crate::reading::{Member as _, members};
-use crate::sql::Sql;
 use crate::{
-    Askable, Context, DateRange, Dialect, EventRecord, Executable, Filter, Param, QueryError, Range, Row, Statement,
-    Warning, Zone,
+    Askable, Context, DateRange, Dialect, EventRecord, Executable, Filter, PageMeta, QueryError, Row, Statement, Zone,
 };
 
 const MEMBERS: [&str; 5] = ["date_range", "timezone", "filters", "limit", "cursor"];
@@ -64,24 +60,9 @@ pub struct EventsAnswer {
     /// The events, newest first; of equal times the greatest id first.
     pub results: Vec<EventRecord>,
     /// How the answer came about.
-    pub meta: EventsMeta,
+    pub meta: PageMeta,
     /// The question, in one form and with absolute instants.
     pub query: EventsQuery,
-}
-
-/// How a page of events came about.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct EventsMeta {
-    /// When the newest stored event was received.
-    pub fresh_as_of: Option<Timestamp>,
-    /// What to send as `cursor`, with the same question, for the next page.
-    pub next_cursor: Option<String>,
-    /// Whether the answer was computed for an earlier question, at most 5 s ago.
-    pub cached: bool,
-    /// How long it took to answer, in milliseconds.
-    pub took_ms: u64,
-    /// What the reader should know.
-    pub warnings: Vec<Warning>,
 }
 
 /// An [`EventsQuestion`] in its one form.
@@ -101,14 +82,7 @@ pub struct EventsQuery {
 #[derive(Debug, Clone, PartialEq)]
 pub struct EventsPlan {
     question: EventsQuestion,
-    project: Project,
-    newest_receipt: Option<Timestamp>,
-    asked: String,
-    resolved: Resolved,
-    range: Range,
-    after: Option<Position>,
-    query: EventsQuery,
-    warnings: Vec<Warning>,
+    page: Page,
 }
 
 impl Askable for EventsQuestion {
@@ -116,87 +90,42 @@ impl Askable for EventsQuestion {
 
     fn plan(&self, context: &Context) -> Result<EventsPlan, QueryError> {
         let asked = self.asked();
-        let zone = &self.timezone;
-        let (resolved, after) = match &self.cursor {
-            None => (resolve(self.date_range, None, zone, context), None),
-            Some(cursor) => {
-                let cursor = Cursor::read(cursor, &context.project, &asked)?;
-                (cursor.resolved, Some(cursor.position))
-            }
-        };
-        let mut warnings = Vec::new();
-        warn_of_cut(resolved.range, "the range", context, &mut warnings);
-        let shown = kept(resolved.range, context);
-        let query = EventsQuery {
-            date_range: [zone.write(shown.from), zone.write(shown.to)],
-            timezone: zone.name().to_owned(),
-            filters: self.filters.iter().map(Filter::to_json).collect(),
-            limit: self.limit,
-        };
-        Ok(EventsPlan {
-            question: self.clone(),
-            project: context.project.clone(),
-            newest_receipt: context.newest_receipt,
-            asked,
-            range: within(resolved.range, zone, resolved.now, context),
-            resolved,
-            after,
-            query,
-            warnings,
-        })
+        let page = Page::new(asked, self.date_range, &self.timezone, self.cursor.as_deref(), self.limit, context)?;
+        Ok(EventsPlan { question: self.clone(), page })
     }
 }
 
 impl Executable for EventsPlan {
     type Answer = EventsAnswer;
+    type Intake = Gathering<Self>;
 
     fn statements(&self, dialect: Dialect) -> Vec<Statement> {
-        let mut sql = Sql::new(dialect, &self.project, self.range);
-        let columns = match dialect {
-            Dialect::Postgres => POSTGRES_COLUMNS,
-            Dialect::Sqlite => SQLITE_COLUMNS,
-        };
-        let mut part = self.range;
-        if let Some(Position::After(timestamp, _)) = self.after {
-            part.to = part.to.min(timestamp.saturating_add_micros(1));
-        }
-        let mut conditions = sql.in_part(part);
-        if let Some(Position::After(timestamp, id)) = self.after {
-            let timestamp = sql.instant(timestamp);
-            let id = sql.bind(Param::Uuid(id));
-            conditions.push(format!("(e.timestamp <> {timestamp} OR e.id < {id})"));
-        }
+        let mut sql = self.page.sql(dialect);
+        let mut conditions = self.page.conditions(&mut sql, Order::NewestFirst);
         conditions.extend(self.question.filters.iter().map(|filter| sql.filter(filter, Columns::Raw)));
-        let text = format!(
-            "SELECT {columns}\nFROM {}\nWHERE {}\nORDER BY e.timestamp DESC, e.id DESC\nLIMIT {}",
-            sql.events(),
-            conditions.join("\n  AND "),
-            self.question.limit.saturating_add(1)
-        );
-        vec![sql.finish(text)]
+        vec![self.page.events(sql, "", &conditions, Order::NewestFirst)]
     }
 
-    fn shape(&self, rows: Vec<Vec<Row>>) -> Result<EventsAnswer, QueryError> {
-        let rows = rows.into_iter().next().unwrap_or_default();
-        let mut results: Vec<EventRecord> = rows.into_iter().filter_map(EventRecord::from_row).collect();
-        let limit = self.question.limit as usize;
-        let has_more = results.len() > limit;
-        results.truncate(limit);
-        let next_cursor = results.last().filter(|_| has_more).map(|last| {
-            let cursor = Cursor { resolved: self.resolved, position: Position::After(last.timestamp, last.id) };
-            cursor.write(&self.project, &self.asked)
-        });
-        let meta = EventsMeta {
-            fresh_as_of: self.newest_receipt,
-            next_cursor,
-            cached: false,
-            took_ms: 0,
-            warnings: self.warnings.clone(),
-        };
-        Ok(EventsAnswer { results, meta, query: self.query.clone() })
+    fn intake(&self) -> Gathering<Self> {
+        Gathering::new(self)
     }
 
     fn cache_key(&self) -> String {
-        cache_key("events", &self.project, &self.asked, self.question.date_range, &self.resolved, &self.question.cursor)
+        self.page.cache_key("events")
+    }
+}
+
+impl Gathered for EventsPlan {
+    type Answer = EventsAnswer;
+
+    fn answer(&self, rows: Vec<Vec<Row>>) -> Result<EventsAnswer, QueryError> {
+        let (results, meta) = self.page.read_events(rows.into_iter().next().unwrap_or_default());
+        let query = EventsQuery {
+            date_range: self.page.shown.clone(),
+            timezone: self.question.timezone.name().to_owned(),
+            filters: self.question.filters.iter().map(Filter::to_json).collect(),
+            limit: self.question.limit,
+        };
+        Ok(EventsAnswer { results, meta, query })
     }
 }

@@ -3,17 +3,21 @@
 //! Pure: text in, text and parameters out. Nothing here reads a clock or talks to a database; the caller hands in the
 //! instant, the project and what the store knows ([`Context`]), runs the statements, and hands the rows back.
 //!
-//! Every kind of question is [`Askable`]: [`plan()`] gives its plan, which is [`Executable`]: `statements(dialect)`, then
-//! `shape(rows)`. [`Question`] (metrics and dimensions, with the shorthands trends, breakdown and property values),
-//! [`EventsQuestion`] (the events themselves) and [`PropertiesQuestion`] (which properties there are). An [`ExportQuestion`] alone
-//! is answered by as many statements as its events take.
+//! Every kind of question is [`Askable`]: [`plan()`] gives its plan, which is [`Executable`]: `statements(dialect)`, and
+//! an `intake()` that is handed their rows as they come. [`Question`] (metrics and dimensions, with the shorthands trends,
+//! breakdown and property values), [`FunnelQuestion`] (how many go through steps), [`PathsQuestion`] (what follows what),
+//! [`RetentionQuestion`] (who comes back), [`SessionsQuestion`], [`SessionQuestion`] and [`UserQuestion`] (sessions and
+//! timelines), [`EventsQuestion`] (the events themselves) and [`PropertiesQuestion`] (which properties there are). An
+//! [`ExportQuestion`] alone is answered by as many statements as its events take.
 //!
 //! What every store must agree on is decided here and documented where it is: ranges in [`date_range`], buckets in
 //! [`bucket`], filters and what the text of a value is in [`filter`], paths in [`property`], figures in [`metric`].
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic"))]
 
+pub mod actor;
 pub mod answer;
 pub mod bucket;
+mod columns;
 pub mod context;
 pub mod corpus;
 mod cursor;
@@ -26,15 +30,23 @@ pub mod export;
 pub mod field;
 pub mod filter;
 pub mod formula;
+pub mod funnel;
 pub mod glob;
+pub mod intake;
 pub mod metric;
+pub mod page;
+pub mod paths;
 pub mod plan;
 pub mod properties;
 pub mod property;
 pub mod question;
+mod question_intake;
 mod reading;
+pub mod retention;
 mod row_order;
+mod scan;
 mod selection;
+pub mod sessions;
 mod shape;
 pub mod shorthand;
 mod sql;
@@ -42,6 +54,7 @@ pub mod statement;
 mod tally;
 pub mod zone;
 
+pub use actor::Actor;
 pub use answer::{
     Answer, Column, ColumnKind, DataType, Exactness, Figure, Meta, NormalisedQuery, ResultRow, Source, Warning,
 };
@@ -56,11 +69,19 @@ pub use export::{ExportPlan, ExportQuestion, Place};
 pub use field::Field;
 pub use filter::{EventFilters, Filter, NumberOperator, TextOperator};
 pub use formula::Formula;
+pub use funnel::{FunnelAnswer, FunnelPlan, FunnelQuestion};
+pub use intake::{Gathered, Gathering, Intake};
 pub use metric::{Aggregate, Metric};
+pub use page::PageMeta;
+pub use paths::{PathsAnswer, PathsPlan, PathsQuestion};
 pub use plan::{Askable, Executable, Plan, ROW_BUDGET, plan};
 pub use properties::{PropertiesAnswer, PropertiesPlan, PropertiesQuestion};
 pub use property::Property;
 pub use question::{OrderBy, OrderColumn, Question};
+pub use question_intake::QuestionIntake;
+pub use retention::{RetentionAnswer, RetentionQuestion};
+pub use scan::ScanMeta;
+pub use sessions::{SessionAnswer, SessionQuestion, SessionsAnswer, SessionsQuestion, UserAnswer, UserQuestion};
 pub use shorthand::Given;
 pub use statement::{Cell, Dialect, Param, Row, Statement};
 pub use zone::Zone;

@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 
 use crate::answer::{NormalisedQuery, Warning};
 use crate::cursor::{Cursor, Position, Resolved};
-use crate::selection::Selection;
+use crate::intake::Intake;
+use crate::question_intake::QuestionIntake;
+use crate::selection::{From, Selection};
 use crate::tally::Tally;
 use crate::{
     Answer, Buckets, Compare, Context, DateRange, Dialect, Dimension, Filter, Interval, QueryError, Question, Range,
@@ -34,14 +36,34 @@ pub trait Executable {
     /// What the kind is answered with.
     type Answer: Serialize;
 
+    /// What takes the rows in.
+    type Intake: Intake<Answer = Self::Answer>;
+
     /// The statements in a store's dialect, one or more.
     fn statements(&self, dialect: Dialect) -> Vec<Statement>;
 
-    /// The answer; `rows` holds the rows of each statement, in the order of [`Executable::statements`].
+    /// Whether the statements have to be run one after another, on one state of the store.
+    fn is_of_one_state(&self) -> bool {
+        false
+    }
+
+    /// What the rows of the statements are handed to as they come; every asking takes its own.
+    fn intake(&self) -> Self::Intake;
+
+    /// The answer made of rows that are all there; `rows` holds those of each statement, in the order of
+    /// [`Executable::statements`].
     ///
     /// # Errors
     /// [`QueryError`] `query_too_large` where the rows are more than an answer may have.
-    fn shape(&self, rows: Vec<Vec<Row>>) -> Result<Self::Answer, QueryError>;
+    fn shape(&self, rows: Vec<Vec<Row>>) -> Result<Self::Answer, QueryError> {
+        let mut intake = self.intake();
+        for (statement, rows) in rows.into_iter().enumerate() {
+            for row in rows {
+                intake.push(statement, row)?;
+            }
+        }
+        intake.finish()
+    }
 
     /// The same for two questions that have the same answer at the same moment, project included; long, to be digested.
     fn cache_key(&self) -> String;
@@ -77,6 +99,11 @@ impl Plan {
     pub const fn query(&self) -> &NormalisedQuery {
         &self.query
     }
+
+    /// The range, and the range compared with.
+    pub(crate) fn selections(&self) -> impl Iterator<Item = &Selection> {
+        std::iter::once(&self.main).chain(&self.compared)
+    }
 }
 
 impl Askable for Question {
@@ -106,14 +133,14 @@ impl Askable for Question {
         } else {
             main
         };
-        let selection = Selection::new(self, &tally, main, buckets(time, whole, zone)?);
+        let selection = Selection::new(self, &tally, main, buckets(time, whole, zone)?, context.has_columns);
         let compared = match resolved.compared {
             None => None,
             Some(other) => {
                 warn_of_cut(other, "the range compared with", context, &mut warnings);
                 let range = within(other, zone, resolved.now, context);
                 let whole = Range { from: other.from, to: range.to.min(other.to) };
-                Some(Selection::new(self, &tally, range, buckets(time, whole, zone)?))
+                Some(Selection::new(self, &tally, range, buckets(time, whole, zone)?, context.has_columns))
             }
         };
         let shown = |range: Range| [zone.write(range.from), zone.write(range.to)];
@@ -145,15 +172,21 @@ impl Askable for Question {
 
 impl Executable for Plan {
     type Answer = Answer;
+    type Intake = QuestionIntake;
 
-    /// One statement for the range, and a second for the range compared with.
+    /// Those of the range, and those of the range compared with.
     fn statements(&self, dialect: Dialect) -> Vec<Statement> {
-        let selections = std::iter::once(&self.main).chain(&self.compared);
-        selections.map(|selection| selection.statement(&self.question, &self.tally, &self.project, dialect)).collect()
+        let statements =
+            |selection: &Selection| selection.statements(&self.question, &self.tally, &self.project, dialect);
+        self.selections().flat_map(statements).collect()
     }
 
-    fn shape(&self, rows: Vec<Vec<Row>>) -> Result<Answer, QueryError> {
-        crate::shape::shape(self, rows)
+    fn is_of_one_state(&self) -> bool {
+        self.selections().any(|selection| matches!(selection.from, From::Columns(_)))
+    }
+
+    fn intake(&self) -> QuestionIntake {
+        QuestionIntake::new(self)
     }
 
     fn cache_key(&self) -> String {
@@ -213,7 +246,7 @@ pub(crate) fn kept(range: Range, context: &Context) -> Range {
 
 /// A range up to the end of tomorrow: no event lies further ahead than an hour, and a range of many years to come would have
 /// as many buckets.
-fn until_tomorrow(range: Range, zone: &Zone, now: Timestamp) -> Range {
+pub(crate) fn until_tomorrow(range: Range, zone: &Zone, now: Timestamp) -> Range {
     let end = zone.start_of_day(zone.clock(now).date().saturating_add(2.days()));
     Range { from: range.from, to: range.to.min(end) }
 }

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use crate::cursor::Resolved;
 use crate::event_record::text;
 use crate::filter::{Columns, Filtered as _, text_value};
+use crate::intake::{Gathered, Gathering};
 use crate::plan::{ROW_BUDGET, cache_key, kept, resolve, warn_of_cut, within};
 use crate::question::{LIMIT_DEFAULT, LIMIT_MAX};
 use crate::reading::{Member as _, members};
@@ -175,6 +176,7 @@ impl PropertiesPlan {
 
 impl Executable for PropertiesPlan {
     type Answer = PropertiesAnswer;
+    type Intake = Gathering<Self>;
 
     /// The properties by type, and the number of events looked at.
     fn statements(&self, dialect: Dialect) -> Vec<Statement> {
@@ -190,7 +192,26 @@ impl Executable for PropertiesPlan {
         vec![walk.finish(text), count.finish(format!("SELECT count(*) FROM (\n{sample}\n) sample"))]
     }
 
-    fn shape(&self, rows: Vec<Vec<Row>>) -> Result<PropertiesAnswer, QueryError> {
+    fn intake(&self) -> Gathering<Self> {
+        Gathering::new(self)
+    }
+
+    fn cache_key(&self) -> String {
+        let asked = json!([
+            self.question.date_range.to_string(),
+            self.question.timezone.name(),
+            self.query.filters,
+            self.query.search,
+            self.query.limit
+        ]);
+        cache_key("properties", &self.project, &asked.to_string(), self.question.date_range, &self.resolved, &None)
+    }
+}
+
+impl Gathered for PropertiesPlan {
+    type Answer = PropertiesAnswer;
+
+    fn answer(&self, rows: Vec<Vec<Row>>) -> Result<PropertiesAnswer, QueryError> {
         let mut rows = rows.into_iter();
         let found = rows.next().unwrap_or_default();
         if found.len() > ROW_BUDGET {
@@ -220,17 +241,6 @@ impl Executable for PropertiesPlan {
             warnings: self.warnings.clone(),
         };
         Ok(PropertiesAnswer { results, meta, query: self.query.clone() })
-    }
-
-    fn cache_key(&self) -> String {
-        let asked = json!([
-            self.question.date_range.to_string(),
-            self.question.timezone.name(),
-            self.query.filters,
-            self.query.search,
-            self.query.limit
-        ]);
-        cache_key("properties", &self.project, &asked.to_string(), self.question.date_range, &self.resolved, &None)
     }
 }
 

@@ -6,7 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
-use crate::reading::{Member, members};
+use crate::reading::{self, Member, members};
 use crate::{Compare, DateRange, Dimension, Filter, Metric, QueryError, Zone};
 
 /// Most metrics of a question.
@@ -73,9 +73,7 @@ impl Question {
     /// # Errors
     /// [`QueryError`] with the place of what is wrong; with an empty path where the text is no JSON.
     pub fn from_slice(body: &[u8]) -> Result<Self, QueryError> {
-        let value =
-            serde_json::from_slice(body).map_err(|error| QueryError::invalid("", format!("expected JSON: {error}")))?;
-        Self::from_json(&value)
+        Self::from_json(&reading::json(body)?)
     }
 
     /// Reads a question.
@@ -107,21 +105,16 @@ impl Question {
     /// The question as JSON, every member present, in one form.
     #[must_use]
     pub fn to_json(&self) -> Value {
-        let range = |range: &DateRange| match range {
-            DateRange::Dates(from, to) => json!([from.to_string(), to.to_string()]),
-            DateRange::Instants(from, to) => json!([from.to_string(), to.to_string()]),
-            word => json!(word.to_string()),
-        };
         json!({
             "metrics": self.metrics.iter().map(ToString::to_string).collect::<Vec<_>>(),
-            "date_range": range(&self.date_range),
+            "date_range": self.date_range.to_json(),
             "timezone": self.timezone.name(),
             "dimensions": self.dimensions.iter().map(ToString::to_string).collect::<Vec<_>>(),
             "filters": self.filters.iter().map(Filter::to_json).collect::<Vec<_>>(),
             "order_by": self.order_names(),
             "compare": match &self.compare {
                 None => Value::Null,
-                Some(Compare::Range(other)) => range(other),
+                Some(Compare::Range(other)) => other.to_json(),
                 Some(word) => json!(word.to_string()),
             },
             "limit": self.limit,

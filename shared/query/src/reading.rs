@@ -10,6 +10,11 @@ const CURSOR_MAX: usize = 1_000;
 /// The range of a question that names none.
 pub(crate) const DATE_RANGE_DEFAULT: DateRange = DateRange::Days(7);
 
+/// The JSON of a body.
+pub(crate) fn json(body: &[u8]) -> Result<Value, QueryError> {
+    serde_json::from_slice(body).map_err(|error| QueryError::invalid("", format!("expected JSON: {error}")))
+}
+
 /// The members of an object, all of them known.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Members<'v>(&'v Map<String, Value>);
@@ -21,6 +26,7 @@ pub(crate) fn members<'v>(value: &'v Value, path: &str, known: &[&str]) -> Resul
     };
     if let Some(unknown) = members.keys().find(|name| !known.contains(&name.as_str())) {
         let name: String = unknown.chars().take(100).collect();
+        let name = if path.is_empty() { name } else { format!("{path}.{name}") };
         let message = format!("there is no such member; expected {}", known.join(", "));
         return Err(QueryError::invalid(name, message));
     }

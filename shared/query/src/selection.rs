@@ -3,6 +3,7 @@
 use analytics_domain::timestamp::{MICROS_PER_DAY, civil_from_days};
 use analytics_domain::{Project, Timestamp};
 
+use crate::columns::{self, Counted, Counting};
 use crate::filter::{Columns, FieldUse, Filtered as _};
 use crate::plan::ROW_BUDGET;
 use crate::sql::Sql;
@@ -16,6 +17,8 @@ pub(crate) enum From {
     Raw,
     /// `daily_metrics`, by this dimension.
     Rollup(Option<Field>),
+    /// `event_columns`, and raw rows where they have changed since.
+    Columns(Vec<Counted>),
 }
 
 /// A range and its buckets.
@@ -30,9 +33,42 @@ pub(crate) struct Selection {
 }
 
 impl Selection {
-    pub(crate) fn new(question: &Question, tally: &Tally, range: Range, buckets: Option<Buckets>) -> Self {
-        let from = source(question, tally, range);
+    pub(crate) fn new(
+        question: &Question,
+        tally: &Tally,
+        range: Range,
+        buckets: Option<Buckets>,
+        has_columns: bool,
+    ) -> Self {
+        let from = match source(question, tally, range) {
+            From::Raw if has_columns => from_columns(question, tally).map_or(From::Raw, From::Columns),
+            other => other,
+        };
         Self { range, buckets, from }
+    }
+
+    /// The statements, one or more; see [`Selection::statement`] for the rows of one, [`crate::columns`] for those of several.
+    pub(crate) fn statements(
+        &self,
+        question: &Question,
+        tally: &Tally,
+        project: &Project,
+        dialect: Dialect,
+    ) -> Vec<Statement> {
+        match self.counting(question) {
+            None => vec![self.statement(question, tally, project, dialect)],
+            Some(counting) => columns::statements(project, self.range, &counting.columns(), dialect).into(),
+        }
+    }
+
+    /// What is counted over columns, where they are read.
+    pub(crate) fn counting(&self, question: &Question) -> Option<Counting> {
+        let From::Columns(counted) = &self.from else { return None };
+        let fields = question.dimensions.iter().filter_map(|dimension| match dimension {
+            Dimension::Field(field) => Some(field.clone()),
+            Dimension::Time(_) => None,
+        });
+        Some(Counting::new(self.range, self.buckets.clone(), fields.collect(), &question.filters, counted.clone()))
     }
 
     /// The statement. A row's cells: the bucket's index, where there are buckets; the text of each other dimension; the
@@ -46,7 +82,7 @@ impl Selection {
     ) -> Statement {
         let mut sql = Sql::new(dialect, project, self.range);
         let (columns, time) = match (&self.from, dialect) {
-            (From::Raw, _) => (Columns::Raw, "e.timestamp"),
+            (From::Raw | From::Columns(_), _) => (Columns::Raw, "e.timestamp"),
             (From::Rollup(_), Dialect::Postgres) => (Columns::Rollup, "(e.date::timestamp AT TIME ZONE 'UTC')"),
             (From::Rollup(_), Dialect::Sqlite) => (Columns::Rollup, "(unixepoch(e.date) * 1000000)"),
         };
@@ -61,8 +97,8 @@ impl Selection {
         }
         let numbers: Vec<String> = (1..=groups.len()).map(|number| number.to_string()).collect();
         let mut text = match &self.from {
-            From::Raw if tally.needs_ranks(dialect) => ranked(&mut sql, question, tally, groups),
-            From::Raw => {
+            From::Raw | From::Columns(_) if tally.needs_ranks(dialect) => ranked(&mut sql, question, tally, groups),
+            From::Raw | From::Columns(_) => {
                 groups.extend(tally.columns(&mut sql));
                 raw(&mut sql, question, &groups)
             }
@@ -163,6 +199,22 @@ fn source(question: &Question, tally: &Tally, range: Range) -> From {
         }
         _ => From::Raw,
     }
+}
+
+/// The aggregates, where columns tell all that the question is about.
+fn from_columns(question: &Question, tally: &Tally) -> Option<Vec<Counted>> {
+    let mut used = Vec::new();
+    question.filters.iter().for_each(|filter| filter.fields(&mut used));
+    let readable = used.iter().all(|used| match used {
+        FieldUse::Field(field) => columns::can_be_read(field),
+        FieldUse::Number(_) => true,
+        // A quarter does not tell what its people did in the rest of the range.
+        FieldUse::Deed => false,
+    }) && question.dimensions.iter().all(|dimension| match dimension {
+        Dimension::Field(field) => columns::can_be_read(field),
+        Dimension::Time(_) => true,
+    });
+    if readable { tally.counted() } else { None }
 }
 
 /// The UTC date of an instant, `2026-11-02`.

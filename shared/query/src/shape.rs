@@ -122,7 +122,7 @@ fn found(plan: &Plan, selection: &Selection, rows: Vec<Row>) -> Result<Found, Qu
     Ok(Found { tuples, filled })
 }
 
-fn too_large() -> QueryError {
+pub(crate) fn too_large() -> QueryError {
     let message = format!(
         "the answer has more than {ROW_BUDGET} rows, empty buckets counted; narrow date_range, ask for a longer interval, \
          leave out a dimension or add a filter"
@@ -173,7 +173,7 @@ fn columns(plan: &Plan) -> Vec<Column> {
 }
 
 fn source(plan: &Plan) -> Source {
-    let is_rollup = |selection: &Selection| matches!(selection.from, From::Rollup(_));
+    let is_rollup = |selection: &Selection| !matches!(selection.from, From::Raw);
     match (is_rollup(&plan.main), plan.compared.as_ref().map(is_rollup)) {
         (true, None | Some(true)) => Source::Rollup,
         (false, None | Some(false)) => Source::Raw,

@@ -7,7 +7,10 @@
 use serde_json::{Value, json};
 
 use crate::question::object;
-use crate::{EventsQuestion, ExportQuestion, Field, PropertiesQuestion, QueryError, Question};
+use crate::{
+    EventsQuestion, ExportQuestion, Field, PropertiesQuestion, QueryError, Question, SessionQuestion, SessionsQuestion,
+    UserQuestion,
+};
 
 /// The parameters of a query string, decoded, in their order.
 pub type Parameters = [(String, String)];
@@ -127,6 +130,40 @@ impl ExportQuestion {
     }
 }
 
+impl SessionsQuestion {
+    /// A page of sessions: `cursor`, and the common parameters.
+    ///
+    /// # Errors
+    /// [`QueryError`] whose path is the parameter's name.
+    pub fn from_parameters(parameters: &Parameters) -> Result<Self, QueryError> {
+        let given =
+            Given::new(parameters, &["range", "tz", "event_type", "event_action", "filter", "limit", "cursor"])?;
+        Self::from_json(&Value::Object(object(given.body()?))).map_err(|error| given.place(error))
+    }
+}
+
+impl SessionQuestion {
+    /// A page of one session: `range` (`all` unless given), `tz`, `limit`, `cursor`.
+    ///
+    /// # Errors
+    /// [`QueryError`] whose path is the parameter's name, or `id`.
+    pub fn from_parameters(id: &str, parameters: &Parameters) -> Result<Self, QueryError> {
+        let given = Given::new(parameters, &["range", "tz", "limit", "cursor"])?;
+        Self::from_json(id, &Value::Object(object(given.frame()?))).map_err(|error| given.place(error))
+    }
+}
+
+impl UserQuestion {
+    /// A page of one person's timeline: `range` (`all` unless given), `tz`, `limit`, `cursor`.
+    ///
+    /// # Errors
+    /// [`QueryError`] whose path is the parameter's name, or `id`.
+    pub fn from_parameters(id: &str, parameters: &Parameters) -> Result<Self, QueryError> {
+        let given = Given::new(parameters, &["range", "tz", "limit", "cursor"])?;
+        Self::from_json(id, &Value::Object(object(given.frame()?))).map_err(|error| given.place(error))
+    }
+}
+
 impl PropertiesQuestion {
     /// The properties: `search`, and the common parameters.
     ///
@@ -188,9 +225,16 @@ impl<'p> Given<'p> {
         number.ok_or_else(|| QueryError::invalid(name, format!("expected a whole number from 1 to {most}")))
     }
 
-    /// The members that all kinds share.
+    /// The members that most kinds share.
     fn body(&self) -> Result<Vec<(&'static str, Value)>, QueryError> {
         let mut body = vec![("filters", Value::Array(self.filters()?))];
+        body.extend(self.frame()?);
+        Ok(body)
+    }
+
+    /// The members that all kinds share.
+    fn frame(&self) -> Result<Vec<(&'static str, Value)>, QueryError> {
+        let mut body = Vec::new();
         body.extend(self.one("range")?.map(|range| ("date_range", range_value(range))));
         body.extend(self.one("tz")?.map(|zone| ("timezone", json!(zone))));
         body.extend(self.one("cursor")?.map(|cursor| ("cursor", json!(cursor))));

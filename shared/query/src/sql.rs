@@ -79,14 +79,20 @@ impl Sql {
         self.in_part(self.range)
     }
 
-    /// The same for a part of the range. There is one bound on either side: of two, SQLite lets an index begin at the wrong one.
+    /// The same where less than the range is selected, or what lies around it. There is one bound on either side: of two,
+    /// SQLite lets an index begin at the wrong one.
     pub(crate) fn in_part(&mut self, part: Range) -> Vec<String> {
-        let project = self.project.clone();
         vec![
-            format!("e.project = {}", self.text(project.as_str())),
+            format!("e.project = {}", self.project()),
             format!("e.timestamp >= {}", self.instant(part.from)),
             format!("e.timestamp < {}", self.instant(part.to)),
         ]
+    }
+
+    /// The project.
+    pub(crate) fn project(&mut self) -> String {
+        let project = self.project.clone();
+        self.text(project.as_str())
     }
 
     pub(crate) const fn dialect(&self) -> Dialect {

@@ -57,6 +57,8 @@ pub enum Cell {
     Uuid(Uuid),
     /// `boolean`.
     Bool(bool),
+    /// `bytea`, SQLite BLOB of another length.
+    Bytes(Vec<u8>),
 }
 
 /// A result row, cells in the statement's order.

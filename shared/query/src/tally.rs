@@ -1,6 +1,7 @@
 //! What SQL counts for the metrics of a question, and the figures that are made of it.
 
 use crate::answer::Figure;
+use crate::columns::Counted;
 use crate::sql::Sql;
 use crate::{Aggregate, Cell, Dialect, Metric, Param, Property};
 
@@ -54,6 +55,25 @@ impl Tally {
     pub(crate) fn needs_ranks(&self, dialect: Dialect) -> bool {
         let is_percentile = |measure: &Measure| matches!(measure, Measure::Percentile(..));
         dialect == Dialect::Sqlite && self.measures.iter().any(is_percentile)
+    }
+
+    /// The aggregates as columns are counted for them, in the same order; `None` where they tell not all of them.
+    pub(crate) fn counted(&self) -> Option<Vec<Counted>> {
+        let counted = self.measures.iter().map(|measure| {
+            Some(match measure {
+                Measure::Events => Counted::Events,
+                Measure::Sessions => Counted::Sessions,
+                Measure::Users => Counted::Users,
+                Measure::Visitors => Counted::Visitors,
+                Measure::Sum(property) => Counted::Sum(property.clone()),
+                Measure::Numbers(property) => Counted::Numbers(property.clone()),
+                Measure::Min(property) => Counted::Min(property.clone()),
+                Measure::Max(property) => Counted::Max(property.clone()),
+                // It takes all numbers at once, where the others are kept one for each group.
+                Measure::Percentile(..) => return None,
+            })
+        });
+        counted.collect()
     }
 
     /// The aggregates over `raw_events e` (and `session_users s`).

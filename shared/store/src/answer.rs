@@ -1,7 +1,10 @@
 //! From a question to its answer: plan, select, shape.
 
+use std::ops::ControlFlow;
+use std::sync::{Mutex, PoisonError};
+
 use analytics_domain::{Project, Retention, Timestamp};
-use analytics_query::{Askable, Context, Executable, QueryError, plan};
+use analytics_query::{Askable, Context, Executable, Intake, QueryError, Statement, plan};
 use futures::future::try_join_all;
 use thiserror::Error;
 
@@ -40,6 +43,7 @@ pub async fn prepare<Q: Askable>(
         retention,
         first_event: state.first_event,
         newest_receipt: state.newest_receipt,
+        has_columns: state.has_columns,
     };
     Ok(Prepared(plan(question, &context)?))
 }
@@ -51,15 +55,60 @@ impl<P: Executable> Prepared<P> {
         self.0.cache_key()
     }
 
-    /// Asks the store and shapes its rows.
+    /// Asks the store and makes the answer of its rows as they come.
     ///
     /// # Errors
     /// [`AnswerError`].
     pub async fn run(&self, store: &dyn EventStore) -> Result<P::Answer, AnswerError> {
         let statements = self.0.statements(store.dialect());
-        let rows = try_join_all(statements.iter().map(|statement| store.select(statement))).await?;
-        Ok(self.0.shape(rows)?)
+        if self.0.is_of_one_state() {
+            return read_together(store, &statements, self.0.intake()).await;
+        }
+        let intake = Mutex::new(self.0.intake());
+        try_join_all(statements.iter().enumerate().map(|(index, statement)| read(store, index, statement, &intake)))
+            .await?;
+        Ok(intake.into_inner().unwrap_or_else(PoisonError::into_inner).finish()?)
     }
+}
+
+/// Hands the rows of statements to the intake, those of one after those of the other.
+async fn read_together<I: Intake>(
+    store: &dyn EventStore,
+    statements: &[Statement],
+    mut intake: I,
+) -> Result<I::Answer, AnswerError> {
+    let mut refusal = None;
+    let mut hand_over = |place, row| match intake.push(place, row) {
+        Ok(()) => ControlFlow::Continue(()),
+        Err(error) => {
+            refusal = Some(error);
+            ControlFlow::Break(())
+        }
+    };
+    store.select_together(statements, &mut hand_over).await?;
+    match refusal {
+        Some(refusal) => Err(refusal.into()),
+        None => Ok(intake.finish()?),
+    }
+}
+
+/// Hands the rows of one statement to the intake; a row that it refuses is the last.
+async fn read<I: Intake>(
+    store: &dyn EventStore,
+    index: usize,
+    statement: &Statement,
+    intake: &Mutex<I>,
+) -> Result<(), AnswerError> {
+    let mut refusal = None;
+    let mut hand_over = |row| match intake.lock().unwrap_or_else(PoisonError::into_inner).push(index, row) {
+        Ok(()) => ControlFlow::Continue(()),
+        Err(error) => {
+            refusal = Some(error);
+            ControlFlow::Break(())
+        }
+    };
+    store.select_each(statement, &mut hand_over).await?;
+    refusal.map_or(Ok(()), |refusal| Err(refusal.into()))
 }
 
 /// Answers a question about a project.

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 
 use analytics_domain::{
     Batch, BatchOutcome, DeadLetter, DeadLetterId, DeadLetterReason, Project, Retention, Timestamp,
@@ -119,6 +120,12 @@ pub enum StoreError {
     },
 }
 
+/// Takes a row of an answer and says whether the next one is wanted.
+pub type OnRow<'r> = dyn FnMut(Row) -> ControlFlow<()> + Send + 'r;
+
+/// Is handed the place of a statement and one of its rows; [`ControlFlow::Break`] where no more are wanted.
+pub type OnPlacedRow<'f> = dyn FnMut(usize, Row) -> ControlFlow<()> + Send + 'f;
+
 /// What the planner needs to know of a project.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ProjectState {
@@ -126,7 +133,12 @@ pub struct ProjectState {
     pub first_event: Option<Timestamp>,
     /// The receipt of the newest stored batch.
     pub newest_receipt: Option<Timestamp>,
+    /// Whether at most [`CHANGED_QUARTERS`] quarters have changed since their columns were made.
+    pub has_columns: bool,
 }
+
+/// So many changed quarters are read from raw rows beside the columns of all others; with more, only raw rows are.
+pub const CHANGED_QUARTERS: i64 = 64;
 
 /// The counts of one UTC day of receipt.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -210,6 +222,26 @@ pub struct Upkeep {
     pub made: u64,
 }
 
+/// What one call of [`EventStore::refresh`] did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Refreshed {
+    /// Quarters whose columns were made anew.
+    pub quarters: u64,
+    /// The events in them.
+    pub events: u64,
+    /// Whether there is more to do at once.
+    pub left: bool,
+}
+
+impl Refreshed {
+    /// Takes the same of another project in.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.quarters += other.quarters;
+        self.events += other.events;
+        self.left |= other.left;
+    }
+}
+
 /// Keeps each event exactly once and answers statements.
 ///
 /// The contract suite (`tests/it/contract`) holds every adapter to these rules:
@@ -248,8 +280,30 @@ pub trait EventStore: Send + Sync {
     /// Tries the same and rolls back: `Ok` where it would be stored. This is how poison is found without splitting a batch.
     async fn probe(&self, work: &Ingest<'_>, retention: Retention, now: Timestamp) -> Result<(), StoreError>;
 
-    /// Runs a reading statement, on the replica where there is one, under the statement timeout.
-    async fn select(&self, statement: &Statement) -> Result<Vec<Row>, StoreError>;
+    /// Runs a reading statement, on the replica where there is one, under the statement timeout, and hands over each row as
+    /// it comes; [`ControlFlow::Break`] ends the reading, and that is no error.
+    ///
+    /// A replica that fails before its first row is replaced by the primary. After it the question fails: rows that were
+    /// handed over cannot be taken back.
+    async fn select_each(&self, statement: &Statement, on_row: &mut OnRow<'_>) -> Result<(), StoreError>;
+
+    /// Runs reading statements one after another as [`EventStore::select_each`] does, all of the same state of the store, and
+    /// hands over each row with the place of its statement.
+    async fn select_together(&self, statements: &[Statement], on_row: &mut OnPlacedRow<'_>) -> Result<(), StoreError>;
+
+    /// Makes columns anew where events have come, for a bounded number of quarters; any number of processes may call it.
+    async fn refresh(&self) -> Result<Refreshed, StoreError>;
+
+    /// All rows of a statement whose rows are few, as [`EventStore::select_each`] hands them over.
+    async fn select(&self, statement: &Statement) -> Result<Vec<Row>, StoreError> {
+        let mut rows = Vec::new();
+        let mut keep = |row| {
+            rows.push(row);
+            ControlFlow::Continue(())
+        };
+        self.select_each(statement, &mut keep).await?;
+        Ok(rows)
+    }
 
     /// What the planner needs to know of a project; `first_event` not before `cutoff`.
     async fn project_state(&self, project: &Project, cutoff: Timestamp) -> Result<ProjectState, StoreError>;

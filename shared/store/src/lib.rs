@@ -12,6 +12,7 @@ pub mod event_store;
 mod migration;
 #[cfg(feature = "postgres")]
 pub mod postgres;
+mod refresh;
 pub mod retention;
 mod settlement;
 #[cfg(feature = "sqlite")]
@@ -20,5 +21,5 @@ pub mod sqlite;
 pub use answer::{AnswerError, Prepared, answer, prepare};
 pub use event_store::{
     DayCounts, DeadLetterPage, Drift, Edition, EventStore, FailedEvent, Ingest, IngestBatch, Integrity, Maintenance,
-    ProjectState, StoreError, Upkeep,
+    OnPlacedRow, OnRow, ProjectState, Refreshed, StoreError, Upkeep,
 };

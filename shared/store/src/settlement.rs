@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use analytics_columns::Quarter;
 use analytics_domain::{
     Batch, BatchOutcome, DeadLetter, DeadLetterId, DeadLetterReason, Event, EventOutcome, Project, Timestamp,
 };
@@ -117,6 +118,8 @@ pub(crate) struct Settlement<'w> {
     pub(crate) rows: Vec<FreshRow<'w>>,
     /// Rollups, sorted.
     pub(crate) rollups: Vec<Rollup<'w>>,
+    /// The quarters of an hour that got rows, by project, sorted.
+    pub(crate) quarters: Vec<(&'w str, i64)>,
     /// Receipt counts, sorted.
     pub(crate) receipts: Vec<ReceiptCount<'w>>,
     /// The newest receipt a project, sorted.
@@ -250,6 +253,7 @@ pub(crate) fn settle<'w>(
         .extend(work.unreadable.iter().map(|letter| NewLetter { letter: letter.clone(), received_day: None }));
     settled.letters.sort_by_key(|letter| letter.letter.id);
     settled.rollups = sorted_rollups(rollups);
+    settled.quarters = changed_quarters(&settled.rows);
     settled.sessions = sessions
         .into_iter()
         .map(|((session_id, project), ((timestamp, id, user_id), last_timestamp))| SessionUser {
@@ -284,6 +288,21 @@ const KINDS: [(EventOutcome, &str); 4] = [
     (EventOutcome::Expired, "expired"),
     (EventOutcome::DeadLettered, "dead_lettered"),
 ];
+
+/// Where rows were added, each once.
+fn changed_quarters<'w>(rows: &[FreshRow<'w>]) -> Vec<(&'w str, i64)> {
+    let mut quarters: Vec<(&str, i64)> = Vec::new();
+    for row in rows {
+        let quarter = (row.project, Quarter::of(row.event.timestamp).0);
+        // The rows of a transaction mostly lie in one.
+        if quarters.last() != Some(&quarter) {
+            quarters.push(quarter);
+        }
+    }
+    quarters.sort_unstable();
+    quarters.dedup();
+    quarters
+}
 
 /// The rollups by dimension and, as their sum by event type, those without one.
 fn sorted_rollups<'w>(by_dimension: HashMap<(&'w str, i64, &'static str, &'w str), i64>) -> Vec<Rollup<'w>> {

@@ -4,20 +4,30 @@
 //! either, keeps nothing up to date and takes no short cut, so that each of its lines can be held against a sentence of
 //! the documentation. It is far too slow for anything but tests.
 //!
-//! It knows every metric and formulas over them, every dimension, every filter, every form of `date_range`, `compare`, the order of rows, `limit` and `total_rows`.
+//! It knows every metric and formulas over them, every dimension, every filter, every form of `date_range`, `compare`, the order
+//! of rows, `limit` and `total_rows`; [`funnel`]s, [`paths`] and [`retention`](fn@retention) whole; lists of
+//! [`sessions`](fn@sessions), and the timelines of one [`session`] and one [`user`].
 //!
 //! [`random_world`], [`random_events`] and [`random_question`] make, from a seed, worlds in which the hard cases lie close
-//! together: clock changes, edges of days, equal timestamps, values that only look alike.
+//! together: clock changes, edges of days, equal timestamps, values that only look alike. [`random_trails`] makes events of
+//! which one often follows another, for [`random_funnel`] and [`random_paths`].
 
 mod answer;
 mod filter;
 mod formula;
+mod funnel;
+mod paths;
 mod question;
 mod random_events;
 mod random_question;
+mod random_sequence;
 mod range;
+mod retention;
+mod sessions;
 mod value;
 
+#[cfg(test)]
+mod sequence_tests;
 #[cfg(test)]
 mod tests;
 
@@ -25,8 +35,15 @@ use analytics_domain::{Event, Project, Timestamp};
 use thiserror::Error;
 
 pub use answer::{answer, passes};
+pub use funnel::funnel;
+pub use paths::paths;
 pub use random_events::{canonical_json, random_events, random_world};
-pub use random_question::{Extent, random_filters, random_question};
+pub use random_question::{
+    Extent, random_filters, random_question, random_retention, random_sessions, random_timeline,
+};
+pub use random_sequence::{random_funnel, random_paths, random_trails};
+pub use retention::retention;
+pub use sessions::{session, sessions, user};
 
 /// The zones that random questions ask in: whole and broken offsets, clock changes by an hour, by half an hour, at
 /// midnight, on different days of the year, and none.

@@ -146,12 +146,31 @@ pub(crate) struct NormalisedQuery {
     limit: u32,
 }
 
+/// How an answer came about that was made of each person's or session's events in order.
+#[derive(ToSchema)]
+pub(crate) struct ScanMeta {
+    source: Source,
+    #[schema(schema_with = exactness)]
+    exact: f64,
+    /// How many events were read.
+    events_read: u64,
+    /// When the newest stored event that could be counted was received; `null` where nothing is stored.
+    #[schema(required = true, format = DateTime)]
+    fresh_as_of: Option<String>,
+    /// Whether the answer was computed for an earlier question of the same kind, at most 5 s ago.
+    cached: bool,
+    /// How long it took to answer, in milliseconds.
+    took_ms: u64,
+    /// What the reader should know.
+    warnings: Vec<Warning>,
+}
+
 /// A page of events.
 #[derive(ToSchema)]
 pub(crate) struct EventsAnswer {
     /// The events, newest first; of equal times the greatest id first.
     results: Vec<EventRecord>,
-    meta: EventsMeta,
+    meta: PageMeta,
     query: EventsQuery,
 }
 
@@ -180,9 +199,9 @@ pub(crate) struct EventRecord {
     created_at: String,
 }
 
-/// How a page of events came about.
+/// How a page of a list came about.
 #[derive(ToSchema)]
-pub(crate) struct EventsMeta {
+pub(crate) struct PageMeta {
     /// When the newest stored event was received; `null` where nothing is stored.
     #[schema(required = true, format = DateTime)]
     fresh_as_of: Option<String>,

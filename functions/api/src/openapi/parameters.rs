@@ -65,6 +65,25 @@ pub(crate) struct ExportParams {
     limit: Option<u32>,
 }
 
+/// The range of a timeline.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct TimelineRangeParams {
+    /// The range: `today`, `yesterday`, `7d`, `30d`, `90d`, `24h`, `month`, `year`, `all`, or two dates or instants joined by a
+    /// comma.
+    #[param(default = "all", example = "90d")]
+    range: Option<String>,
+}
+
+/// The zone of a timeline's range.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ZoneParams {
+    /// The IANA name of the zone whose days are meant.
+    #[param(default = "UTC", example = "Europe/Berlin")]
+    tz: Option<String>,
+}
+
 /// The range to compare with.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]

@@ -115,6 +115,37 @@ const INVALID_BODY: Refusal = Refusal {
     }],
 };
 
+const INVALID_ID_OR_PAGE: Refusal = Refusal {
+    name: "InvalidIdOrPage",
+    status: StatusCode::BAD_REQUEST,
+    description: "The id or the parameters cannot be read, or the cursor is not one of theirs.",
+    kinds: &[INVALID_PARAMETER, INVALID_CURSOR],
+};
+
+const SESSION_NOT_FOUND: Refusal = Refusal {
+    name: "SessionNotFound",
+    status: StatusCode::NOT_FOUND,
+    description: "There is no such session.",
+    kinds: &[Kind {
+        code: "session_not_found",
+        when: "No event of the session lies in the range",
+        detail: "there is no event of this session in the range",
+        path: Some("id"),
+    }],
+};
+
+const USER_NOT_FOUND: Refusal = Refusal {
+    name: "UserNotFound",
+    status: StatusCode::NOT_FOUND,
+    description: "There is no such user.",
+    kinds: &[Kind {
+        code: "user_not_found",
+        when: "No event of the user lies in the range",
+        detail: "there is no event of this user in the range",
+        path: Some("id"),
+    }],
+};
+
 const UNKNOWN_KEY: Refusal = Refusal {
     name: "UnknownKey",
     status: StatusCode::UNAUTHORIZED,
@@ -235,7 +266,10 @@ refusals! {
     PageRefusals: INVALID_PAGE, UNKNOWN_KEY, NOT_FOR_ASKING, TOO_LARGE, DEFECT, STORE_UNAVAILABLE;
     /// Of a question that is asked with parameters and answered at once.
     ParameterRefusals: INVALID_PARAMETERS, UNKNOWN_KEY, NOT_FOR_ASKING, TOO_LARGE, DEFECT, STORE_UNAVAILABLE;
-    /// Of an administrator's question.
+    /// Of a question for one session.
+    SessionRefusals: INVALID_ID_OR_PAGE, UNKNOWN_KEY, NOT_FOR_ASKING, SESSION_NOT_FOUND, TOO_LARGE, DEFECT, STORE_UNAVAILABLE;
+    /// Of a question for one user.
+    UserRefusals: INVALID_ID_OR_PAGE, UNKNOWN_KEY, NOT_FOR_ASKING, USER_NOT_FOUND, TOO_LARGE, DEFECT, STORE_UNAVAILABLE;
     /// Of an administrator's question.
     AdminRefusals: INVALID_PAGE, UNKNOWN_KEY, ADMIN_ONLY, TOO_LARGE, DEFECT, STORE_UNAVAILABLE;
     /// Of an administrator's order.
@@ -251,6 +285,9 @@ pub(super) fn responses() -> impl Iterator<Item = (String, RefOr<Response>)> {
         INVALID_PAGE,
         INVALID_PARAMETERS,
         INVALID_BODY,
+        INVALID_ID_OR_PAGE,
+        SESSION_NOT_FOUND,
+        USER_NOT_FOUND,
         UNKNOWN_KEY,
         NOT_FOR_ASKING,
         ADMIN_ONLY,

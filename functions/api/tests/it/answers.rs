@@ -1,6 +1,6 @@
 //! Real answers, held to the schemas of the document.
 
-use axum::http::Method;
+use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::served::{Api, Document};
@@ -63,6 +63,8 @@ async fn pages_follow_each_other_and_fit() {
         ("/api/trends", "/api/trends?range=30d&dimension=event_type&limit=20"),
         ("/api/breakdown", "/api/breakdown?dimension=metadata.path&range=30d&limit=2"),
         ("/api/events", "/api/events?limit=300"),
+        ("/api/sessions", "/api/sessions?range=30d&limit=5"),
+        ("/api/users/{id}", "/api/users/user-0?limit=2"),
         ("/api/properties/{key}/values", "/api/properties/path/values?range=30d&limit=3"),
     ] {
         let first = api.get(uri).await;
@@ -95,6 +97,68 @@ async fn properties_and_events_fit() {
         events.iter().any(|event| event["user_id"].is_null())
             && events.iter().any(|event| event["user_id"].is_string())
     );
+}
+
+#[tokio::test]
+async fn sessions_and_people_fit() {
+    let api = Api::start().await;
+    let document = Document::of(&api).await;
+    let list = api.get("/api/sessions?range=all&limit=1000").await;
+    document.hold("/api/sessions", &Method::GET, &list);
+    let sessions = list.json()["results"].as_array().unwrap().clone();
+    assert!(sessions.iter().any(|session| session["user_id"].is_null()));
+    for session in sessions.iter().take(5) {
+        let id = session["session_id"].as_str().unwrap();
+        let shown = api.get(&format!("/api/sessions/{id}")).await;
+        document.hold("/api/sessions/{id}", &Method::GET, &shown);
+        assert_eq!(&shown.json()["session"], session);
+        assert_eq!(shown.json()["results"].as_array().unwrap().len() as u64, session["events"]);
+    }
+    let longest = sessions.iter().max_by_key(|session| session["events"].as_u64()).unwrap();
+    let uri = format!("/api/sessions/{}?limit=3", longest["session_id"].as_str().unwrap());
+    let first = api.get(&uri).await.json();
+    let cursor = first["meta"]["next_cursor"].as_str().unwrap();
+    let second = api.get(&format!("{uri}&cursor={cursor}")).await;
+    document.hold("/api/sessions/{id}", &Method::GET, &second);
+    assert_eq!(second.json()["session"], first["session"]);
+    assert_ne!(second.json()["results"], first["results"]);
+    // A cursor of one session is none of another's, nor of the list.
+    for other in ["/api/sessions/s-7f3a?limit=3", "/api/users/u-42?limit=3", "/api/sessions?limit=3&range=all"] {
+        let refused = api.get(&format!("{other}&cursor={cursor}")).await;
+        assert_eq!(
+            (refused.status, &refused.json()["code"]),
+            (StatusCode::BAD_REQUEST, &json!("invalid_cursor")),
+            "{other}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn cohorts_fit() {
+    let api = Api::start().await;
+    let document = Document::of(&api).await;
+    let mut shapes = Vec::new();
+    for question in [
+        json!({ "start": {}, "return": {} }),
+        json!({ "start": {}, "return": {}, "unit": "day", "periods": 3, "by": "session", "date_range": "30d" }),
+        json!({
+            "start": { "filters": [["is", "event_action", ["purchase"]]] }, "return": { "filters": [["exists", "metadata.path"]] },
+            "unit": "month", "mode": "on_or_after", "first": "ever", "date_range": "year", "timezone": "Asia/Kathmandu",
+        }),
+        json!({ "start": {}, "return": {}, "date_range": ["2020-01-01", "2020-01-02"] }),
+    ] {
+        let answered = api.post("/api/retention", &question).await;
+        assert_eq!(answered.status, 200, "{question}: {}", answered.text);
+        document.hold("/api/retention", &Method::POST, &answered);
+        let answer = answered.json();
+        let again = api.post("/api/retention", &answer["query"]).await;
+        assert_eq!(again.status, 200, "{}: {}", answer["query"], again.text);
+        assert_eq!(again.json()["cohorts"], answer["cohorts"], "{question}");
+        shapes.push(answer);
+    }
+    assert!(shapes[1]["cohorts"].as_array().unwrap().len() == 30);
+    assert!(shapes[2]["cohorts"].as_array().unwrap().iter().any(|cohort| cohort["cells"][1]["incomplete"] == true));
+    assert!(!shapes[3]["meta"]["warnings"].as_array().unwrap().is_empty());
 }
 
 #[tokio::test]

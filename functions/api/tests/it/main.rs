@@ -4,6 +4,8 @@
 mod answers;
 mod document;
 mod export;
+mod funnels;
+mod paths;
 mod published;
 mod questions;
 mod refusals;

@@ -1,7 +1,7 @@
 //! The examples of the pages on questions, asked of the router: what they say is what is answered.
 //!
-//! A page is read by its fenced blocks: `json events` are stored, `json request METHOD /path` is asked, and the members of the
-//! `json answer` behind it are those of the answer.
+//! A page is read by its fenced blocks: `json events` are stored, `json request METHOD /path` with its body or `http` with
+//! `METHOD /path` is asked, and the members of the `json answer` behind it are those of the answer.
 
 use std::fs;
 use std::path::Path;
@@ -34,6 +34,18 @@ fn blocks(page: &str) -> Vec<(&str, String)> {
     blocks
 }
 
+/// The path of the document that a request is sent to.
+fn template(document: &Document, path: &str) -> String {
+    let path = path.split('?').next().unwrap();
+    let fits = |template: &str| {
+        let (parts, asked) = (template.split('/'), path.split('/'));
+        parts.clone().count() == asked.clone().count()
+            && parts.zip(asked).all(|(part, asked)| part == asked || part.starts_with('{'))
+    };
+    let found = document.operations().into_iter().map(|operation| operation.path).find(|template| fits(template));
+    found.unwrap_or_else(|| panic!("{path} is no path of the document"))
+}
+
 #[tokio::test]
 async fn what_the_pages_say_is_answered() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/queries");
@@ -50,18 +62,23 @@ async fn what_the_pages_say_is_answered() {
                 Some(("json", "events")) => api = Some(Api::with(&json()).await),
                 Some(("json", asked)) if asked.starts_with("request ") => {
                     let (method, path) = asked["request ".len()..].split_once(' ').unwrap();
-                    request = Some((method.parse::<Method>().unwrap(), path.to_owned(), json()));
+                    request = Some((method.parse::<Method>().unwrap(), path.to_owned(), json().to_string()));
+                }
+                None if kind == "http" => {
+                    let (method, path) = text.trim().split_once(' ').unwrap();
+                    request = Some((method.parse::<Method>().unwrap(), path.to_owned(), String::new()));
                 }
                 Some(("json", "answer")) => {
                     let api = api.as_ref().unwrap_or_else(|| panic!("{}: nothing is stored", page.display()));
                     let (method, path, body) =
                         request.take().unwrap_or_else(|| panic!("{}: nothing is asked", page.display()));
-                    let answered = api.send(Some(crate::served::ADMIN_KEY), &method, &path, body.to_string()).await;
+                    let answered = api.send(Some(crate::served::ADMIN_KEY), &method, &path, body.clone()).await;
                     assert_eq!(answered.status, 200, "{}: {}", page.display(), answered.text);
-                    Document::of(api).await.hold(path.split('?').next().unwrap(), &method, &answered);
+                    let document = Document::of(api).await;
+                    document.hold(&template(&document, &path), &method, &answered);
                     let found = answered.json();
                     for (member, expected) in json().as_object().unwrap() {
-                        assert_eq!(&found[member], expected, "{}: {member} of {body}", page.display());
+                        assert_eq!(&found[member], expected, "{}: {member} of {path} {body}", page.display());
                     }
                     asked += 1;
                 }

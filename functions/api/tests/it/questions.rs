@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use analytics_query::{Question, corpus};
+use analytics_query::{Question, RetentionQuestion, corpus};
 use axum::http::Method;
 use serde_json::{Value, json};
 
@@ -117,6 +117,52 @@ async fn what_does_not_fit_is_refused_and_the_other_way_round() {
     refused(&document, &with("metric", json!(["events"])));
     refused(&document, &json!({}));
     refused(&document, &json!([]));
+}
+
+#[tokio::test]
+async fn what_does_not_fit_retention_is_refused_and_the_other_way_round() {
+    let document = Document::of(&Api::start().await).await;
+    let schema = "/components/schemas/RetentionQuestion";
+    let with = |name: &str, value: Value| {
+        let mut question = json!({ "start": {}, "return": { "filters": [["exists", "user_id"]] } });
+        question[name] = value;
+        question
+    };
+    for question in [
+        with("unit", json!("month")),
+        with("periods", json!(366)),
+        with("mode", json!("on_or_after")),
+        with("first", json!("ever")),
+        with("by", json!("session")),
+        with("date_range", json!(["2026-11-01", "2026-11-02"])),
+        with("start", json!({ "filters": [] })),
+    ] {
+        assert_eq!(document.misfit(schema, &question), None, "{question}");
+        RetentionQuestion::from_json(&question).unwrap_or_else(|error| panic!("{question} is refused: {error}"));
+    }
+    for question in [
+        json!({}),
+        json!([]),
+        json!({ "start": {} }),
+        json!({ "return": {} }),
+        with("start", json!(null)),
+        with("start", json!([])),
+        with("return", json!({ "filter": [] })),
+        with("return", json!({ "filters": [["is"]] })),
+        with("unit", json!("hour")),
+        with("unit", json!(null)),
+        with("periods", json!(0)),
+        with("periods", json!(367)),
+        with("periods", json!(2.5)),
+        with("mode", json!("after")),
+        with("first", json!("last")),
+        with("by", json!("user")),
+        with("date_range", json!(null)),
+        with("filters", json!([])),
+    ] {
+        assert!(document.misfit(schema, &question).is_some(), "{question} fits");
+        assert!(RetentionQuestion::from_json(&question).is_err(), "{question} is read");
+    }
 }
 
 fn read(document: &Document, question: &Value) {

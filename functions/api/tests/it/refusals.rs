@@ -47,6 +47,11 @@ async fn every_refusal_is_met_and_described() {
         ("/api/trends", "/api/trends?interval=minute&range=2001-01-01,2026-01-01"),
         ("/api/properties/{key}/values", "/api/properties/%FF/values"),
         ("/api/properties/{key}/values", "/api/properties/metadata./values"),
+        ("/api/sessions/{id}", "/api/sessions/nobody"),
+        ("/api/sessions/{id}", "/api/sessions/%FF"),
+        ("/api/sessions/{id}", "/api/sessions/a%00b"),
+        ("/api/users/{id}", "/api/users/nobody"),
+        ("/api/users/{id}", "/api/users/%FF"),
     ] {
         document.hold(path, &Method::GET, &api.get(uri).await);
     }
@@ -55,6 +60,9 @@ async fn every_refusal_is_met_and_described() {
     document.hold("/api/query", &Method::POST, &api.post("/api/query", &wide).await);
     let slow = "/api/events?filter=%5B%22matches%22,%22metadata.path%22,%5B%22*a*b*c*%22%5D%5D";
     document.hold("/api/events", &Method::GET, &no_time.get(slow).await);
+    let long = json!({ "steps": [{}, {}], "date_range": "30d" });
+    document.hold("/api/funnel", &Method::POST, &no_time.post("/api/funnel", &long).await);
+    document.hold("/api/paths", &Method::POST, &no_time.post("/api/paths", &json!({ "date_range": "30d" })).await);
     let cursor = json!({ "metrics": ["events"], "cursor": "nonsense" });
     document.hold("/api/query", &Method::POST, &api.post("/api/query", &cursor).await);
 

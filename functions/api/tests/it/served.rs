@@ -9,7 +9,7 @@ use std::time::Duration;
 use analytics_api::answering::Flights;
 use analytics_api::{ApiDeps, router};
 use analytics_domain::body::{DecodeContext, decode};
-use analytics_domain::{Batch, DeadLetter, DeadLetterReason, Project, Retention, SharedRetention, Timestamp};
+use analytics_domain::{Batch, DeadLetter, DeadLetterReason, Event, Project, Retention, SharedRetention, Timestamp};
 use analytics_host::clock::Clock;
 use analytics_host::cors::Origins;
 use analytics_host::keys::{ReadKeys, WriteKeys};
@@ -209,7 +209,8 @@ async fn fill(store: &SqliteStore) {
     let (from, to) = (Timestamp::from_utc_day(now.utc_day() - 30), Timestamp::from_utc_day(now.utc_day()));
     let body = EventGenerator::new(7, from, to).body(600);
     let context = DecodeContext { received_at: now, retention: Retention::default() };
-    let decoded = decode(&body, &context, &mut Uuid::nil).unwrap();
+    let mut decoded = decode(&body, &context, &mut Uuid::nil).unwrap();
+    decoded.events.push(example(now));
     let batch = Batch {
         id: Uuid::from_u128(1),
         project: Project::default(),
@@ -257,6 +258,20 @@ async fn put(store: &SqliteStore, body: &[u8]) {
     };
     let batches = vec![IngestBatch { batch: Cow::Borrowed(&batch), failed: Vec::new(), attempt: 1 }];
     store.ingest(&Ingest { batches, ..Ingest::default() }, Retention::default(), now).await.unwrap();
+}
+
+/// An event of the session and the user that the document's examples ask for.
+fn example(now: Timestamp) -> Event<'static> {
+    Event {
+        id: Uuid::from_u128(42),
+        client_id: true,
+        session_id: "s-7f3a".into(),
+        user_id: Some("u-42".into()),
+        event_type: "commerce".into(),
+        event_action: "purchase".into(),
+        metadata: r#"{"path":"/cart","price":39.9}"#.into(),
+        timestamp: Timestamp::from_utc_day(now.utc_day() - 2),
+    }
 }
 
 /// An operation of the document.

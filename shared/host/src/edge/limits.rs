@@ -6,6 +6,7 @@ use crate::client::TrustedProxies;
 
 /// How long a client may leave a process waiting that stops. Supervisors kill after ten seconds, and the store has to be
 /// closed too.
+#[cfg(feature = "edge")]
 const STOPPING_TIME: Duration = Duration::from_secs(3);
 
 /// The bounds of the edge.
@@ -39,6 +40,7 @@ impl Default for EdgeLimits {
     }
 }
 
+#[cfg(feature = "edge")]
 impl EdgeLimits {
     /// The bounds while the process stops: who leaves it waiting is waited for less, whoever works has its time.
     pub(super) fn while_stopping(&self) -> Self {

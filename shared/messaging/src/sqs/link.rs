@@ -8,6 +8,8 @@ use aws_sdk_sqs::config::timeout::TimeoutConfig;
 use aws_sdk_sqs::config::{BehaviorVersion, Builder, Config, Credentials, Region};
 use aws_sdk_sqs::types::QueueAttributeName;
 use tokio::time::timeout;
+#[cfg(not(feature = "credential-chain"))]
+use variables::found;
 
 use super::fault::Fault;
 use super::mean::Mean;
@@ -89,20 +91,56 @@ fn fixed(endpoint: &SqsEndpoint) -> Builder {
 }
 
 /// The region, credentials and endpoint that every AWS program finds: in its variables, its files, its machine.
+#[cfg(feature = "credential-chain")]
 async fn found(queue_url: &str) -> Result<Builder, QueueError> {
     const DOING: &str = "find out its region";
     let searched = timeout(LOOK_TIME, aws_config::load_defaults(BehaviorVersion::latest())).await;
     let shared =
         searched.map_err(|_| Fault::Unanswered("the machine tells no region".to_owned()).while_it_should(DOING))?;
-    let builder = Config::from(&shared).to_builder();
-    match (shared.region(), region_of(queue_url)) {
-        (Some(_), _) => Ok(builder),
-        (None, Some(region)) => Ok(builder.region(Region::new(region.to_owned()))),
-        (None, None) => Err(QueueError::Misconfigured {
+    let region = region_for(shared.region().cloned(), queue_url)?;
+    Ok(Config::from(&shared).to_builder().region(region))
+}
+
+/// What a function has, which Lambda gives region and credentials in its variables: a small build looks nowhere else.
+#[cfg(not(feature = "credential-chain"))]
+mod variables {
+    use aws_config::environment::{EnvironmentVariableCredentialsProvider, EnvironmentVariableRegionProvider};
+    use aws_config::meta::region::ProvideRegion as _;
+    use aws_sdk_sqs::config::{BehaviorVersion, Builder, Config};
+
+    use super::{origin_of, region_for, region_of};
+    use crate::queue::QueueError;
+
+    /// The region and credentials of the process's variables. A queue that is not AWS's own answers where its URL says.
+    pub(super) async fn found(queue_url: &str) -> Result<Builder, QueueError> {
+        let region = region_for(EnvironmentVariableRegionProvider::new().region().await, queue_url)?;
+        let builder = Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(region)
+            .credentials_provider(EnvironmentVariableCredentialsProvider::new());
+        match (region_of(queue_url), origin_of(queue_url)) {
+            (None, Some(origin)) => Ok(builder.endpoint_url(origin)),
+            _ => Ok(builder),
+        }
+    }
+}
+
+/// The region that was found, else the one that the queue's URL names.
+fn region_for(found: Option<Region>, queue_url: &str) -> Result<Region, QueueError> {
+    found.or_else(|| region_of(queue_url).map(|region| Region::new(region.to_owned()))).ok_or_else(|| {
+        QueueError::Misconfigured {
             problem: format!("the AWS region of the queue {queue_url} is not known"),
             mend: "set AWS_REGION".to_owned(),
-        }),
-    }
+        }
+    })
+}
+
+/// The scheme, host and port of a queue's URL.
+#[cfg(any(test, not(feature = "credential-chain")))]
+fn origin_of(queue_url: &str) -> Option<&str> {
+    let host = queue_url.find("://")? + "://".len();
+    let length = queue_url[host..].find('/').unwrap_or(queue_url.len() - host);
+    (length > 0).then(|| &queue_url[..host + length])
 }
 
 /// The region that an AWS queue's URL names: `https://sqs.REGION.amazonaws.com/ACCOUNT/NAME`.
@@ -124,5 +162,20 @@ mod tests {
         for other in ["http://127.0.0.1:9324/123456789012/events", "https://sqs.example.com/1/q", "events", ""] {
             assert_eq!(region_of(other), None, "{other}");
         }
+    }
+
+    #[test]
+    fn a_queue_of_ones_own_answers_where_its_url_says() {
+        assert_eq!(origin_of("http://127.0.0.1:9324/123456789012/events"), Some("http://127.0.0.1:9324"));
+        assert_eq!(origin_of("https://sqs.example.com"), Some("https://sqs.example.com"));
+        assert_eq!(origin_of("events"), None);
+        assert_eq!(origin_of("http:///events"), None);
+    }
+
+    #[test]
+    fn a_queue_whose_region_nobody_knows_is_told_with_the_mend() {
+        let error = region_for(None, "http://127.0.0.1:9324/1/events").unwrap_err();
+        assert!(matches!(error, QueueError::Misconfigured { mend, .. } if mend == "set AWS_REGION"));
+        assert_eq!(region_for(Some(Region::new("eu-west-1")), "").unwrap(), Region::new("eu-west-1"));
     }
 }

@@ -61,7 +61,9 @@ impl Filter {
                 let found = match field {
                     Field::EventType | Field::EventAction | Field::SessionId => true,
                     Field::UserId => event.user_id.is_some(),
-                    Field::Metadata(property) => find(property, &event.metadata).is_some_and(|json| json != "null"),
+                    Field::Metadata(property) => {
+                        find(property.keys(), &event.metadata).is_some_and(|json| json != "null")
+                    }
                 };
                 found == *there
             }
@@ -76,22 +78,27 @@ fn text_of<'e>(field: &Field, event: &'e Event<'_>) -> Option<Cow<'e, str>> {
         Field::EventAction => Some(Cow::Borrowed(&event.event_action)),
         Field::SessionId => Some(Cow::Borrowed(&event.session_id)),
         Field::UserId => event.user_id.as_deref().map(Cow::Borrowed),
-        Field::Metadata(property) => {
-            let json = find(property, &event.metadata)?;
-            match json.as_bytes().first()? {
-                b'"' => serde_json::from_str::<Text<'_>>(json).ok().map(|text| text.0),
-                b'{' | b'[' | b'n' => None,
-                _ => Some(Cow::Borrowed(json)),
-            }
-        }
+        Field::Metadata(property) => text_of_json(find(property.keys(), &event.metadata)?),
+    }
+}
+
+/// The text of a value in metadata; none of null, objects and arrays.
+pub(crate) fn text_of_json(json: &str) -> Option<Cow<'_, str>> {
+    match json.as_bytes().first()? {
+        b'"' => serde_json::from_str::<Text<'_>>(json).ok().map(|text| text.0),
+        b'{' | b'[' | b'n' => None,
+        _ => Some(Cow::Borrowed(json)),
     }
 }
 
 fn number_at(property: &Property, metadata: &str) -> Option<f64> {
-    find(property, metadata).filter(|json| json.starts_with(|c: char| c == '-' || c.is_ascii_digit()))?.parse().ok()
+    find(property.keys(), metadata)
+        .filter(|json| json.starts_with(|c: char| c == '-' || c.is_ascii_digit()))?
+        .parse()
+        .ok()
 }
 
-fn text_holds(operator: TextOperator, text: &str, value: &str, case_sensitive: bool) -> bool {
+pub(crate) fn text_holds(operator: TextOperator, text: &str, value: &str, case_sensitive: bool) -> bool {
     if !case_sensitive {
         return text_holds(operator, &text.to_ascii_lowercase(), &value.to_ascii_lowercase(), true);
     }
@@ -103,7 +110,7 @@ fn text_holds(operator: TextOperator, text: &str, value: &str, case_sensitive: b
     }
 }
 
-fn number_holds(operator: NumberOperator, number: f64, values: &[f64]) -> bool {
+pub(crate) fn number_holds(operator: NumberOperator, number: f64, values: &[f64]) -> bool {
     match operator {
         NumberOperator::Gt => values.iter().any(|value| number > *value),
         NumberOperator::Gte => values.iter().any(|value| number >= *value),
@@ -114,9 +121,9 @@ fn number_holds(operator: NumberOperator, number: f64, values: &[f64]) -> bool {
 }
 
 /// The JSON text at a path, nothing around it; `None` where the path leads to nothing.
-fn find<'m>(property: &Property, metadata: &'m str) -> Option<&'m str> {
+pub(crate) fn find<'m>(keys: &[String], metadata: &'m str) -> Option<&'m str> {
     let mut json = metadata;
-    for key in property.keys() {
+    for key in keys {
         let mut reader = serde_json::Deserializer::from_str(json);
         json = Member { key }.deserialize(&mut reader).ok()??.get();
     }

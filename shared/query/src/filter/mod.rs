@@ -22,8 +22,9 @@ use serde_json::{Value, json};
 use crate::{Field, Property};
 
 pub use evaluation::EventFilters;
-pub(crate) use parsing::text_value;
+pub(crate) use evaluation::{find, number_holds, text_holds, text_of_json};
 pub use parsing::{DEEDS_MAX, DEPTH_MAX, FILTERS_MAX, TEXT_MAX, VALUES_MAX};
+pub(crate) use parsing::{Limits, parse_list, text_value};
 pub(crate) use sql::{Columns, Filtered};
 
 /// A condition on one event.
@@ -121,7 +122,7 @@ impl TextOperator {
     }
 
     /// The operator without its negation, and whether it was negated.
-    const fn positive(self) -> (Self, bool) {
+    pub(crate) const fn positive(self) -> (Self, bool) {
         match self {
             Self::IsNot => (Self::Is, true),
             Self::NotContains => (Self::Contains, true),
@@ -189,7 +190,7 @@ pub(crate) enum FieldUse<'f> {
     /// Its text, or whether it is there.
     Field(&'f Field),
     /// The number at a path.
-    Number(#[allow(dead_code, reason = "told apart, not looked into")] &'f Property),
+    Number(&'f Property),
     /// What the person did.
     Deed,
 }

@@ -6,7 +6,9 @@ mod cursors;
 mod errors;
 mod filters;
 mod ranges;
+mod retention;
 mod rollups;
+mod sessions;
 mod shaping;
 mod shorthands;
 mod sql;
@@ -27,6 +29,7 @@ pub(crate) fn context_at(now: &str) -> Context {
         retention: Retention { days: 0 },
         first_event: Some(at("2026-10-01T09:30:00Z")),
         newest_receipt: Some(at("2026-11-12T11:59:59Z")),
+        has_columns: false,
     }
 }
 

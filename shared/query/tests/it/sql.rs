@@ -3,17 +3,17 @@
 use std::fmt::Write as _;
 
 use analytics_query::{
-    Askable, Dialect, EventsQuestion, Executable as _, ExportQuestion, Param, Place, PropertiesQuestion, Statement,
-    corpus, plan,
+    Askable, Dialect, EventsQuestion, Executable as _, ExportQuestion, FunnelQuestion, Param, PathsQuestion, Place,
+    PropertiesQuestion, Statement, corpus, plan,
 };
 use serde_json::json;
 use uuid::Uuid;
 
 use crate::{context, question};
 
-const DIALECTS: [(Dialect, &str); 2] = [(Dialect::Postgres, "postgres"), (Dialect::Sqlite, "sqlite")];
+pub(crate) const DIALECTS: [(Dialect, &str); 2] = [(Dialect::Postgres, "postgres"), (Dialect::Sqlite, "sqlite")];
 
-fn written(statements: &[Statement]) -> String {
+pub(crate) fn written(statements: &[Statement]) -> String {
     let mut text = String::new();
     for statement in statements {
         writeln!(text, "{}", statement.sql).unwrap();
@@ -71,6 +71,29 @@ fn an_export_is_read_page_by_page() {
     }
 }
 
+#[test]
+fn sequences_are_what_they_were() {
+    let step = |action: &str| json!({"filters": [["is", "event_action", [action]]]});
+    let mut question = json!({
+        "steps": [step("look"), step("buy")], "window": "1h", "date_range": ["2026-11-02", "2026-11-02"],
+        "exclude": [{"filters": [["gt", "metadata.price", [10]], ["exists", "user_id"]]}],
+        "breakdown": "metadata.country", "filters": [["is", "event_type", ["commerce", "navigation"]]],
+    });
+    let ordered = FunnelQuestion::from_json(&question).unwrap();
+    question["order"] = json!("strict");
+    question["by"] = json!("session");
+    question["steps"][1] = json!({});
+    question.as_object_mut().unwrap().retain(|name, _| !["exclude", "breakdown", "filters"].contains(&name.as_str()));
+    let strict = FunnelQuestion::from_json(&question).unwrap();
+    let paths = PathsQuestion::from_json(&json!({"to": step("buy"), "date_range": "7d"})).unwrap();
+    for (dialect, name) in DIALECTS {
+        let mut text = written(&ordered.plan(&context()).unwrap().statements(dialect));
+        text.push_str(&written(&strict.plan(&context()).unwrap().statements(dialect)));
+        text.push_str(&written(&paths.plan(&context()).unwrap().statements(dialect)));
+        insta::assert_snapshot!(format!("sequences_{name}"), text);
+    }
+}
+
 /// Whatever a client writes, none of it is in the text.
 #[test]
 fn no_text_of_a_client_is_in_the_sql() {
@@ -92,6 +115,17 @@ fn no_text_of_a_client_is_in_the_sql() {
     });
     for (dialect, _) in DIALECTS {
         for statement in plan(&question(&value), &context()).unwrap().statements(dialect) {
+            assert!(!statement.sql.to_ascii_lowercase().contains("drop"), "{}", statement.sql);
+        }
+    }
+    let filters = value["filters"].clone();
+    let end = json!({"filters": filters});
+    let funnel = json!({"steps": [end, end], "exclude": [end], "breakdown": path, "filters": filters});
+    let funnel = FunnelQuestion::from_json(&funnel).unwrap().plan(&context()).unwrap();
+    let paths = PathsQuestion::from_json(&json!({"from": end, "to": end, "name": path})).unwrap();
+    let paths = paths.plan(&context()).unwrap();
+    for (dialect, _) in DIALECTS {
+        for statement in [funnel.statements(dialect), paths.statements(dialect)].concat() {
             assert!(!statement.sql.to_ascii_lowercase().contains("drop"), "{}", statement.sql);
         }
     }

@@ -131,6 +131,25 @@ impl Begin {
         ))
     }
 
+    /// A reading transaction whose statements all see the same state, each row looked up by its index: what is read is few,
+    /// also where the server takes it for many.
+    pub(super) fn reading_one_state(timeout: Duration) -> Self {
+        Self::reading(timeout).of_one_state()
+    }
+
+    /// The same for one that writes; it fails where another changes what it writes.
+    pub(super) fn writing_of_one_state(timeout: Duration, force_flush: bool) -> Self {
+        Self::writing(timeout, force_flush).of_one_state()
+    }
+
+    fn of_one_state(self) -> Self {
+        let Self(begin) = self;
+        Self(
+            begin.replacen("BEGIN", "BEGIN ISOLATION LEVEL REPEATABLE READ", 1)
+                + "; SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL enable_bitmapscan = off",
+        )
+    }
+
     /// A transaction that waits: for another process's migration, or beside long upkeep.
     pub(super) fn waiting() -> Self {
         Self(

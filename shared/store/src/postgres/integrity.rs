@@ -6,6 +6,7 @@ use sqlx::postgres::PgConnection;
 
 use super::settings::setting;
 use super::values::{Instant, date};
+use crate::event_store::CHANGED_QUARTERS;
 use crate::{Drift, Integrity, ProjectState};
 
 /// The oldest kept event at or after `cutoff`, and the newest receipt.
@@ -16,15 +17,17 @@ pub(super) async fn project_state(
 ) -> Result<ProjectState, sqlx::Error> {
     let row = sqlx::query(
         "SELECT (SELECT timestamp FROM raw_events WHERE project = $1 AND timestamp >= $2 ORDER BY timestamp LIMIT 1),
-                (SELECT created_at FROM newest_receipts WHERE project = $1)",
+                (SELECT created_at FROM newest_receipts WHERE project = $1),
+                (SELECT count(*) FROM (SELECT DISTINCT quarter FROM column_marks WHERE project = $1 LIMIT $3 + 1) m) <= $3",
     )
     .bind(project.as_str())
     .bind(Instant(cutoff))
+    .bind(CHANGED_QUARTERS)
     .fetch_one(connection)
     .await?;
     let instant =
         |index: usize| row.try_get::<Option<Instant>, _>(index).map(|instant| instant.map(|instant| instant.0));
-    Ok(ProjectState { first_event: instant(0)?, newest_receipt: instant(1)? })
+    Ok(ProjectState { first_event: instant(0)?, newest_receipt: instant(1)?, has_columns: row.try_get(2)? })
 }
 
 /// Counts by day of receipt, and rollups against raw rows by day of event; in one snapshot.

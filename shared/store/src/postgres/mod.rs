@@ -1,9 +1,10 @@
 //! The store on PostgreSQL 15 and later, with or without TimescaleDB.
 //!
-//! One transaction of events: begin with the transaction's limits, a look which ids are known, a binary COPY of those that are
-//! not, a binary COPY of the fresh rows, one statement for all that is counted, commit. A call that is dropped half-way closes
+//! One transaction of events: begin with the transaction's limits, a look which ids are known, those that are not written
+//! down, the fresh rows written (many by a binary COPY, few by a statement), one statement for all that is counted, commit. A call that is dropped half-way closes
 //! its connection: nothing of it is stored, and no later call meets its leftovers.
 
+mod columns;
 mod connection;
 mod copy;
 mod database;
@@ -11,6 +12,7 @@ mod dead_letters;
 mod edition;
 mod fault;
 mod ingest;
+mod insert;
 mod integrity;
 mod known_sessions;
 mod numeric;

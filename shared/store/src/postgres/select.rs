@@ -1,5 +1,6 @@
 //! Questions: parameters in, cells out.
 
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use analytics_domain::timestamp::civil_from_days;
@@ -12,25 +13,27 @@ use super::connection::{Begin, Session};
 use super::fault::question_fault;
 use super::numeric;
 use super::values::{Instant, from_wire};
-use crate::StoreError;
+use crate::{OnPlacedRow, OnRow, StoreError};
 
 /// Days from 1970-01-01 to 2000-01-01, from which PostgreSQL counts.
 const POSTGRES_EPOCH_DAY: i64 = 10_957;
 
-/// Runs a statement in a reading transaction.
-pub(super) async fn select(
+/// Runs a statement in a reading transaction and hands its rows over.
+///
+/// Where no more rows are wanted, the connection is closed with the rest of the answer: reading it to its end would take as
+/// long as if it were wanted.
+pub(super) async fn select_each(
     pool: &PgPool,
     begin: &Begin,
     statement: &Statement,
     timeout: Duration,
-) -> Result<Vec<Row>, StoreError> {
+    on_row: &mut OnRow<'_>,
+) -> Result<(), StoreError> {
     let fault = question_fault(timeout);
     let mut session = Session::begin(pool, begin).await.map_err(fault)?;
-    match run(session.connection().map_err(fault)?, statement).await {
-        Ok(rows) => {
-            session.commit().await.map_err(fault)?;
-            Ok(rows)
-        }
+    match run(session.connection().map_err(fault)?, statement, on_row).await {
+        Ok(ControlFlow::Continue(())) => session.commit().await.map_err(fault),
+        Ok(ControlFlow::Break(())) => Ok(()),
         Err(error) => {
             if matches!(&error, sqlx::Error::Database(_)) {
                 let _ = session.rollback().await;
@@ -40,18 +43,50 @@ pub(super) async fn select(
     }
 }
 
-async fn run(connection: &mut PgConnection, statement: &Statement) -> Result<Vec<Row>, sqlx::Error> {
+/// Runs statements one after another in a transaction that sees one state of the store.
+pub(super) async fn select_together(
+    pool: &PgPool,
+    begin: &Begin,
+    statements: &[Statement],
+    timeout: Duration,
+    on_row: &mut OnPlacedRow<'_>,
+) -> Result<(), StoreError> {
+    let fault = question_fault(timeout);
+    let mut session = Session::begin(pool, begin).await.map_err(fault)?;
+    for (place, statement) in statements.iter().enumerate() {
+        let mut hand_over = |row| on_row(place, row);
+        match run(session.connection().map_err(fault)?, statement, &mut hand_over).await {
+            Ok(ControlFlow::Continue(())) => {}
+            Ok(ControlFlow::Break(())) => return Ok(()),
+            Err(error) => {
+                if matches!(&error, sqlx::Error::Database(_)) {
+                    let _ = session.rollback().await;
+                }
+                return Err(fault(error));
+            }
+        }
+    }
+    session.commit().await.map_err(fault)
+}
+
+async fn run(
+    connection: &mut PgConnection,
+    statement: &Statement,
+    on_row: &mut OnRow<'_>,
+) -> Result<ControlFlow<()>, sqlx::Error> {
     let mut arguments = PgArguments::default();
     for param in &statement.params {
         bind(&mut arguments, param).map_err(sqlx::Error::Encode)?;
     }
     // `Statement` is put together from fixed pieces; values are parameters.
     let mut answers = sqlx::query_with(AssertSqlSafe(statement.sql.as_str()), arguments).fetch(connection);
-    let mut rows = Vec::new();
     while let Some(answer) = answers.try_next().await? {
-        rows.push((0..answer.len()).map(|index| cell(&answer, index)).collect::<Result<Row, _>>()?);
+        let row = (0..answer.len()).map(|index| cell(&answer, index)).collect::<Result<Row, _>>()?;
+        if on_row(row).is_break() {
+            return Ok(ControlFlow::Break(()));
+        }
     }
-    Ok(rows)
+    Ok(ControlFlow::Continue(()))
 }
 
 fn bind(arguments: &mut PgArguments, param: &Param) -> Result<(), sqlx::error::BoxDynError> {
@@ -90,6 +125,7 @@ fn cell(row: &PgRow, index: usize) -> Result<Cell, sqlx::Error> {
         "FLOAT4" => Ok(Cell::Float(f32::from_be_bytes(bytes.try_into().map_err(|_| unreadable())?).into())),
         "NUMERIC" => numeric::to_double(bytes).map(Cell::Float).ok_or_else(unreadable),
         "BOOL" => Ok(Cell::Bool(bytes == [1])),
+        "BYTEA" => Ok(Cell::Bytes(bytes.to_vec())),
         "UUID" => uuid::Uuid::from_slice(bytes).map(Cell::Uuid).map_err(|_| unreadable()),
         // A timestamp without zone is one in UTC: nothing of ours makes another.
         "TIMESTAMPTZ" | "TIMESTAMP" => {

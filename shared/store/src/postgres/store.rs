@@ -4,7 +4,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use analytics_domain::{BatchOutcome, DeadLetter, DeadLetterId, Project, Retention, Timestamp};
-use analytics_query::{Dialect, Row, Statement};
+use analytics_query::{Dialect, Statement};
 use async_trait::async_trait;
 use sqlx::Connection as _;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool};
@@ -13,9 +13,12 @@ use super::connection::{self, Begin, PostgresOptions, Session};
 use super::fault::{fault, question_fault};
 use super::known_sessions::KnownSessions;
 use super::settings::{put_setting, setting};
-use super::{dead_letters, edition, ingest, integrity, select, upkeep};
+use super::{columns, dead_letters, edition, ingest, integrity, select, upkeep};
 use crate::migration::{self, POSTGRES, SchemaState, schema_state};
-use crate::{DeadLetterPage, Edition, EventStore, Ingest, Integrity, Maintenance, ProjectState, StoreError, Upkeep};
+use crate::{
+    DeadLetterPage, Edition, EventStore, Ingest, Integrity, Maintenance, OnPlacedRow, OnRow, ProjectState, Refreshed,
+    StoreError, Upkeep,
+};
 
 /// The longest that a statement which writes may take.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -36,6 +39,8 @@ pub struct PostgresStore {
     /// Of what this process wrote; clones share it.
     known_sessions: Arc<KnownSessions>,
     reading: Begin,
+    reading_together: Begin,
+    refreshing: Begin,
     statement_timeout: Duration,
 }
 
@@ -100,6 +105,8 @@ impl PostgresStore {
             writing: Begin::writing(WRITE_TIMEOUT, server.commits_late),
             storing: Begin::storing(WRITE_TIMEOUT, server.commits_late),
             known_sessions: Arc::default(),
+            reading_together: Begin::reading_one_state(options.statement_timeout),
+            refreshing: Begin::writing_of_one_state(WRITE_TIMEOUT, server.commits_late),
             reading,
             statement_timeout: options.statement_timeout,
         })
@@ -238,17 +245,44 @@ impl EventStore for PostgresStore {
             .map(|_| ())
     }
 
-    async fn select(&self, statement: &Statement) -> Result<Vec<Row>, StoreError> {
+    async fn select_each(&self, statement: &Statement, on_row: &mut OnRow<'_>) -> Result<(), StoreError> {
         let timeout = self.statement_timeout;
         if let Some(replica) = &self.replica {
-            match select::select(replica, &self.reading, statement, timeout).await {
-                Err(StoreError::Unavailable { source, .. }) => {
+            let mut has_begun = false;
+            let mut first = |row| {
+                has_begun = true;
+                on_row(row)
+            };
+            match select::select_each(replica, &self.reading, statement, timeout, &mut first).await {
+                Err(StoreError::Unavailable { source, .. }) if !has_begun => {
                     tracing::warn!(error = %source, "the replica did not answer a question; the primary is asked");
                 }
                 answer => return answer,
             }
         }
-        select::select(&self.primary, &self.reading, statement, timeout).await
+        select::select_each(&self.primary, &self.reading, statement, timeout, on_row).await
+    }
+
+    async fn select_together(&self, statements: &[Statement], on_row: &mut OnPlacedRow<'_>) -> Result<(), StoreError> {
+        let timeout = self.statement_timeout;
+        if let Some(replica) = &self.replica {
+            let mut has_begun = false;
+            let mut first = |place, row| {
+                has_begun = true;
+                on_row(place, row)
+            };
+            match select::select_together(replica, &self.reading_together, statements, timeout, &mut first).await {
+                Err(StoreError::Unavailable { source, .. }) if !has_begun => {
+                    tracing::warn!(error = %source, "the replica did not answer a question; the primary is asked");
+                }
+                answer => return answer,
+            }
+        }
+        select::select_together(&self.primary, &self.reading_together, statements, timeout, on_row).await
+    }
+
+    async fn refresh(&self) -> Result<Refreshed, StoreError> {
+        columns::refresh(&self.primary, &self.refreshing).await.map_err(fault("make columns"))
     }
 
     async fn project_state(&self, project: &Project, cutoff: Timestamp) -> Result<ProjectState, StoreError> {

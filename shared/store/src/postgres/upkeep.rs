@@ -1,9 +1,11 @@
 //! Upkeep: what is too old goes, and what ingest will need is made ahead. One process at a time does it.
 
+use analytics_columns::Quarter;
 use analytics_domain::Timestamp;
 use analytics_domain::timestamp::MICROS_PER_DAY;
 use sqlx::postgres::PgPool;
 
+use super::columns;
 use super::connection::{Begin, Session};
 use super::fault::fault;
 use super::settings::{put_setting, setting};
@@ -47,6 +49,7 @@ pub(super) async fn maintain(
         }
         done.raw_dropped = drop_raw(pool, begin, cutoff, has_chunks).await.map_err(fault)?;
         drop_sessions(pool, begin, cutoff).await.map_err(fault)?;
+        columns::drop_old(pool, begin, Quarter::of(cutoff)).await.map_err(fault)?;
         done.ids_dropped = move_generations(pool, begin, maintenance).await.map_err(fault)?;
     }
     lock.rollback().await.map_err(fault)?;
@@ -146,8 +149,11 @@ async fn drop_sessions(pool: &PgPool, begin: &Begin, cutoff: Timestamp) -> Resul
     loop {
         let mut session = Session::begin(pool, begin).await?;
         let deleted = sqlx::query(
-            "DELETE FROM session_users WHERE ctid = ANY (ARRAY(
-                SELECT ctid FROM session_users WHERE last_timestamp < $1 LIMIT $2 FOR UPDATE SKIP LOCKED))",
+            "WITH gone AS (
+                DELETE FROM session_users WHERE ctid = ANY (ARRAY(
+                    SELECT ctid FROM session_users WHERE last_timestamp < $1 LIMIT $2 FOR UPDATE SKIP LOCKED))
+                RETURNING project, session_id)
+             INSERT INTO identity_changes (project, session_id) SELECT project, session_id FROM gone",
         )
         .bind(Instant(cutoff.saturating_add_micros(-MICROS_PER_DAY)))
         .bind(ROWS_AT_ONCE * 5)

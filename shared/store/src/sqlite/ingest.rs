@@ -40,6 +40,20 @@ const SESSIONS: RowStatement = RowStatement {
     doing: DOING,
 };
 
+/// Before the sessions themselves are written: whose user changes by them.
+const CHANGES: RowStatement = RowStatement {
+    head: "WITH n (session_id, project, user_id, timestamp, id) AS (VALUES ",
+    row: "(?,?,?,?,?)",
+    tail: ") INSERT INTO identity_changes (project, session_id)
+        SELECT n.project, n.session_id FROM n
+        LEFT JOIN session_users AS k ON k.session_id = n.session_id AND k.project = n.project
+        WHERE k.session_id IS NULL OR ((n.timestamp, n.id) < (k.timestamp, k.id) AND n.user_id <> k.user_id)",
+    doing: DOING,
+};
+
+const MARKS: RowStatement =
+    RowStatement { head: "INSERT INTO column_marks (project, quarter) VALUES ", row: "(?,?)", tail: "", doing: DOING };
+
 const RAW: RowStatement = RowStatement {
     head: "INSERT INTO raw_events (id, project, session_id, user_id, event_type, event_action, metadata, timestamp, \
            created_at) VALUES ",
@@ -168,6 +182,15 @@ async fn write(
             .await
             .map_err(fault(DOING))?;
     }
+    CHANGES
+        .execute(connection, &settlement.sessions, |row, session| {
+            row.add(session.session_id)?;
+            row.add(session.project)?;
+            row.add(session.user_id)?;
+            row.add(session.timestamp.as_micros())?;
+            row.add(session.id)
+        })
+        .await?;
     SESSIONS
         .execute(connection, &settlement.sessions, |row, session| {
             row.add(session.session_id)?;
@@ -198,6 +221,12 @@ async fn write(
             row.add(rollup.dimension_key)?;
             row.add(rollup.dimension_value)?;
             row.add(rollup.count)
+        })
+        .await?;
+    MARKS
+        .execute(connection, &settlement.quarters, |row, (project, quarter)| {
+            row.add(*project)?;
+            row.add(*quarter)
         })
         .await?;
     RECEIPTS

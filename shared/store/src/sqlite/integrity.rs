@@ -6,6 +6,7 @@ use sqlx::Row as _;
 
 use super::connection::Readers;
 use super::store::setting;
+use crate::event_store::CHANGED_QUARTERS;
 use crate::settlement::{date_text, day_of_text};
 use crate::{Drift, Integrity, ProjectState, StoreError};
 
@@ -19,10 +20,12 @@ pub(super) async fn project_state(
     let mut connection = readers.take().await?;
     let row = sqlx::query(
         "SELECT (SELECT min(timestamp) FROM raw_events WHERE project = ?1 AND timestamp >= ?2),
-                (SELECT created_at FROM newest_receipts WHERE project = ?1)",
+                (SELECT created_at FROM newest_receipts WHERE project = ?1),
+                (SELECT count(*) FROM (SELECT DISTINCT quarter FROM column_marks WHERE project = ?1 LIMIT ?3 + 1)) <= ?3",
     )
     .bind(project.as_str())
     .bind(cutoff.as_micros())
+    .bind(CHANGED_QUARTERS)
     .fetch_one(&mut *connection)
     .await
     .map_err(fault)?;
@@ -31,6 +34,7 @@ pub(super) async fn project_state(
     Ok(ProjectState {
         first_event: first.map(Timestamp::from_micros),
         newest_receipt: newest.map(Timestamp::from_micros),
+        has_columns: row.try_get(2).map_err(fault)?,
     })
 }
 

@@ -1,30 +1,64 @@
 //! Questions: parameters in, cells out.
 
+use std::ops::ControlFlow;
+
 use analytics_query::{Cell, Param, Row, Statement};
 use futures::TryStreamExt as _;
-use sqlx::sqlite::{SqliteArguments, SqliteRow};
-use sqlx::{Arguments as _, AssertSqlSafe, Row as _, TypeInfo as _, ValueRef as _};
+use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteRow};
+use sqlx::{Arguments as _, AssertSqlSafe, Connection as _, Row as _, TypeInfo as _, ValueRef as _};
 use uuid::Uuid;
 
 use super::connection::Readers;
 use super::fault::unencodable;
-use crate::StoreError;
+use crate::{OnPlacedRow, OnRow, StoreError};
 
-/// Runs a statement on a reading connection.
-pub(super) async fn select(readers: &Readers, statement: &Statement) -> Result<Vec<Row>, StoreError> {
+/// Runs a statement on a reading connection and hands its rows over until no more are wanted.
+pub(super) async fn select_each(
+    readers: &Readers,
+    statement: &Statement,
+    on_row: &mut OnRow<'_>,
+) -> Result<(), StoreError> {
+    let mut connection = readers.take().await?;
+    run(readers, &mut connection, statement, on_row).await.map(|_| ())
+}
+
+/// Runs statements one after another in a transaction, which sees one state of the file.
+pub(super) async fn select_together(
+    readers: &Readers,
+    statements: &[Statement],
+    on_row: &mut OnPlacedRow<'_>,
+) -> Result<(), StoreError> {
+    let fault = readers.fault();
+    let mut connection = readers.take().await?;
+    let mut transaction = connection.begin().await.map_err(fault)?;
+    for (place, statement) in statements.iter().enumerate() {
+        let mut hand_over = |row| on_row(place, row);
+        if run(readers, &mut transaction, statement, &mut hand_over).await?.is_break() {
+            break;
+        }
+    }
+    transaction.rollback().await.map_err(fault)
+}
+
+async fn run(
+    readers: &Readers,
+    connection: &mut SqliteConnection,
+    statement: &Statement,
+    on_row: &mut OnRow<'_>,
+) -> Result<ControlFlow<()>, StoreError> {
     let fault = readers.fault();
     let mut arguments = SqliteArguments::default();
     for param in &statement.params {
         bind(&mut arguments, param).map_err(unencodable)?;
     }
-    let mut connection = readers.take().await?;
     // `Statement` is put together from fixed pieces; values are parameters.
-    let mut answers = sqlx::query_with(AssertSqlSafe(statement.sql.as_str()), arguments).fetch(&mut *connection);
-    let mut rows = Vec::new();
+    let mut answers = sqlx::query_with(AssertSqlSafe(statement.sql.as_str()), arguments).fetch(connection);
     while let Some(answer) = answers.try_next().await.map_err(fault)? {
-        rows.push(cells(&answer).map_err(fault)?);
+        if on_row(cells(&answer).map_err(fault)?).is_break() {
+            return Ok(ControlFlow::Break(()));
+        }
     }
-    Ok(rows)
+    Ok(ControlFlow::Continue(()))
 }
 
 fn bind(arguments: &mut SqliteArguments, param: &Param) -> Result<(), sqlx::error::BoxDynError> {
@@ -57,8 +91,7 @@ fn cells(row: &SqliteRow) -> Result<Row, sqlx::Error> {
                 "REAL" => row.try_get_unchecked(index).map(Cell::Float),
                 "BLOB" => {
                     let bytes: &[u8] = row.try_get_unchecked(index)?;
-                    Ok(Uuid::from_slice(bytes)
-                        .map_or_else(|_| Cell::Text(String::from_utf8_lossy(bytes).into_owned()), Cell::Uuid))
+                    Ok(Uuid::from_slice(bytes).map_or_else(|_| Cell::Bytes(bytes.to_vec()), Cell::Uuid))
                 }
                 _ => row.try_get_unchecked(index).map(Cell::Text),
             }

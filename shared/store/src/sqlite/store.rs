@@ -4,15 +4,18 @@ use std::path::Path;
 use std::time::Duration;
 
 use analytics_domain::{BatchOutcome, DeadLetter, DeadLetterId, Project, Retention, Timestamp};
-use analytics_query::{Dialect, Row, Statement};
+use analytics_query::{Dialect, Statement};
 use async_trait::async_trait;
 use sqlx::sqlite::{SqliteConnection, SqlitePool};
 
 use super::connection::Readers;
 use super::fault::fault;
-use super::{connection, dead_letters, ingest, integrity, select, upkeep};
+use super::{columns, connection, dead_letters, ingest, integrity, select, upkeep};
 use crate::migration::{self, SQLITE, SchemaState, schema_state};
-use crate::{DeadLetterPage, Edition, EventStore, Ingest, Integrity, Maintenance, ProjectState, StoreError, Upkeep};
+use crate::{
+    DeadLetterPage, Edition, EventStore, Ingest, Integrity, Maintenance, OnPlacedRow, OnRow, ProjectState, Refreshed,
+    StoreError, Upkeep,
+};
 
 /// How a SQLite store is opened; [`SqliteOptions::default`] is right for the single process.
 #[derive(Debug, Clone)]
@@ -182,8 +185,16 @@ impl EventStore for SqliteStore {
         ingest::ingest(&self.writer, work, retention, now, false).await.map(|_| ())
     }
 
-    async fn select(&self, statement: &Statement) -> Result<Vec<Row>, StoreError> {
-        select::select(&self.readers, statement).await
+    async fn select_each(&self, statement: &Statement, on_row: &mut OnRow<'_>) -> Result<(), StoreError> {
+        select::select_each(&self.readers, statement, on_row).await
+    }
+
+    async fn select_together(&self, statements: &[Statement], on_row: &mut OnPlacedRow<'_>) -> Result<(), StoreError> {
+        select::select_together(&self.readers, statements, on_row).await
+    }
+
+    async fn refresh(&self) -> Result<Refreshed, StoreError> {
+        columns::refresh(&self.writer).await.map_err(fault("make columns"))
     }
 
     async fn project_state(&self, project: &Project, cutoff: Timestamp) -> Result<ProjectState, StoreError> {

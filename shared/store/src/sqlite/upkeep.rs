@@ -1,11 +1,14 @@
 //! Upkeep: what is too old goes, in small transactions between which events are stored.
 
+use analytics_columns::Quarter;
 use analytics_domain::Timestamp;
 use analytics_domain::timestamp::MICROS_PER_DAY;
 use sqlx::AssertSqlSafe;
 use sqlx::sqlite::SqlitePool;
 
+use super::columns;
 use super::fault::fault;
+use super::rows::RowStatement;
 use super::store::{put_setting, setting};
 use crate::{Maintenance, StoreError, Upkeep};
 
@@ -14,12 +17,21 @@ const ROWS_AT_ONCE: i64 = 5_000;
 /// Pages of one step that gives free pages back to the file system.
 const PAGES_AT_ONCE: u32 = 2_000;
 
+/// The columns have to be told that a session is known by nobody any more.
+const CHANGED: RowStatement = RowStatement {
+    head: "INSERT INTO identity_changes (project, session_id) VALUES ",
+    row: "(?,?)",
+    tail: "",
+    doing: "drop old sessions",
+};
+
 /// Drops what is past the retention and moves the generations of ids on.
 pub(super) async fn maintain(writer: &SqlitePool, maintenance: Maintenance) -> Result<Upkeep, StoreError> {
     let mut done = Upkeep::default();
     let cutoff = maintenance.retention.cutoff(maintenance.now);
     done.raw_dropped = drop_raw(writer, cutoff).await?;
     drop_sessions(writer, cutoff).await?;
+    columns::drop_old(writer, Quarter::of(cutoff)).await.map_err(fault("drop old columns"))?;
     done.ids_dropped = move_generations(writer, maintenance).await?;
     give_pages_back(writer).await?;
     Ok(done)
@@ -68,16 +80,25 @@ async fn drop_raw(writer: &SqlitePool, cutoff: Timestamp) -> Result<u64, StoreEr
 async fn drop_sessions(writer: &SqlitePool, cutoff: Timestamp) -> Result<(), StoreError> {
     let fault = fault("drop old sessions");
     loop {
-        let deleted = sqlx::query(
+        let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await.map_err(fault)?;
+        let gone: Vec<(String, String)> = sqlx::query_as(
             "DELETE FROM session_users WHERE (session_id, project) IN
-                (SELECT session_id, project FROM session_users WHERE last_timestamp < ? LIMIT ?)",
+                (SELECT session_id, project FROM session_users WHERE last_timestamp < ? LIMIT ?)
+             RETURNING project, session_id",
         )
         .bind(cutoff.saturating_add_micros(-MICROS_PER_DAY).as_micros())
         .bind(ROWS_AT_ONCE)
-        .execute(writer)
+        .fetch_all(&mut *transaction)
         .await
-        .map_err(fault)?
-        .rows_affected();
+        .map_err(fault)?;
+        CHANGED
+            .execute(&mut transaction, &gone, |row, (project, session_id)| {
+                row.add(project.as_str())?;
+                row.add(session_id.as_str())
+            })
+            .await?;
+        transaction.commit().await.map_err(fault)?;
+        let deleted = gone.len() as u64;
         if deleted < ROWS_AT_ONCE.unsigned_abs() {
             return Ok(());
         }

@@ -4,6 +4,10 @@
 //! begin (default 1). A disagreement is made small before it is shown: fewer events, a shorter question.
 
 mod asking;
+mod cohorts;
+mod kinds;
+mod sequences;
+mod sessions;
 mod shrinking;
 
 use std::sync::Arc;
@@ -16,12 +20,12 @@ use analytics_store::sqlite::{SqliteOptions, SqliteStore};
 use analytics_testkit::oracle::{
     StoredEvent, World, passes, random_events, random_filters, random_question, random_world,
 };
-use analytics_testkit::postgres::{Edition, database};
+use analytics_testkit::postgres::{Database, Edition, database};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use serde_json::Value as Json;
 
-use self::asking::{Bench, difference};
+use self::asking::{Bench, Way, difference};
 use self::shrinking::shrink;
 
 /// Questions asked about one set of events.
@@ -47,10 +51,10 @@ fn number(variable: &str, default: u64) -> u64 {
 }
 
 /// Asks `store` and the oracle the same, and fails where they disagree.
-async fn agree(store: Arc<dyn EventStore>) {
+async fn agree(store: Arc<dyn EventStore>, way: Way) {
     let pairs = number("ANALYTICS_ORACLE_PAIRS", 300);
     let first_seed = number("ANALYTICS_ORACLE_SEED", 1);
-    let bench = Bench::new(store);
+    let bench = Bench::new(store, way);
     let mut shown = Vec::new();
     let mut found_something = 0;
     for seed in first_seed..first_seed + pairs.div_ceil(QUESTIONS_A_WORLD) {
@@ -82,6 +86,18 @@ async fn agree(store: Arc<dyn EventStore>) {
     assert!(found_something * 3 > pairs, "only {found_something} of {pairs} questions found an event");
 }
 
+async fn rows_agree(store: Arc<dyn EventStore>) {
+    agree(store, Way::Rows).await;
+}
+
+async fn old_columns_agree(store: Arc<dyn EventStore>) {
+    agree(store, Way::OldColumns).await;
+}
+
+async fn columns_agree(store: Arc<dyn EventStore>) {
+    agree(store, Way::Columns).await;
+}
+
 /// A live feed judges events one by one in memory, by the same filters.
 #[test]
 fn filters_in_memory_agree() {
@@ -102,27 +118,55 @@ fn filters_in_memory_agree() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sqlite_agrees() {
-    let folder = tempfile::tempdir().unwrap();
+async fn sqlite(folder: &tempfile::TempDir) -> Arc<dyn EventStore> {
     let store = SqliteStore::open(folder.path().join("events.db"), SqliteOptions::default()).await.unwrap();
     store.migrate().await.unwrap();
-    agree(Arc::new(store)).await;
+    Arc::new(store)
 }
 
-async fn postgres_agrees(edition: Edition) {
+/// A store in a database of its own, which lives as long as what comes with it.
+async fn postgres(edition: Edition) -> (Arc<dyn EventStore>, Database) {
     let database = tokio::task::spawn_blocking(move || database(edition)).await.unwrap().unwrap();
     let store = PostgresStore::connect(PostgresOptions::new(database.url())).await.unwrap();
     store.migrate().await.unwrap();
-    agree(Arc::new(store)).await;
+    (Arc::new(store), database)
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn postgres_15_agrees() {
-    postgres_agrees(Edition::Plain15).await;
+/// Stamps one test for each store on a function that asks a store.
+macro_rules! on_every_store {
+    ($($name:ident: $agree:path),* $(,)?) => {
+        $(mod $name {
+            use super::{Edition, postgres, sqlite};
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn sqlite_agrees() {
+                let folder = tempfile::tempdir().unwrap();
+                $agree(sqlite(&folder).await).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn postgres_15_agrees() {
+                let (store, _database) = postgres(Edition::Plain15).await;
+                $agree(store).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn timescale_agrees() {
+                let (store, _database) = postgres(Edition::Timescale17).await;
+                $agree(store).await;
+            }
+        })*
+    };
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn timescale_agrees() {
-    postgres_agrees(Edition::Timescale17).await;
+on_every_store! {
+    rows: super::rows_agree,
+    old_columns: super::old_columns_agree,
+    columns: super::columns_agree,
+    funnels: super::kinds::agree::<super::sequences::Funnels>,
+    paths: super::kinds::agree::<super::sequences::Paths>,
+    retention: super::kinds::agree::<super::cohorts::Cohorts>,
+    sessions_listed: super::kinds::agree::<super::sessions::Sessions>,
+    one_session: super::kinds::agree::<super::sessions::OneSession>,
+    one_user: super::kinds::agree::<super::sessions::OneUser>,
 }

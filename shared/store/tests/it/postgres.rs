@@ -39,7 +39,7 @@ async fn open_on(edition: servers::Edition, change: impl FnOnce(&mut PostgresOpt
     let mut options = options(&database);
     change(&mut options);
     let store = PostgresStore::connect(options).await.unwrap();
-    assert_eq!(store.migrate().await.unwrap(), 1);
+    assert!(store.migrate().await.unwrap() > 0);
     let fixture = Fixture {
         store: Arc::new(store),
         operator: Box::new(Shell(Arc::clone(&database))),

@@ -48,7 +48,7 @@ async fn open() -> Fixture {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("events.db");
     let store = open_at(&path).await.unwrap();
-    assert_eq!(store.migrate().await.unwrap(), 1);
+    assert!(store.migrate().await.unwrap() > 0);
     Fixture { store: Arc::new(store), operator: Box::new(Shell(path)), _guard: Box::new(folder) }
 }
 

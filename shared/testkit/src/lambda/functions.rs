@@ -83,7 +83,7 @@ impl Functions {
                 instances.push((function, FunctionInstance::start(&emulator, function, &find(binary)?, &all)?));
             }
         }
-        let poller = Poller::start(&sqs, &queue_url, &emulator, PollerOptions { doubled: 5, shuffled: true });
+        let poller = Poller::start(&sqs, &queue_url, &emulator, PollerOptions { doubled: 5, shuffled: true, kept: 4 });
         let gateway = |function| {
             Gateway::start(&emulator, function)
                 .map_err(|source| TestkitError::Io { what: format!("open a gateway for {function}"), source })

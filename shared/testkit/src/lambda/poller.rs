@@ -28,6 +28,9 @@ pub struct PollerOptions {
     pub doubled: usize,
     /// Whether the messages of a batch are shuffled.
     pub shuffled: bool,
+    /// Every so manieth message that the function has done with is not deleted the first time, as where a deletion fails;
+    /// 0: none.
+    pub kept: usize,
 }
 
 /// Takes messages from a queue, invokes the function `processor` with them, and deletes those that it does not report; where
@@ -66,7 +69,7 @@ impl Poller {
                         let _ = invoke(emulator, "processor", &event(&messages));
                         counted.fetch_add(messages.len(), Ordering::Relaxed);
                     }
-                    work_off(&sqs, &queue_url, emulator, &messages);
+                    work_off(&sqs, &queue_url, emulator, &messages, options.kept);
                 }
             })
         };
@@ -108,14 +111,18 @@ fn receive(sqs: &SqsServer, queue_url: &str) -> Vec<Value> {
     answer["Messages"].as_array().cloned().unwrap_or_default()
 }
 
-fn work_off(sqs: &SqsServer, queue_url: &str, emulator: SocketAddr, messages: &[Value]) {
+fn work_off(sqs: &SqsServer, queue_url: &str, emulator: SocketAddr, messages: &[Value], kept: usize) {
     let Ok(answer) = invoke(emulator, "processor", &event(messages)) else { return };
     let Ok(answer) = serde_json::from_slice::<Value>(&answer) else { return };
     // An answer without the list is a defect of the function: as Amazon's does, all messages come again.
     let Some(failures) = answer["batchItemFailures"].as_array() else { return };
     let again: HashSet<&str> = failures.iter().filter_map(|failure| failure["itemIdentifier"].as_str()).collect();
-    for message in messages.iter().filter(|message| !again.contains(message["MessageId"].as_str().unwrap_or_default()))
-    {
+    let done = messages.iter().filter(|message| !again.contains(message["MessageId"].as_str().unwrap_or_default()));
+    for (index, message) in done.enumerate() {
+        let first = message["Attributes"]["ApproximateReceiveCount"] == "1";
+        if first && kept > 0 && (index + 1).is_multiple_of(kept) {
+            continue;
+        }
         let _ = sqs.call("DeleteMessage", &json!({ "QueueUrl": queue_url, "ReceiptHandle": message["ReceiptHandle"] }));
     }
 }

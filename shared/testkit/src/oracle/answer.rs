@@ -14,10 +14,26 @@ use super::value::Field;
 use super::{OracleAnswer, OracleError, OracleRow, StoredEvent, World};
 
 /// An event of the project with the person behind it.
-struct Seen<'e> {
-    event: &'e Event<'static>,
-    created_at: Timestamp,
-    person: String,
+pub(super) struct Seen<'e> {
+    pub(super) event: &'e Event<'static>,
+    pub(super) created_at: Timestamp,
+    pub(super) person: String,
+}
+
+impl Seen<'_> {
+    /// Whether the event passes all filters; what its person has done is looked for among the events `seen`, as far as they lie
+    /// in the question's range.
+    pub(super) fn passes(&self, filters: &[Filter], seen: &[Seen<'_>], range: Range) -> bool {
+        let persons_who = |filters: &[Filter]| -> BTreeSet<String> {
+            // A person's deeds are judged by filters on events; there are no deeds within deeds.
+            let nobody = |_: &[Filter]| BTreeSet::new();
+            let is_in_range = |at: Timestamp| range.from <= at && at < range.to;
+            let in_range = seen.iter().filter(|seen| is_in_range(seen.event.timestamp));
+            let done = in_range.filter(|seen| filters.iter().all(|f| f.passes(seen.event, &seen.person, &nobody)));
+            done.map(|seen| seen.person.clone()).collect()
+        };
+        filters.iter().all(|filter| filter.passes(self.event, &self.person, &persons_who))
+    }
 }
 
 /// A row's place: its bucket, if the question has a time dimension, and its tuple of the other dimensions.
@@ -79,7 +95,7 @@ pub fn passes(event: &Event<'_>, filters: &Json) -> Result<bool, OracleError> {
 }
 
 /// The project's events, each with its person.
-fn with_persons<'e>(events: &'e [StoredEvent], world: &World) -> Vec<Seen<'e>> {
+pub(super) fn with_persons<'e>(events: &'e [StoredEvent], world: &World) -> Vec<Seen<'e>> {
     let mut first_users: BTreeMap<&str, (Timestamp, Uuid, &str)> = BTreeMap::new();
     for stored in events.iter().filter(|stored| stored.project == world.project) {
         if let Some(user) = &stored.event.user_id {
@@ -107,17 +123,8 @@ fn figures(seen: &[Seen<'_>], question: &Question, whole: Range, world: &World) 
     let range = clamp(whole, world);
     let in_range: Vec<&Seen<'_>> =
         seen.iter().filter(|seen| range.from <= seen.event.timestamp && seen.event.timestamp < range.to).collect();
-    let persons_who = |filters: &[Filter]| -> BTreeSet<String> {
-        // A person's deeds are judged by filters on events; there are no deeds within deeds.
-        let nobody = |_: &[Filter]| BTreeSet::new();
-        let done = in_range.iter().filter(|seen| filters.iter().all(|f| f.passes(seen.event, &seen.person, &nobody)));
-        done.map(|seen| seen.person.clone()).collect()
-    };
-    let found: Vec<&Seen<'_>> = in_range
-        .iter()
-        .copied()
-        .filter(|seen| question.filters.iter().all(|filter| filter.passes(seen.event, &seen.person, &persons_who)))
-        .collect();
+    let found: Vec<&Seen<'_>> =
+        in_range.iter().copied().filter(|own| own.passes(&question.filters, seen, range)).collect();
 
     let fields: Vec<&Field> = question
         .dimensions

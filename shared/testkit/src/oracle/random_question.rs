@@ -21,6 +21,74 @@ pub struct Extent {
     pub deeds: bool,
 }
 
+/// A valid question of retention in `world`, its ranges close to the instants `around`.
+pub fn random_retention(rng: &mut impl Rng, world: &World, around: &[Timestamp]) -> Json {
+    let zone = one_of(rng, &ZONES);
+    let unit = one_of(rng, &["day", "day", "week", "month"]);
+    let event = |rng: &mut _| {
+        let filters: Vec<Json> =
+            (0..*[0, 0, 1, 1, 2].choose(rng).unwrap_or(&0)).map(|_| random_filter(rng, 0, true)).collect();
+        if filters.is_empty() && Rng::random_bool(rng, 0.5) { json!({}) } else { json!({ "filters": filters }) }
+    };
+    let start = event(rng);
+    let returned = if rng.random_bool(0.3) { start.clone() } else { event(rng) };
+    let mut question = json!({
+        "start": start,
+        "return": returned,
+        "date_range": random_range(rng, world, around, zone, Some(unit)),
+    });
+    if zone != "UTC" || rng.random_bool(0.5) {
+        question["timezone"] = json!(zone);
+    }
+    if unit != "week" || rng.random_bool(0.5) {
+        question["unit"] = json!(unit);
+    }
+    for (member, words) in
+        [("mode", ["on", "on_or_after"]), ("first", ["in_range", "ever"]), ("by", ["person", "session"])]
+    {
+        if rng.random_bool(0.7) {
+            question[member] = json!(one_of(rng, &words));
+        }
+    }
+    if rng.random_bool(0.8) {
+        question["periods"] = json!(rng.random_range(1..if unit == "day" { 40 } else { 10 }));
+    }
+    question
+}
+
+/// A valid question for a list of sessions in `world`; pages of two rows and more.
+pub fn random_sessions(rng: &mut impl Rng, world: &World, around: &[Timestamp]) -> Json {
+    let mut question = random_page(rng, world, around);
+    let filters: Vec<Json> =
+        (0..*[0, 0, 1, 1, 2].choose(rng).unwrap_or(&0)).map(|_| random_filter(rng, 0, true)).collect();
+    if !filters.is_empty() {
+        question["filters"] = json!(filters);
+    }
+    question
+}
+
+/// A valid question for the timeline of a session, or of a person: `id` is one, or nobody's.
+pub fn random_timeline(rng: &mut impl Rng, world: &World, around: &[Timestamp], of_session: bool) -> Json {
+    let mut question = random_page(rng, world, around);
+    let nobody = rng.random_bool(0.05);
+    let id = if of_session { one_of(rng, &SESSIONS) } else { one_of(rng, &USERS) };
+    question["id"] = json!(if nobody { "'; DROP TABLE raw_events; --" } else { id });
+    question
+}
+
+/// Range, zone and size of a page.
+fn random_page(rng: &mut impl Rng, world: &World, around: &[Timestamp]) -> Json {
+    let zone = one_of(rng, &ZONES);
+    let mut question = json!({ "timezone": zone });
+    if rng.random_bool(0.7) {
+        question["date_range"] = random_range(rng, world, around, zone, None);
+    }
+    if rng.random_bool(0.7) {
+        question["limit"] = json!(rng.random_range(2..6));
+    }
+    question
+}
+
 /// A valid question in `world`, its ranges close to the instants `around`.
 ///
 /// Minutes are asked of hours and hours of days only, so that an answer has few thousand rows at most.
@@ -106,7 +174,7 @@ fn random_path(rng: &mut impl Rng, quotes: bool) -> String {
     path
 }
 
-fn random_field(rng: &mut impl Rng, quotes: bool) -> String {
+pub(super) fn random_field(rng: &mut impl Rng, quotes: bool) -> String {
     match rng.random_range(0..7) {
         0 => "event_type".to_owned(),
         1 => "event_action".to_owned(),
@@ -175,7 +243,7 @@ fn random_number(rng: &mut impl Rng) -> Json {
     if number.fract() == 0.0 && number.abs() < 1e9 { json!(number as i64) } else { json!(number) }
 }
 
-fn random_filter(rng: &mut impl Rng, depth: u32, deeds: bool) -> Json {
+pub(super) fn random_filter(rng: &mut impl Rng, depth: u32, deeds: bool) -> Json {
     let some = |rng: &mut _| -> Json { (0..2).map(|_| random_filter(rng, depth + 1, deeds)).collect() };
     if depth < 2 {
         match rng.random_range(0..14) {
@@ -247,7 +315,13 @@ fn random_text(rng: &mut impl Rng, field: &str, operator: &str) -> Json {
     json!(if value.is_empty() { "a" } else { &value })
 }
 
-fn random_range(rng: &mut impl Rng, world: &World, around: &[Timestamp], zone: &str, interval: Option<&str>) -> Json {
+pub(super) fn random_range(
+    rng: &mut impl Rng,
+    world: &World,
+    around: &[Timestamp],
+    zone: &str,
+    interval: Option<&str>,
+) -> Json {
     let instants = |rng: &mut _, longest: i64| {
         let from = random_instant(rng, around);
         let to = from.saturating_add_micros(Rng::random_range(rng, 1..longest));

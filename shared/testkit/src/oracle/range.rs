@@ -196,17 +196,17 @@ fn civil(instant: Timestamp, zone: &TimeZone) -> Result<DateTime, OracleError> {
     Ok(zone.to_datetime(instant.to_jiff().ok_or_else(|| outside("date_range"))?))
 }
 
-fn date_of(instant: Timestamp, zone: &TimeZone) -> Result<Date, OracleError> {
+pub(super) fn date_of(instant: Timestamp, zone: &TimeZone) -> Result<Date, OracleError> {
     Ok(civil(instant, zone)?.date())
 }
 
 /// The first instant of a day: midnight, or where the clock jumps over it, the end of the jump.
-fn start_of_day(date: Date, zone: &TimeZone) -> Result<Timestamp, OracleError> {
+pub(super) fn start_of_day(date: Date, zone: &TimeZone) -> Result<Timestamp, OracleError> {
     let midnight = date.to_zoned(zone.clone()).map_err(|_| outside("date_range"))?;
     Ok(Timestamp::from_jiff(midnight.timestamp()))
 }
 
-fn days_before(date: Date, days: i64) -> Result<Date, OracleError> {
+pub(super) fn days_before(date: Date, days: i64) -> Result<Date, OracleError> {
     date.checked_sub(days.days()).map_err(|_| outside("date_range"))
 }
 

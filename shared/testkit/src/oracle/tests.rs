@@ -14,11 +14,11 @@ fn at(text: &str) -> Timestamp {
     Timestamp::parse_rfc3339(text).unwrap()
 }
 
-fn world(now: &str) -> World {
+pub(super) fn world(now: &str) -> World {
     World { now: at(now), retention_days: 0, project: Project::default() }
 }
 
-fn event(timestamp: &str, session: &'static str, user: Option<&'static str>, metadata: Json) -> StoredEvent {
+pub(super) fn event(timestamp: &str, session: &'static str, user: Option<&'static str>, metadata: Json) -> StoredEvent {
     StoredEvent {
         project: Project::default(),
         event: Event {

@@ -41,6 +41,14 @@ pub(crate) async fn writers_of_the_same_ids_and_rollups_agree(fixture: &Fixture)
     assert_eq!((counts.stored, counts.duplicate), (300, 300 * (WRITERS as u64 - 1)));
 }
 
+pub(crate) async fn writers_of_many_of_the_same_ids_agree(fixture: &Fixture) {
+    // Transactions of 2,000: large ones may be written another way than small ones.
+    let project = project("shop");
+    let stored = run_writers(fixture, &project, (1..=4_000).map(event).collect(), 2).await;
+    assert_eq!(stored, 4_000);
+    assert_eq!(fixture.ids(&project).await, (1..=4_000).collect::<Vec<_>>());
+}
+
 pub(crate) async fn writers_of_the_same_sessions_agree(fixture: &Fixture) {
     let project = project("shop");
     let hot = |id: u128| {

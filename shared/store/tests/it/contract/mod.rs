@@ -3,6 +3,7 @@
 //! A scenario is a function over a [`Fixture`]; [`store_contract!`] stamps all of them on one adapter. A scenario has a fresh
 //! store of its own.
 
+pub(crate) mod columns;
 pub(crate) mod concurrency;
 pub(crate) mod counting;
 pub(crate) mod letters;
@@ -152,11 +153,15 @@ macro_rules! store_contract {
             counting: [an_id_counts_once_over_batches_and_times, twins_in_a_batch_count_once, projects_do_not_share_ids,
                 a_redelivered_batch_changes_nothing, refused_events_are_counted_by_code, late_events_expire,
                 many_batches_in_one_transaction, a_batch_of_only_refused_events_is_counted],
-            concurrency: [writers_of_the_same_ids_and_rollups_agree, writers_of_the_same_sessions_agree],
+            columns: [answers_miss_nothing_before_and_after_columns_are_made,
+                a_session_that_is_known_later_is_known_in_old_columns, columns_hold_while_writers_and_makers_run,
+                columns_go_with_the_retention],
+            concurrency: [writers_of_the_same_ids_and_rollups_agree, writers_of_many_of_the_same_ids_agree, writers_of_the_same_sessions_agree],
             letters: [poison_is_found_and_put_aside, a_replay_moves_the_counts, a_replay_that_fails_again_keeps_its_history,
                 a_redelivery_does_not_lose_a_dead_letter, unreadable_entries_are_kept, pages_are_newest_first,
                 two_replays_of_one_letter_store_it_once],
             questions: [every_kind_of_parameter_and_cell, a_slow_question_ends_and_frees_its_connection,
+                rows_come_one_by_one_until_no_more_are_wanted,
                 metadata_comes_back, a_session_is_named_by_its_first_user, project_state_is_kept,
                 the_order_of_text_is_bytewise],
             schema: [processes_may_migrate_at_once, a_newer_schema_is_refused, settings_are_kept],

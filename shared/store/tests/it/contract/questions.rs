@@ -1,10 +1,11 @@
 //! What comes back.
 
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use analytics_domain::EventOutcome::Stored;
 use analytics_domain::Timestamp;
-use analytics_query::{Cell, Dialect, Param, Statement};
+use analytics_query::{Cell, Dialect, Param, Row, Statement};
 use analytics_store::{ProjectState, StoreError};
 use uuid::Uuid;
 
@@ -107,6 +108,34 @@ pub(crate) async fn a_slow_question_ends_and_frees_its_connection(fixture: &Fixt
     assert!(matches!(error, StoreError::Unavailable { .. }));
 }
 
+pub(crate) async fn rows_come_one_by_one_until_no_more_are_wanted(fixture: &Fixture) {
+    // More rows than any memory holds.
+    let endless = Statement {
+        sql: "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000000) SELECT i FROM n"
+            .to_owned(),
+        params: vec![],
+    };
+    // More often than there are connections.
+    for _ in 0..12 {
+        let mut found = Vec::new();
+        let mut take = |row: Row| {
+            found.extend(row);
+            if found.len() < 3 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        };
+        fixture.store.select_each(&endless, &mut take).await.unwrap();
+        assert_eq!(found, [Cell::Int(1), Cell::Int(2), Cell::Int(3)]);
+    }
+    let mut seen = 0_u64;
+    let mut count = |_| {
+        seen += 1;
+        ControlFlow::Continue(())
+    };
+    let error = fixture.store.select_each(&endless, &mut count).await.unwrap_err();
+    assert!(matches!(error, StoreError::TooSlow { seconds: 1 }), "{error:?}");
+    assert!(seen > 1_000, "{seen}");
+    assert_eq!(fixture.count("raw_events").await, 0);
+}
+
 pub(crate) async fn metadata_comes_back(fixture: &Fixture) {
     let metadata = [
         r#"{}"#,
@@ -188,7 +217,8 @@ pub(crate) async fn a_session_is_named_by_its_first_user(fixture: &Fixture) {
 pub(crate) async fn project_state_is_kept(fixture: &Fixture) {
     let project = project("shop");
     let cutoff = RETENTION.cutoff(NOW);
-    assert_eq!(fixture.store.project_state(&project, cutoff).await.unwrap(), ProjectState::default());
+    let empty = ProjectState { has_columns: true, ..ProjectState::default() };
+    assert_eq!(fixture.store.project_state(&project, cutoff).await.unwrap(), empty);
     let mut early = event(1);
     early.timestamp = NOW.saturating_add_micros(-7_200 * SECOND);
     let sent = batch(&project, vec![event(2), early.clone()]);
@@ -197,7 +227,10 @@ pub(crate) async fn project_state_is_kept(fixture: &Fixture) {
     older.received_at = sent.received_at.saturating_add_micros(-60 * SECOND);
     fixture.put(&older).await;
     let state = fixture.store.project_state(&project, cutoff).await.unwrap();
-    assert_eq!(state, ProjectState { first_event: Some(early.timestamp), newest_receipt: Some(sent.received_at) });
+    assert_eq!(
+        state,
+        ProjectState { first_event: Some(early.timestamp), newest_receipt: Some(sent.received_at), has_columns: true }
+    );
     let state = fixture.store.project_state(&project, early.timestamp.saturating_add_micros(1)).await.unwrap();
     assert_eq!(state.first_event, Some(event(2).timestamp));
 }

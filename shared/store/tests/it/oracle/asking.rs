@@ -1,13 +1,14 @@
 //! Stores events, asks a store, and compares what it says with what the oracle says.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use analytics_domain::{Batch, EventOutcome, Project, Retention, Timestamp};
 use analytics_query::{
-    Context, EventRecord, Executable as _, ExportPlan, ExportQuestion, Figure, Place, Question, ResultRow, Statement,
-    plan,
+    Context, EventRecord, Executable as _, ExportPlan, ExportQuestion, Figure, Intake as _, Place, Question, ResultRow,
+    Statement, plan,
 };
 use analytics_store::{EventStore, Ingest, IngestBatch};
 use analytics_testkit::oracle::{self, Extent, OracleAnswer, OracleRow, StoredEvent, World};
@@ -22,15 +23,31 @@ pub(crate) const EXTENT: Extent = Extent { compare: true, deeds: true };
 /// Pages followed of one answer.
 const PAGES: usize = 6;
 
+/// What answers are made from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// Raw rows and daily counts.
+    Rows,
+    /// Columns of a first half of the events; quarters that got more since are read from raw rows.
+    OldColumns,
+    /// Columns of all events, made anew when the second half had come.
+    Columns,
+}
+
 /// A store under test.
 pub(crate) struct Bench {
-    store: Arc<dyn EventStore>,
+    pub(super) store: Arc<dyn EventStore>,
+    way: Way,
     projects: AtomicU64,
 }
 
 impl Bench {
-    pub(crate) fn new(store: Arc<dyn EventStore>) -> Self {
-        Self { store, projects: AtomicU64::new(0) }
+    pub(crate) fn new(store: Arc<dyn EventStore>, way: Way) -> Self {
+        Self { store, way, projects: AtomicU64::new(0) }
+    }
+
+    async fn refresh(&self) {
+        while self.store.refresh().await.unwrap().left {}
     }
 
     /// Stores events as their collectors would have sent them: those of a project with one receipt are a batch.
@@ -53,7 +70,10 @@ impl Bench {
             })
             .collect();
         // Two transactions, so that what is kept up to date is also kept over several.
-        for half in batches.chunks(batches.len().div_ceil(2).max(1)) {
+        for (index, half) in batches.chunks(batches.len().div_ceil(2).max(1)).enumerate() {
+            if index > 0 && self.way != Way::Rows {
+                self.refresh().await;
+            }
             let items = half.iter().map(|batch| IngestBatch {
                 batch: std::borrow::Cow::Borrowed(batch),
                 failed: Vec::new(),
@@ -63,6 +83,9 @@ impl Bench {
             let outcomes = self.store.ingest(&work, Retention { days: 0 }, world.now).await.unwrap();
             let stored = |outcome: &EventOutcome| *outcome == EventOutcome::Stored;
             assert!(outcomes.iter().all(|batch| batch.events.iter().all(stored)), "{outcomes:?}");
+        }
+        if self.way == Way::Columns {
+            self.refresh().await;
         }
     }
 
@@ -108,6 +131,7 @@ impl Bench {
             retention,
             first_event: state.first_event,
             newest_receipt: state.newest_receipt,
+            has_columns: self.way != Way::Rows,
         })
     }
 
@@ -150,14 +174,20 @@ impl Bench {
         loop {
             let read = Question::from_json(&question).map_err(|error| format!("read: {error:?}"))?;
             let planned = plan(&read, &context).map_err(|error| format!("plan: {error:?}"))?;
-            let mut rows = Vec::new();
-            for statement in planned.statements(self.store.dialect()) {
-                let found = self.store.select(&statement).await;
-                rows.push(
-                    found.map_err(|error| format!("select: {error:?}\n{}\n{:?}", statement.sql, statement.params))?,
-                );
-            }
-            let answer = planned.shape(rows).map_err(|error| format!("shape: {error:?}"))?;
+            let mut intake = planned.intake();
+            let mut refused = None;
+            let mut take = |place, row| {
+                refused = intake.push(place, row).err();
+                if refused.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            };
+            let statements = planned.statements(self.store.dialect());
+            let selected = self.store.select_together(&statements, &mut take).await;
+            selected.map_err(|error| format!("select: {error:?}\n{statements:?}"))?;
+            let answer = match refused {
+                Some(error) => Err(error),
+                None => intake.finish(),
+            };
+            let answer = answer.map_err(|error| format!("answer: {error:?}"))?;
             pages.push(answer.results);
             match answer.meta.next_cursor {
                 Some(cursor) if pages.len() < PAGES => question["cursor"] = cursor.into(),

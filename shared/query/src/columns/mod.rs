@@ -1,0 +1,18 @@
+//! Questions answered from columns: the events of each quarter of an hour as the store keeps them, and the raw rows of quarters
+//! that have changed since their columns were made, which are read as if they had been.
+//!
+//! What comes out is what the SQL over raw rows gives: the same groups, the same aggregates.
+
+mod counting;
+mod group;
+mod grouping;
+mod mask;
+mod reader;
+mod statements;
+mod values;
+
+pub(crate) use counting::Counting;
+pub(crate) use group::Counted;
+pub(crate) use reader::ColumnReader;
+pub(crate) use statements::{STATEMENTS, statements};
+pub(crate) use values::can_be_read;

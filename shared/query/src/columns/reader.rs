@@ -1,0 +1,184 @@
+//! Rows of the statements put together to quarters.
+
+use std::collections::HashMap;
+
+use analytics_columns::{Column, EventRow, Quarter, Segment, columns};
+use analytics_domain::Timestamp;
+
+use super::counting::{Counting, Stop};
+use crate::event_record::{instant, text};
+use crate::{Cell, QueryError, Row};
+
+/// Counts what the statements give.
+#[derive(Debug)]
+pub(crate) struct ColumnReader {
+    counting: Counting,
+    /// The next number of sessions, and of users.
+    next: [u32; 2],
+    /// Names without a number, which are given the next ones for this answer alone.
+    named: [HashMap<String, u32>; 2],
+    /// Sessions whose user is another one than the columns say.
+    changed: HashMap<u32, u32>,
+    segment: Option<Segment>,
+    rows: Vec<RawRow>,
+    raw: u64,
+}
+
+const SESSION: usize = 0;
+const USER: usize = 1;
+
+#[derive(Debug)]
+struct RawRow {
+    timestamp: Timestamp,
+    session: u32,
+    user: u32,
+    known: u32,
+    event_type: String,
+    event_action: String,
+    metadata: String,
+}
+
+impl ColumnReader {
+    pub(crate) fn new(counting: Counting) -> Self {
+        Self {
+            counting,
+            next: [1; 2],
+            named: Default::default(),
+            changed: HashMap::new(),
+            segment: None,
+            rows: Vec::new(),
+            raw: 0,
+        }
+    }
+
+    /// Takes a row of the statement at this place of [`super::statements()`]. The statements come one after another.
+    pub(crate) fn push(&mut self, statement: usize, row: Row) -> Result<(), QueryError> {
+        let taken = match statement {
+            0 => self.take_counter(row),
+            1 => self.take_change(row),
+            2 => self.take_column(row)?,
+            _ => self.take_raw(row)?,
+        };
+        taken.ok_or_else(|| QueryError::unreadable("a row of the columns has cells of another kind than it should"))
+    }
+
+    fn take_counter(&mut self, row: Row) -> Option<()> {
+        let [kind, next] = <[Cell; 2]>::try_from(row).ok()?;
+        let kind = if text(kind)? == "s" { SESSION } else { USER };
+        *self.next.get_mut(kind)? = number(&next)?;
+        Some(())
+    }
+
+    fn take_change(&mut self, row: Row) -> Option<()> {
+        let [session, user, user_number] = <[Cell; 3]>::try_from(row).ok()?;
+        let user = self.number_of(USER, user, &user_number)?;
+        self.changed.insert(number(&session)?, user);
+        Some(())
+    }
+
+    fn take_column(&mut self, row: Row) -> Result<Option<()>, QueryError> {
+        let Ok([Cell::Int(quarter), Cell::Text(name), data]) = <[Cell; 3]>::try_from(row) else { return Ok(None) };
+        let data = match data {
+            Cell::Bytes(data) => data,
+            // Sixteen bytes are taken for an id.
+            Cell::Uuid(data) => data.as_bytes().to_vec(),
+            _ => return Ok(None),
+        };
+        let quarter = Quarter(quarter);
+        if self.segment.as_ref().is_none_or(|segment| segment.quarter != quarter) {
+            self.count_segment()?;
+            self.segment = Some(Segment::new(quarter, []));
+        }
+        if let Some(segment) = &mut self.segment {
+            segment.add(Column { name, data });
+        }
+        Ok(Some(()))
+    }
+
+    fn take_raw(&mut self, row: Row) -> Result<Option<()>, QueryError> {
+        let Some(row) = self.raw_row(row) else { return Ok(None) };
+        if self.rows.first().is_some_and(|first| Quarter::of(first.timestamp) != Quarter::of(row.timestamp)) {
+            self.count_rows()?;
+        }
+        self.raw += 1;
+        self.rows.push(row);
+        Ok(Some(()))
+    }
+
+    fn raw_row(&mut self, row: Row) -> Option<RawRow> {
+        let [
+            timestamp,
+            session,
+            user,
+            event_type,
+            event_action,
+            metadata,
+            session_number,
+            user_number,
+            known,
+            known_number,
+        ] = <[Cell; 10]>::try_from(row).ok()?;
+        Some(RawRow {
+            timestamp: instant(&timestamp)?,
+            session: self.number_of(SESSION, session, &session_number)?,
+            user: self.number_of(USER, user, &user_number)?,
+            known: self.number_of(USER, known, &known_number)?,
+            event_type: text(event_type)?,
+            event_action: text(event_action)?,
+            metadata: text(metadata)?,
+        })
+    }
+
+    /// The number of a name; 0 of no name.
+    fn number_of(&mut self, kind: usize, name: Cell, known: &Cell) -> Option<u32> {
+        if let Cell::Int(_) = known {
+            return number(known);
+        }
+        let Some(name) = text(name) else { return Some(0) };
+        let named = self.named.get_mut(kind)?;
+        let next = self.next.get(kind)?.saturating_add(named.len() as u32);
+        Some(*named.entry(name).or_insert(next))
+    }
+
+    fn count_segment(&mut self) -> Result<(), QueryError> {
+        let Some(segment) = self.segment.take() else { return Ok(()) };
+        self.counting.take(&segment, &self.changed).map_err(refusal)
+    }
+
+    fn count_rows(&mut self) -> Result<(), QueryError> {
+        let rows = std::mem::take(&mut self.rows);
+        let Some(first) = rows.first() else { return Ok(()) };
+        let events: Vec<EventRow<'_>> = rows
+            .iter()
+            .map(|row| EventRow {
+                timestamp: row.timestamp,
+                session: row.session,
+                user: row.user,
+                known: row.known,
+                event_type: &row.event_type,
+                event_action: &row.event_action,
+                metadata: &row.metadata,
+            })
+            .collect();
+        let segment = Segment::new(Quarter::of(first.timestamp), columns(&events));
+        self.counting.take(&segment, &self.changed).map_err(refusal)
+    }
+
+    /// The rows of the answer, and how many raw events were read for it.
+    pub(crate) fn finish(mut self) -> Result<(Vec<Row>, u64), QueryError> {
+        self.count_segment()?;
+        self.count_rows()?;
+        Ok((self.counting.rows(), self.raw))
+    }
+}
+
+fn number(cell: &Cell) -> Option<u32> {
+    if let Cell::Int(number) = cell { u32::try_from(*number).ok() } else { None }
+}
+
+fn refusal(stop: Stop) -> QueryError {
+    match stop {
+        Stop::Corrupt(corrupt) => QueryError::unreadable(&corrupt.to_string()),
+        Stop::TooLarge => crate::shape::too_large(),
+    }
+}

@@ -1,0 +1,176 @@
+//! A question of paths in its context: what is scanned, and how the rows are folded.
+
+use std::sync::Arc;
+
+use analytics_domain::{Project, Timestamp};
+use serde_json::json;
+
+use super::PathsQuestion;
+use super::answer::{PathEnd, PathsAnswer, PathsQuery};
+use super::tally::Tally;
+use super::trail::{Ends, Trail};
+use crate::cursor::Resolved;
+use crate::plan::{cache_key, kept, resolve, warn_of_cut, within};
+use crate::scan::{Scan, ScannedEvent};
+use crate::{
+    Askable, Context, Dialect, Executable, Filter, Intake, QueryError, Range, Row, ScanMeta, Statement, Warning,
+};
+
+/// The mark of an event that paths begin with.
+const FROM: usize = 0;
+/// The mark of an event that paths end with.
+const TO: usize = 1;
+
+/// A planned [`PathsQuestion`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct PathsPlan {
+    question: PathsQuestion,
+    project: Project,
+    newest_receipt: Option<Timestamp>,
+    resolved: Resolved,
+    range: Range,
+    query: PathsQuery,
+    warnings: Vec<Warning>,
+}
+
+impl Askable for PathsQuestion {
+    type Plan = PathsPlan;
+
+    fn plan(&self, context: &Context) -> Result<PathsPlan, QueryError> {
+        let zone = &self.timezone;
+        let resolved = resolve(self.date_range, None, zone, context);
+        let mut warnings = Vec::new();
+        warn_of_cut(resolved.range, "the range", context, &mut warnings);
+        let shown = kept(resolved.range, context);
+        let end = |filters: &Vec<Filter>| PathEnd { filters: filters.iter().map(Filter::to_json).collect() };
+        let query = PathsQuery {
+            from: self.from.as_ref().map(end),
+            to: self.to.as_ref().map(end),
+            depth: self.depth,
+            by: self.by.name().to_owned(),
+            name: self.name.to_string(),
+            limit: self.limit,
+            date_range: [zone.write(shown.from), zone.write(shown.to)],
+            timezone: zone.name().to_owned(),
+        };
+        Ok(PathsPlan {
+            question: self.clone(),
+            project: context.project.clone(),
+            newest_receipt: context.newest_receipt,
+            range: within(resolved.range, zone, resolved.now, context),
+            resolved,
+            query,
+            warnings,
+        })
+    }
+}
+
+impl PathsPlan {
+    /// The question in its one form, with absolute instants.
+    #[must_use]
+    pub const fn query(&self) -> &PathsQuery {
+        &self.query
+    }
+}
+
+impl Executable for PathsPlan {
+    type Answer = PathsAnswer;
+    type Intake = PathsIntake;
+
+    /// One ordered scan of all events in the range, marked where paths begin and end.
+    fn statements(&self, dialect: Dialect) -> Vec<Statement> {
+        let end = |filters: &'_ Option<Vec<Filter>>| filters.clone().unwrap_or_default();
+        let (from, to) = (end(&self.question.from), end(&self.question.to));
+        let scan = Scan {
+            project: &self.project,
+            by: self.question.by,
+            range: self.range,
+            read: self.range,
+            filters: &[],
+            marks: &[&from, &to],
+            unmarked: true,
+            label: Some(&self.question.name),
+        };
+        vec![scan.statement(dialect)]
+    }
+
+    fn intake(&self) -> PathsIntake {
+        PathsIntake {
+            ends: Ends {
+                has_from: self.question.from.is_some(),
+                has_to: self.question.to.is_some(),
+                depth: self.question.depth,
+            },
+            plan: self.clone(),
+            actor: None,
+            name: None,
+            trail: Trail::default(),
+            tally: Tally::default(),
+            events_read: 0,
+        }
+    }
+
+    fn cache_key(&self) -> String {
+        let query = &self.query;
+        let end = |end: &Option<PathEnd>| end.as_ref().map(|end| end.filters.clone());
+        let asked = json!([
+            self.question.date_range.to_string(),
+            query.timezone,
+            end(&query.from),
+            end(&query.to),
+            query.depth,
+            query.by,
+            query.name,
+            query.limit
+        ]);
+        cache_key("paths", &self.project, &asked.to_string(), self.question.date_range, &self.resolved, &None)
+    }
+}
+
+/// Takes the rows of a [`PathsPlan`]'s scan in, actor by actor.
+#[derive(Debug)]
+pub struct PathsIntake {
+    plan: PathsPlan,
+    ends: Ends,
+    /// Whose events the trail has taken.
+    actor: Option<String>,
+    /// The name that came last: the same one is kept once while it repeats.
+    name: Option<Arc<str>>,
+    trail: Trail,
+    tally: Tally,
+    events_read: u64,
+}
+
+impl PathsIntake {
+    /// Counts the path of the actor whose events are over.
+    fn count(&mut self) -> Result<(), QueryError> {
+        let path = self.trail.finish(self.ends);
+        self.tally.take(&path)
+    }
+}
+
+impl Intake for PathsIntake {
+    type Answer = PathsAnswer;
+
+    fn push(&mut self, _: usize, row: Row) -> Result<(), QueryError> {
+        let Some(event) = ScannedEvent::from_row(row) else { return Ok(()) };
+        self.events_read += 1;
+        if self.actor.as_ref() != Some(&event.actor) {
+            self.count()?;
+            self.actor = Some(event.actor);
+        }
+        if self.name.as_deref() != event.label.as_deref() {
+            self.name = event.label.map(Arc::from);
+        }
+        let has = |mark: usize| event.marks & (1 << mark) != 0;
+        self.trail.event(self.ends, has(FROM), has(TO), self.name.as_ref());
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<PathsAnswer, QueryError> {
+        self.count()?;
+        let (nodes, links) = self.tally.finish(self.plan.question.limit as usize);
+        let meta = ScanMeta::new(self.events_read, self.plan.newest_receipt, &self.plan.warnings);
+        Ok(PathsAnswer { nodes, links, meta, query: self.plan.query })
+    }
+}

@@ -1,0 +1,189 @@
+//! From a retention's question to its statement, and from the rows, as they come, to the cohorts.
+
+use analytics_domain::{Project, Timestamp};
+
+use super::answer::{Cohort, EventQuery, RetentionAnswer, RetentionCell, RetentionQuery};
+use super::fold::Fold;
+use super::units::Units;
+use super::{FirstStart, RetentionQuestion, Stay};
+use crate::cursor::Resolved;
+use crate::event_record::instant;
+use crate::filter::{Columns, Filtered as _};
+use crate::plan::{cache_key, kept, resolve, until_tomorrow, warn_of_cut, within};
+use crate::sql::Sql;
+use crate::{
+    Askable, Cell, Context, Dialect, Executable, Filter, Intake, QueryError, Range, Row, ScanMeta, Statement, Warning,
+};
+
+/// A planned [`RetentionQuestion`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct RetentionPlan {
+    question: RetentionQuestion,
+    project: Project,
+    newest_receipt: Option<Timestamp>,
+    asked: String,
+    resolved: Resolved,
+    /// Where start events count.
+    range: Range,
+    /// What is read: with `ever` from the first event that is kept, and up to the end of the last cell.
+    scanned: Range,
+    units: Units,
+    query: RetentionQuery,
+    warnings: Vec<Warning>,
+}
+
+impl Askable for RetentionQuestion {
+    type Plan = RetentionPlan;
+
+    fn plan(&self, context: &Context) -> Result<RetentionPlan, QueryError> {
+        let zone = &self.timezone;
+        let resolved = resolve(self.date_range, None, zone, context);
+        let range = within(resolved.range, zone, resolved.now, context);
+        let mut warnings = Vec::new();
+        warn_of_cut(resolved.range, "the range", context, &mut warnings);
+        let units = Units::new(self.unit, range, self.periods, zone)?;
+        let from = match self.first {
+            FirstStart::InRange => range.from,
+            FirstStart::Ever => context.retention.cutoff(context.now).min(range.from),
+        };
+        let scanned = until_tomorrow(Range { from, to: units.end().max(from) }, zone, resolved.now);
+        let shown = kept(resolved.range, context);
+        let filters = |filters: &[Filter]| EventQuery { filters: filters.iter().map(Filter::to_json).collect() };
+        let query = RetentionQuery {
+            start: filters(&self.start),
+            returned: filters(&self.returned),
+            unit: self.unit.name().to_owned(),
+            periods: self.periods,
+            mode: self.mode.name().to_owned(),
+            first: self.first.name().to_owned(),
+            by: self.by.name().to_owned(),
+            date_range: [zone.write(shown.from), zone.write(shown.to)],
+            timezone: zone.name().to_owned(),
+        };
+        Ok(RetentionPlan {
+            question: self.clone(),
+            project: context.project.clone(),
+            newest_receipt: context.newest_receipt,
+            asked: self.to_json().to_string(),
+            resolved,
+            range,
+            scanned,
+            units,
+            query,
+            warnings,
+        })
+    }
+}
+
+impl Executable for RetentionPlan {
+    type Answer = RetentionAnswer;
+    type Intake = RetentionIntake;
+
+    /// One row for each actor and unit with an event of the question: the actor, the unit's index (-1 before the range), the
+    /// instants of its first start and its last return in it, how many such events; by actor, then unit.
+    fn statements(&self, dialect: Dialect) -> Vec<Statement> {
+        let mut sql = Sql::new(dialect, &self.project, self.range);
+        let unit = if self.units.buckets().starts().is_empty() {
+            "-1".to_owned()
+        } else {
+            let border = sql.instant(self.range.from);
+            format!(
+                "CASE WHEN e.timestamp < {border} THEN -1 ELSE {} END",
+                sql.bucket(self.units.buckets(), "e.timestamp")
+            )
+        };
+        let starts = passes(&mut sql, &self.question.start);
+        let returns = passes(&mut sql, &self.question.returned);
+        let mut conditions = sql.in_part(self.scanned);
+        if let (Some(starts), Some(returns)) = (&starts, &returns) {
+            conditions.push(if starts == returns { starts.clone() } else { format!("({starts} OR {returns})") });
+        }
+        let instant_where = |holds: Option<String>| match holds {
+            Some(holds) => format!("CASE WHEN {holds} THEN e.timestamp END"),
+            None => "e.timestamp".to_owned(),
+        };
+        let actor = self.question.by.key(&mut sql);
+        let text = format!(
+            "SELECT {actor}, {unit}, min({}), max({}), count(*)\nFROM {}\nWHERE {}\nGROUP BY 1, 2\nORDER BY 1, 2",
+            instant_where(starts),
+            instant_where(returns),
+            sql.events(),
+            conditions.join("\n  AND "),
+        );
+        vec![sql.finish(text)]
+    }
+
+    fn intake(&self) -> RetentionIntake {
+        let fold = Fold::new(self.question.mode, self.units.cohorts(), self.units.periods(), self.range.to);
+        RetentionIntake { plan: self.clone(), actor: None, fold, events_read: 0 }
+    }
+
+    fn cache_key(&self) -> String {
+        cache_key("retention", &self.project, &self.asked, self.question.date_range, &self.resolved, &None)
+    }
+}
+
+/// Whether an event passes all filters; `None` where there are none.
+fn passes(sql: &mut Sql, filters: &[Filter]) -> Option<String> {
+    let all: Vec<String> = filters.iter().map(|filter| sql.filter(filter, Columns::Raw)).collect();
+    (!all.is_empty()).then(|| format!("({})", all.join(" AND ")))
+}
+
+/// Folds the rows of a [`RetentionPlan`] as they come.
+#[derive(Debug, Clone)]
+pub struct RetentionIntake {
+    plan: RetentionPlan,
+    actor: Option<String>,
+    fold: Fold,
+    events_read: u64,
+}
+
+impl Intake for RetentionIntake {
+    type Answer = RetentionAnswer;
+
+    fn push(&mut self, _: usize, row: Row) -> Result<(), QueryError> {
+        let Ok([Cell::Text(actor), Cell::Int(unit), first_start, last_return, Cell::Int(events)]) =
+            <[Cell; 5]>::try_from(row)
+        else {
+            return Ok(());
+        };
+        if self.actor.as_ref() != Some(&actor) {
+            self.fold.next_actor();
+            self.actor = Some(actor);
+        }
+        self.events_read += u64::try_from(events).unwrap_or(0);
+        self.fold.take(&Stay {
+            unit: usize::try_from(unit).ok(),
+            first_start: instant(&first_start),
+            last_return: instant(&last_return),
+        });
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<RetentionAnswer, QueryError> {
+        self.fold.next_actor();
+        let (plan, now) = (&self.plan, self.plan.resolved.now);
+        let mut cohorts: Vec<Cohort> = Vec::with_capacity(plan.units.cohorts());
+        let mut until = plan.units.index_of(now).map_or(0, |current| current + 1);
+        for (index, (size, counts)) in self.fold.cohorts().enumerate() {
+            let Some(start) = plan.units.start_of(index) else { continue };
+            if size > 0 {
+                until = until.max(index + 1);
+            }
+            let cell = |(after, count): (usize, &u64)| RetentionCell {
+                count: *count,
+                out_of: size,
+                incomplete: plan.units.is_open(index + after, now),
+            };
+            cohorts.push(Cohort {
+                start: plan.question.timezone.clock(start).date().to_string(),
+                size,
+                cells: counts.iter().enumerate().map(cell).collect(),
+            });
+        }
+        // A unit ahead of now is only there where somebody started in it.
+        cohorts.truncate(until);
+        let meta = ScanMeta::new(self.events_read, plan.newest_receipt, &plan.warnings);
+        Ok(RetentionAnswer { cohorts, meta, query: plan.query.clone() })
+    }
+}

@@ -1,0 +1,152 @@
+//! One person known by a user id, and what the person did: `GET /api/users/{id}`.
+
+use analytics_domain::Timestamp;
+use analytics_domain::event::USER_ID_MAX;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::session::{Timeline, TimelineQuery};
+use crate::error::QueryErrorCode;
+use crate::event_record::instant;
+use crate::intake::{Gathered, Gathering};
+use crate::page::{Order, Page};
+use crate::sql::Sql;
+use crate::{Askable, Cell, Context, Dialect, EventRecord, Executable, PageMeta, QueryError, Row, Statement};
+
+/// Which person is shown: whose events carry the user id, and the unnamed events of the sessions that it was first seen in.
+///
+/// As JSON, beside the id: `date_range` (`"all"` unless given), `timezone`, `limit` and `cursor`, as in [`crate::Question`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct UserQuestion(Timeline);
+
+impl UserQuestion {
+    /// Reads a question about the person of this user id.
+    ///
+    /// # Errors
+    /// [`QueryError`] with the place of what is wrong and what is allowed there; the id's place is `id`.
+    pub fn from_json(id: &str, value: &Value) -> Result<Self, QueryError> {
+        Timeline::from_json(id, USER_ID_MAX, value).map(Self)
+    }
+}
+
+/// A person, as far as the events lie in the range.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserSummary {
+    /// The user id.
+    pub user_id: String,
+    /// The time of the first event.
+    pub first_seen_at: Timestamp,
+    /// The time of the last event.
+    pub last_seen_at: Timestamp,
+    /// How many events.
+    pub events: u64,
+    /// In how many sessions.
+    pub sessions: u64,
+}
+
+/// A person and a page of the timeline.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct UserAnswer {
+    /// The person, the same on every page.
+    pub user: UserSummary,
+    /// The events, newest first; of equal times the greatest id first.
+    pub results: Vec<EventRecord>,
+    /// How the answer came about.
+    pub meta: PageMeta,
+    /// The question, in one form and with absolute instants.
+    pub query: TimelineQuery,
+}
+
+/// A planned [`UserQuestion`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct UserPlan {
+    question: Timeline,
+    page: Page,
+}
+
+impl Askable for UserQuestion {
+    type Plan = UserPlan;
+
+    fn plan(&self, context: &Context) -> Result<UserPlan, QueryError> {
+        Ok(UserPlan { question: self.0.clone(), page: self.0.page("user", context)? })
+    }
+}
+
+impl UserPlan {
+    /// The sessions whose first user the person is: read once, where a store would else read them for every chunk of events.
+    fn sessions(&self, sql: &mut Sql) -> String {
+        let (project, id) = (sql.project(), sql.text(&self.question.id));
+        format!(
+            "WITH theirs AS MATERIALIZED (\n  SELECT s.session_id FROM session_users s WHERE s.project = {project} \
+             AND s.user_id = {id}\n)\n"
+        )
+    }
+
+    /// Whether an event is the person's, beside [`UserPlan::sessions`].
+    fn is_theirs(&self, sql: &mut Sql) -> String {
+        let id = sql.text(&self.question.id);
+        format!("(e.user_id = {id} OR (e.user_id IS NULL AND e.session_id IN (SELECT t.session_id FROM theirs t)))")
+    }
+}
+
+impl Executable for UserPlan {
+    type Answer = UserAnswer;
+    type Intake = Gathering<Self>;
+
+    /// The person in one line, and the page of the timeline.
+    fn statements(&self, dialect: Dialect) -> Vec<Statement> {
+        let mut sql = self.page.sql(dialect);
+        let mut conditions = sql.in_range();
+        conditions.push(self.is_theirs(&mut sql));
+        let sessions = self.sessions(&mut sql);
+        let text = format!(
+            "{}SELECT min(e.timestamp), max(e.timestamp), count(*), count(DISTINCT e.session_id)\nFROM {}\nWHERE {}",
+            sessions,
+            sql.events(),
+            conditions.join("\n  AND ")
+        );
+        let summary = sql.finish(text);
+
+        let mut sql = self.page.sql(dialect);
+        let mut conditions = self.page.conditions(&mut sql, Order::NewestFirst);
+        conditions.push(self.is_theirs(&mut sql));
+        let sessions = self.sessions(&mut sql);
+        vec![summary, self.page.events(sql, &sessions, &conditions, Order::NewestFirst)]
+    }
+
+    fn intake(&self) -> Gathering<Self> {
+        Gathering::new(self)
+    }
+
+    fn cache_key(&self) -> String {
+        self.page.cache_key("user")
+    }
+}
+
+impl Gathered for UserPlan {
+    type Answer = UserAnswer;
+
+    fn answer(&self, rows: Vec<Vec<Row>>) -> Result<UserAnswer, QueryError> {
+        let mut rows = rows.into_iter();
+        let summary = rows.next().unwrap_or_default().into_iter().find_map(|row| summary(&self.question.id, &row));
+        let user = summary.ok_or_else(|| QueryError {
+            code: QueryErrorCode::UserNotFound,
+            path: "id".to_owned(),
+            message: "there is no event of this user in the range".to_owned(),
+        })?;
+        let (results, meta) = self.page.read_events(rows.next().unwrap_or_default());
+        Ok(UserAnswer { user, results, meta, query: self.question.query(&self.page) })
+    }
+}
+
+/// The person of a row; `None` where there is no event.
+fn summary(id: &str, row: &[Cell]) -> Option<UserSummary> {
+    let [first_seen_at, last_seen_at, Cell::Int(events), Cell::Int(sessions)] = row else { return None };
+    Some(UserSummary {
+        user_id: id.to_owned(),
+        first_seen_at: instant(first_seen_at)?,
+        last_seen_at: instant(last_seen_at)?,
+        events: u64::try_from(*events).ok()?,
+        sessions: u64::try_from(*sessions).ok()?,
+    })
+}

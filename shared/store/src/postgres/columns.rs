@@ -1,0 +1,303 @@
+//! Columns made anew from raw rows.
+//!
+//! One process at a time does it for a project, in a transaction that sees one state of the store: the marks that it deletes
+//! are those whose rows it read. A mark that comes meanwhile stays.
+
+use std::collections::BTreeSet;
+
+use analytics_columns::{ACTORS, Quarter};
+use futures::TryStreamExt as _;
+use sqlx::Row as _;
+use sqlx::postgres::{PgConnection, PgPool};
+
+use super::connection::{Begin, Session};
+use super::values::Instant;
+use crate::Refreshed;
+use crate::refresh::{
+    CHANGES_AT_ONCE, Change, Kind, Numbers, PATCHES_AT_ONCE, QUARTERS_AT_ONCE, ROWS_AT_ONCE, RawRow, encode, names,
+    patched, seen_in,
+};
+
+/// With a project's name: only one process makes its columns.
+const LOCK: i64 = 0x616E_616C_7974_6903;
+
+/// Makes columns anew for every project that has marks, a bounded number of quarters for each.
+pub(super) async fn refresh(pool: &PgPool, begin: &Begin) -> Result<Refreshed, sqlx::Error> {
+    let projects: Vec<String> = sqlx::query_scalar(
+        "SELECT DISTINCT project FROM column_marks UNION SELECT DISTINCT project FROM identity_changes ORDER BY project",
+    )
+    .fetch_all(pool)
+    .await?;
+    let mut done = Refreshed::default();
+    for project in projects {
+        match refresh_project(pool, begin, &project).await {
+            Ok(refreshed) => done.add(refreshed),
+            // Another process was there between this one's first look and its lock: there is a next time.
+            Err(error) if is_overtaken(&error) => done.left = true,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(done)
+}
+
+fn is_overtaken(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code());
+    code.is_some_and(|code| matches!(code.as_ref(), "40001" | "40P01" | "23505"))
+}
+
+async fn refresh_project(pool: &PgPool, begin: &Begin, project: &str) -> Result<Refreshed, sqlx::Error> {
+    let mut session = Session::begin(pool, begin).await?;
+    match make(session.connection()?, project).await {
+        Ok(refreshed) => {
+            session.commit().await?;
+            Ok(refreshed)
+        }
+        Err(error) => {
+            if matches!(&error, sqlx::Error::Database(_)) {
+                let _ = session.rollback().await;
+            }
+            Err(error)
+        }
+    }
+}
+
+async fn make(connection: &mut PgConnection, project: &str) -> Result<Refreshed, sqlx::Error> {
+    let alone: bool = sqlx::query_scalar("SELECT pg_try_advisory_xact_lock(hashtextextended($1, $2))")
+        .bind(project)
+        .bind(LOCK)
+        .fetch_one(&mut *connection)
+        .await?;
+    if !alone {
+        return Ok(Refreshed::default());
+    }
+    let changes = apply_changes(connection, project).await?;
+    // The newest first: they are asked for most.
+    let marked: Vec<i64> = sqlx::query_scalar(
+        "SELECT DISTINCT quarter FROM column_marks WHERE project = $1 ORDER BY quarter DESC LIMIT $2",
+    )
+    .bind(project)
+    .bind(QUARTERS_AT_ONCE)
+    .fetch_all(&mut *connection)
+    .await?;
+    let (mut made, mut events) = (Vec::new(), 0);
+    for quarter in &marked {
+        if events >= ROWS_AT_ONCE {
+            break;
+        }
+        events += make_quarter(connection, project, Quarter(*quarter)).await?;
+        made.push(*quarter);
+    }
+    sqlx::query("DELETE FROM column_marks WHERE project = $1 AND quarter = ANY($2)")
+        .bind(project)
+        .bind(&made)
+        .execute(&mut *connection)
+        .await?;
+    let left = made.len() as i64 == QUARTERS_AT_ONCE || made.len() < marked.len() || changes == CHANGES_AT_ONCE;
+    Ok(Refreshed { quarters: made.len() as u64, events: events as u64, left })
+}
+
+/// Makes one quarter's columns; how many events they hold.
+async fn make_quarter(connection: &mut PgConnection, project: &str, quarter: Quarter) -> Result<usize, sqlx::Error> {
+    let rows = raw_rows(connection, project, quarter).await?;
+    let numbers = numbered(connection, project, &names(&rows), (quarter.0, quarter.0)).await?;
+    sqlx::query("DELETE FROM event_columns WHERE project = $1 AND quarter = $2")
+        .bind(project)
+        .bind(quarter.0)
+        .execute(&mut *connection)
+        .await?;
+    let (names, data): (Vec<String>, Vec<Vec<u8>>) =
+        encode(&rows, &numbers).into_iter().map(|column| (column.name, column.data)).unzip();
+    if !names.is_empty() {
+        sqlx::query(
+            "INSERT INTO event_columns (project, quarter, name, data)
+             SELECT $1, $2, c.name, c.data FROM unnest($3::text[], $4::bytea[]) AS c (name, data)",
+        )
+        .bind(project)
+        .bind(quarter.0)
+        .bind(names)
+        .bind(data)
+        .execute(connection)
+        .await?;
+    }
+    Ok(rows.len())
+}
+
+async fn raw_rows(connection: &mut PgConnection, project: &str, quarter: Quarter) -> Result<Vec<RawRow>, sqlx::Error> {
+    let mut answers = sqlx::query(
+        "SELECT e.timestamp, e.session_id, e.user_id, s.user_id, e.event_type, e.event_action, e.metadata::text
+         FROM raw_events e LEFT JOIN session_users s ON s.session_id = e.session_id AND s.project = e.project
+         WHERE e.project = $1 AND e.timestamp >= $2 AND e.timestamp < $3 ORDER BY e.timestamp, e.id",
+    )
+    .bind(project)
+    .bind(Instant(quarter.start()))
+    .bind(Instant(quarter.end()))
+    .fetch(connection);
+    let mut rows = Vec::new();
+    while let Some(row) = answers.try_next().await? {
+        rows.push(RawRow {
+            timestamp: row.try_get::<Instant, _>(0)?.0,
+            session_id: row.try_get(1)?,
+            user_id: row.try_get(2)?,
+            known: row.try_get(3)?,
+            event_type: row.try_get(4)?,
+            event_action: row.try_get(5)?,
+            metadata: row.try_get(6)?,
+        });
+    }
+    Ok(rows)
+}
+
+/// The numbers of names, new ones given where there are none; the names were seen in these quarters.
+async fn numbered(
+    connection: &mut PgConnection,
+    project: &str,
+    names: &BTreeSet<(Kind, &str)>,
+    (first, last): (i64, i64),
+) -> Result<Numbers, sqlx::Error> {
+    let mut numbers = Numbers::new();
+    for kind in [Kind::Session, Kind::User] {
+        let names: Vec<&str> = names.iter().filter(|(of, _)| *of == kind).map(|(_, name)| *name).collect();
+        if names.is_empty() {
+            continue;
+        }
+        // Those whose quarters reach further now are written; all are told.
+        let rows = sqlx::query(
+            "WITH known AS (
+                SELECT i.name, i.number, i.first_quarter <= $4 AND i.last_quarter >= $5 AS within
+                FROM identities i WHERE i.project = $1 AND i.kind = $2 AND i.name = ANY($3)
+             ), wider AS (
+                UPDATE identities i SET first_quarter = least(i.first_quarter, $4),
+                    last_quarter = greatest(i.last_quarter, $5)
+                FROM known k WHERE NOT k.within AND i.project = $1 AND i.kind = $2 AND i.name = k.name
+             )
+             SELECT name, number FROM known",
+        )
+        .bind(project)
+        .bind(kind.word())
+        .bind(&names)
+        .bind(first)
+        .bind(last)
+        .fetch_all(&mut *connection)
+        .await?;
+        for row in &rows {
+            let number: i64 = row.try_get(1)?;
+            numbers.insert((kind, row.try_get(0)?), u32::try_from(number).unwrap_or(u32::MAX));
+        }
+        let new: Vec<&str> =
+            names.into_iter().filter(|name| !numbers.contains_key(&(kind, (*name).to_owned()))).collect();
+        if new.is_empty() {
+            continue;
+        }
+        let next: i64 = sqlx::query_scalar(
+            "INSERT INTO identity_counters AS c (project, kind, next) VALUES ($1, $2, 1 + $3)
+             ON CONFLICT (project, kind) DO UPDATE SET next = c.next + $3 RETURNING next",
+        )
+        .bind(project)
+        .bind(kind.word())
+        .bind(new.len() as i64)
+        .fetch_one(&mut *connection)
+        .await?;
+        let given: Vec<i64> = (next - new.len() as i64..next).collect();
+        sqlx::query(
+            "INSERT INTO identities (project, kind, name, number, first_quarter, last_quarter)
+             SELECT $1, $2, n.name, n.number, $5, $6 FROM unnest($3::text[], $4::int8[]) AS n (name, number)",
+        )
+        .bind(project)
+        .bind(kind.word())
+        .bind(&new)
+        .bind(&given)
+        .bind(first)
+        .bind(last)
+        .execute(&mut *connection)
+        .await?;
+        for (name, number) in new.into_iter().zip(given) {
+            numbers.insert((kind, name.to_owned()), u32::try_from(number).unwrap_or(u32::MAX));
+        }
+    }
+    Ok(numbers)
+}
+
+/// Writes into the pairs of made quarters who their sessions are known by now; how many sessions were looked at.
+async fn apply_changes(connection: &mut PgConnection, project: &str) -> Result<i64, sqlx::Error> {
+    let sessions: Vec<String> = sqlx::query_scalar(
+        "DELETE FROM identity_changes WHERE seq = ANY (ARRAY(
+            SELECT seq FROM identity_changes WHERE project = $1 ORDER BY seq LIMIT $2)) RETURNING session_id",
+    )
+    .bind(project)
+    .bind(CHANGES_AT_ONCE)
+    .fetch_all(&mut *connection)
+    .await?;
+    if sessions.is_empty() {
+        return Ok(0);
+    }
+    let rows = sqlx::query(
+        "SELECT i.number, i.first_quarter, i.last_quarter, s.user_id FROM identities i
+         LEFT JOIN session_users s ON s.session_id = i.name AND s.project = i.project
+         WHERE i.project = $1 AND i.kind = 's' AND i.name = ANY($2)",
+    )
+    .bind(project)
+    .bind(&sessions)
+    .fetch_all(&mut *connection)
+    .await?;
+    let mut changes = Vec::with_capacity(rows.len());
+    for row in rows {
+        changes.push(Change {
+            session: u32::try_from(row.try_get::<i64, _>(0)?).unwrap_or(u32::MAX),
+            first_quarter: row.try_get(1)?,
+            last_quarter: row.try_get(2)?,
+            user: row.try_get(3)?,
+        });
+    }
+    let users: BTreeSet<(Kind, &str)> =
+        changes.iter().filter_map(|change| Some((Kind::User, change.user.as_deref()?))).collect();
+    let first = changes.iter().map(|change| change.first_quarter).min().unwrap_or(0);
+    let last = changes.iter().map(|change| change.last_quarter).max().unwrap_or(0);
+    let numbers = numbered(connection, project, &users, (first, last)).await?;
+    for quarters in seen_in(&changes).chunks(PATCHES_AT_ONCE) {
+        let rows = sqlx::query(
+            "SELECT quarter, data FROM event_columns WHERE project = $1 AND name = $2 AND quarter = ANY($3)",
+        )
+        .bind(project)
+        .bind(ACTORS)
+        .bind(quarters)
+        .fetch_all(&mut *connection)
+        .await?;
+        for row in rows {
+            let (quarter, data): (i64, &[u8]) = (row.try_get(0)?, row.try_get(1)?);
+            let patched = patched(data, &changes, &numbers).map_err(|error| sqlx::Error::Decode(error.into()))?;
+            let Some(data) = patched else { continue };
+            sqlx::query("UPDATE event_columns SET data = $4 WHERE project = $1 AND quarter = $2 AND name = $3")
+                .bind(project)
+                .bind(quarter)
+                .bind(ACTORS)
+                .bind(data)
+                .execute(&mut *connection)
+                .await?;
+        }
+    }
+    Ok(sessions.len() as i64)
+}
+
+/// Drops columns before `cutoff`, and the numbers of those who were not seen since.
+pub(super) async fn drop_old(pool: &PgPool, begin: &Begin, cutoff: Quarter) -> Result<(), sqlx::Error> {
+    let projects: Vec<String> =
+        sqlx::query_scalar("SELECT project FROM newest_receipts ORDER BY project").fetch_all(pool).await?;
+    for project in projects {
+        let mut session = Session::begin(pool, begin).await?;
+        let dropped = sqlx::query("DELETE FROM event_columns WHERE project = $1 AND quarter < $2")
+            .bind(&project)
+            .bind(cutoff.0)
+            .execute(session.connection()?)
+            .await?
+            .rows_affected();
+        if dropped > 0 {
+            sqlx::query("DELETE FROM identities WHERE project = $1 AND last_quarter < $2")
+                .bind(&project)
+                .bind(cutoff.0)
+                .execute(session.connection()?)
+                .await?;
+        }
+        session.commit().await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,279 @@
+//! Columns made anew from raw rows, in transactions of the one connection that writes: short ones, between which events are
+//! stored.
+
+use std::collections::BTreeSet;
+
+use analytics_columns::{ACTORS, Quarter};
+use analytics_domain::Timestamp;
+use futures::TryStreamExt as _;
+use sqlx::Row as _;
+use sqlx::sqlite::{SqliteConnection, SqlitePool};
+
+use super::rows::RowStatement;
+use crate::Refreshed;
+use crate::refresh::{
+    CHANGES_AT_ONCE, Change, Kind, Numbers, PATCHES_AT_ONCE, QUARTERS_AT_ONCE, RawRow, encode, names, patched, seen_in,
+};
+
+/// Raw rows after which a transaction takes no further quarter: some tens of milliseconds.
+const ROWS_AT_ONCE: usize = 10_000;
+
+const NEW: RowStatement = RowStatement {
+    head: "INSERT INTO identities (project, kind, name, number, first_quarter, last_quarter) VALUES ",
+    row: "(?,?,?,?,?,?)",
+    tail: "",
+    doing: "make columns",
+};
+
+/// Makes columns anew for every project that has marks, a bounded number of quarters for each.
+pub(super) async fn refresh(writer: &SqlitePool) -> Result<Refreshed, sqlx::Error> {
+    let projects: Vec<String> = sqlx::query_scalar(
+        "SELECT DISTINCT project FROM column_marks UNION SELECT DISTINCT project FROM identity_changes ORDER BY project",
+    )
+    .fetch_all(writer)
+    .await?;
+    let mut done = Refreshed::default();
+    for project in projects {
+        let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await?;
+        done.add(make(&mut transaction, &project).await?);
+        transaction.commit().await?;
+    }
+    Ok(done)
+}
+
+async fn make(connection: &mut SqliteConnection, project: &str) -> Result<Refreshed, sqlx::Error> {
+    let changes = apply_changes(connection, project).await?;
+    // The newest first: they are asked for most.
+    let marked: Vec<i64> =
+        sqlx::query_scalar("SELECT DISTINCT quarter FROM column_marks WHERE project = ? ORDER BY quarter DESC LIMIT ?")
+            .bind(project)
+            .bind(QUARTERS_AT_ONCE)
+            .fetch_all(&mut *connection)
+            .await?;
+    let (mut made, mut events) = (0, 0);
+    for quarter in &marked {
+        if events >= ROWS_AT_ONCE {
+            break;
+        }
+        events += make_quarter(connection, project, Quarter(*quarter)).await?;
+        sqlx::query("DELETE FROM column_marks WHERE project = ? AND quarter = ?")
+            .bind(project)
+            .bind(quarter)
+            .execute(&mut *connection)
+            .await?;
+        made += 1;
+    }
+    let left = made as i64 == QUARTERS_AT_ONCE || made < marked.len() || changes == CHANGES_AT_ONCE;
+    Ok(Refreshed { quarters: made as u64, events: events as u64, left })
+}
+
+/// Makes one quarter's columns; how many events they hold.
+async fn make_quarter(
+    connection: &mut SqliteConnection,
+    project: &str,
+    quarter: Quarter,
+) -> Result<usize, sqlx::Error> {
+    let rows = raw_rows(connection, project, quarter).await?;
+    let numbers = numbered(connection, project, &names(&rows), (quarter.0, quarter.0)).await?;
+    sqlx::query("DELETE FROM event_columns WHERE project = ? AND quarter = ?")
+        .bind(project)
+        .bind(quarter.0)
+        .execute(&mut *connection)
+        .await?;
+    for column in encode(&rows, &numbers) {
+        sqlx::query("INSERT INTO event_columns (project, quarter, name, data) VALUES (?, ?, ?, ?)")
+            .bind(project)
+            .bind(quarter.0)
+            .bind(column.name)
+            .bind(column.data)
+            .execute(&mut *connection)
+            .await?;
+    }
+    Ok(rows.len())
+}
+
+async fn raw_rows(
+    connection: &mut SqliteConnection,
+    project: &str,
+    quarter: Quarter,
+) -> Result<Vec<RawRow>, sqlx::Error> {
+    let mut answers = sqlx::query(
+        "SELECT e.timestamp, e.session_id, e.user_id, s.user_id, e.event_type, e.event_action, e.metadata
+         FROM raw_events e LEFT JOIN session_users s ON s.session_id = e.session_id AND s.project = e.project
+         WHERE e.project = ? AND e.timestamp >= ? AND e.timestamp < ? ORDER BY e.timestamp, e.id",
+    )
+    .bind(project)
+    .bind(quarter.start().as_micros())
+    .bind(quarter.end().as_micros())
+    .fetch(connection);
+    let mut rows = Vec::new();
+    while let Some(row) = answers.try_next().await? {
+        rows.push(RawRow {
+            timestamp: Timestamp::from_micros(row.try_get(0)?),
+            session_id: row.try_get(1)?,
+            user_id: row.try_get(2)?,
+            known: row.try_get(3)?,
+            event_type: row.try_get(4)?,
+            event_action: row.try_get(5)?,
+            metadata: row.try_get(6)?,
+        });
+    }
+    Ok(rows)
+}
+
+/// The numbers of names, new ones given where there are none; the names were seen in these quarters.
+async fn numbered(
+    connection: &mut SqliteConnection,
+    project: &str,
+    names: &BTreeSet<(Kind, &str)>,
+    (first, last): (i64, i64),
+) -> Result<Numbers, sqlx::Error> {
+    let mut numbers = Numbers::new();
+    let mut new = Vec::new();
+    for (kind, name) in names {
+        let row = sqlx::query(
+            "SELECT number, first_quarter <= ? AND last_quarter >= ? FROM identities
+             WHERE project = ? AND kind = ? AND name = ?",
+        )
+        .bind(first)
+        .bind(last)
+        .bind(project)
+        .bind(kind.word())
+        .bind(name)
+        .fetch_optional(&mut *connection)
+        .await?;
+        let Some(row) = row else {
+            new.push((*kind, *name));
+            continue;
+        };
+        numbers.insert((*kind, (*name).to_owned()), u32::try_from(row.try_get::<i64, _>(0)?).unwrap_or(u32::MAX));
+        if !row.try_get::<bool, _>(1)? {
+            sqlx::query(
+                "UPDATE identities SET first_quarter = min(first_quarter, ?), last_quarter = max(last_quarter, ?)
+                 WHERE project = ? AND kind = ? AND name = ?",
+            )
+            .bind(first)
+            .bind(last)
+            .bind(project)
+            .bind(kind.word())
+            .bind(name)
+            .execute(&mut *connection)
+            .await?;
+        }
+    }
+    for kind in [Kind::Session, Kind::User] {
+        let names: Vec<&str> = new.iter().filter(|(of, _)| *of == kind).map(|(_, name)| *name).collect();
+        if names.is_empty() {
+            continue;
+        }
+        let count = names.len() as i64;
+        let next: i64 = sqlx::query_scalar(
+            "INSERT INTO identity_counters (project, kind, next) VALUES (?1, ?2, 1 + ?3)
+             ON CONFLICT (project, kind) DO UPDATE SET next = next + ?3 RETURNING next",
+        )
+        .bind(project)
+        .bind(kind.word())
+        .bind(count)
+        .fetch_one(&mut *connection)
+        .await?;
+        let given: Vec<(&str, i64)> = names.into_iter().zip(next - count..).collect();
+        NEW.execute(connection, &given, |row, (name, number)| {
+            row.add(project)?;
+            row.add(kind.word())?;
+            row.add(*name)?;
+            row.add(*number)?;
+            row.add(first)?;
+            row.add(last)
+        })
+        .await
+        .map_err(|error| sqlx::Error::Protocol(error.to_string()))?;
+        numbers.extend(
+            given
+                .into_iter()
+                .map(|(name, number)| ((kind, name.to_owned()), u32::try_from(number).unwrap_or(u32::MAX))),
+        );
+    }
+    Ok(numbers)
+}
+
+/// Writes into the pairs of made quarters who their sessions are known by now; how many sessions were looked at.
+async fn apply_changes(connection: &mut SqliteConnection, project: &str) -> Result<i64, sqlx::Error> {
+    let sessions: Vec<String> = sqlx::query_scalar(
+        "DELETE FROM identity_changes WHERE seq IN
+            (SELECT seq FROM identity_changes WHERE project = ? ORDER BY seq LIMIT ?) RETURNING session_id",
+    )
+    .bind(project)
+    .bind(CHANGES_AT_ONCE)
+    .fetch_all(&mut *connection)
+    .await?;
+    let mut changes = Vec::new();
+    for name in &sessions {
+        let row = sqlx::query(
+            "SELECT i.number, i.first_quarter, i.last_quarter, s.user_id FROM identities i
+             LEFT JOIN session_users s ON s.session_id = i.name AND s.project = i.project
+             WHERE i.project = ? AND i.kind = 's' AND i.name = ?",
+        )
+        .bind(project)
+        .bind(name)
+        .fetch_optional(&mut *connection)
+        .await?;
+        let Some(row) = row else { continue };
+        changes.push(Change {
+            session: u32::try_from(row.try_get::<i64, _>(0)?).unwrap_or(u32::MAX),
+            first_quarter: row.try_get(1)?,
+            last_quarter: row.try_get(2)?,
+            user: row.try_get(3)?,
+        });
+    }
+    let users: BTreeSet<(Kind, &str)> =
+        changes.iter().filter_map(|change| Some((Kind::User, change.user.as_deref()?))).collect();
+    let first = changes.iter().map(|change| change.first_quarter).min().unwrap_or(0);
+    let last = changes.iter().map(|change| change.last_quarter).max().unwrap_or(0);
+    let numbers = numbered(connection, project, &users, (first, last)).await?;
+    for quarters in seen_in(&changes).chunks(PATCHES_AT_ONCE) {
+        let rows = sqlx::query(
+            "SELECT quarter, data FROM event_columns WHERE project = ? AND name = ?
+                AND quarter IN (SELECT value FROM json_each(?))",
+        )
+        .bind(project)
+        .bind(ACTORS)
+        .bind(serde_json::to_string(quarters).unwrap_or_default())
+        .fetch_all(&mut *connection)
+        .await?;
+        for row in rows {
+            let (quarter, data): (i64, &[u8]) = (row.try_get(0)?, row.try_get(1)?);
+            let patched = patched(data, &changes, &numbers).map_err(|error| sqlx::Error::Decode(error.into()))?;
+            let Some(data) = patched else { continue };
+            sqlx::query("UPDATE event_columns SET data = ? WHERE project = ? AND quarter = ? AND name = ?")
+                .bind(data)
+                .bind(project)
+                .bind(quarter)
+                .bind(ACTORS)
+                .execute(&mut *connection)
+                .await?;
+        }
+    }
+    Ok(sessions.len() as i64)
+}
+
+/// Drops columns before `cutoff`, and the numbers of those who were not seen since.
+pub(super) async fn drop_old(writer: &SqlitePool, cutoff: Quarter) -> Result<(), sqlx::Error> {
+    let projects: Vec<String> =
+        sqlx::query_scalar("SELECT project FROM newest_receipts ORDER BY project").fetch_all(writer).await?;
+    for project in projects {
+        let dropped = sqlx::query("DELETE FROM event_columns WHERE project = ? AND quarter < ?")
+            .bind(&project)
+            .bind(cutoff.0)
+            .execute(writer)
+            .await?
+            .rows_affected();
+        if dropped > 0 {
+            sqlx::query("DELETE FROM identities WHERE project = ? AND last_quarter < ?")
+                .bind(&project)
+                .bind(cutoff.0)
+                .execute(writer)
+                .await?;
+        }
+    }
+    Ok(())
+}
