@@ -192,6 +192,7 @@ impl Stack {
             retention: self.retention.clone(),
             clock: Arc::clone(&self.clock),
             flights: Flights::default(),
+            export_bytes: None,
         }));
         late.live_queries.open(Arc::clone(&store));
         late.queue.open(Arc::clone(&self.queue));

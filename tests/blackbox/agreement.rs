@@ -60,6 +60,9 @@ fn figures() -> Vec<Value> {
         "sum:metadata.price",
         "avg:metadata.ms",
         "max:metadata.price",
+        "p50:metadata.ms",
+        "p95:metadata.price",
+        "(events - users) / sessions",
     ];
     for dimensions in [
         json!([]),
@@ -88,6 +91,8 @@ fn figures() -> Vec<Value> {
         json!(["between", "metadata.ms", [100, 200]]),
         json!(["or", [["exists", "metadata.query"], ["not", ["exists", "user_id"]]]]),
         json!(["contains", "metadata.query", ["größe"]]),
+        json!(["has_done", [["is", "event_type", ["commerce"]], ["gt", "metadata.price", [50]]]]),
+        json!(["or", [["has_not_done", [["is", "event_type", ["error"]]]], ["exists", "metadata.query"]]]),
     ] {
         questions.push(json!({
             "metrics": all, "dimensions": ["event_action"], "date_range": range, "filters": [filter],

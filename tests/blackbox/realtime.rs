@@ -112,19 +112,22 @@ async fn a_live_query_is_answered_again(deployment: &'static Deployment) {
     let tenant = deployment.tenant();
     tenant.store(&[event("s", "t", "a", &at(1, "10:00:00"))]).await;
     let mut socket = open(&tenant).await;
-    say(&mut socket, json!({ "type": "subscribe", "id": "a", "query": { "metrics": ["events"], "date_range": "7d" } }))
-        .await;
+    let query = json!({
+        "metrics": ["events", "events / sessions", "p50:metadata.ms"], "date_range": "7d",
+        "filters": [["has_done", [["is", "event_action", ["a"]]]]],
+    });
+    say(&mut socket, json!({ "type": "subscribe", "id": "a", "query": query })).await;
     let first = next(&mut socket).await;
     assert_eq!(
         (&first["type"], &first["result"]["results"][0]["metrics"]),
-        (&json!("snapshot"), &json!([1])),
+        (&json!("snapshot"), &json!([1, 1.0, null])),
         "{first}"
     );
     tenant.collect_all(&[event("s", "t", "a", &at(1, "10:00:00"))]).await;
     let second = next(&mut socket).await;
     assert_eq!(
         (&second["type"], &second["result"]["results"][0]["metrics"]),
-        (&json!("update"), &json!([2])),
+        (&json!("update"), &json!([2, 2.0, null])),
         "{second}"
     );
 }
@@ -185,6 +188,8 @@ async fn a_bad_message_is_told(deployment: &'static Deployment) {
     let mut socket = open(&tenant).await;
     for message in [
         json!({ "type": "subscribe", "id": "a", "query": { "metrics": ["applause"] } }),
+        json!({ "type": "subscribe", "id": "a", "query": { "metrics": ["events / evnts"] } }),
+        json!({ "type": "subscribe", "id": "a", "events": { "filters": [["has_done", [["exists", "user_id"]]]] } }),
         json!({ "type": "subscribe", "id": "a" }),
         json!({ "type": "dance" }),
         json!("nonsense"),

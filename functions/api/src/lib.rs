@@ -8,6 +8,7 @@
 pub mod answering;
 pub mod dead_letters;
 pub mod events;
+pub mod export;
 pub mod funnel;
 pub mod integrity;
 pub mod meters;

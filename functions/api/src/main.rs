@@ -85,12 +85,16 @@ impl Behind {
             retention,
             clock: Arc::new(SystemClock),
             flights: Flights::default(),
+            export_bytes: self.is_lambda.then_some(FUNCTION_EXPORT_BYTES),
         };
         let _ = self.opened.set(store);
         self.routes.open(router(deps));
         Ok(())
     }
 }
+
+/// A function can answer with 6 MB; on the way there, each byte of an export may become two.
+const FUNCTION_EXPORT_BYTES: usize = 5 << 19;
 
 /// A function answers one request at a time: a connection is all that it can use.
 const FUNCTION_CONNECTIONS: u32 = 1;

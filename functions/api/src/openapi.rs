@@ -42,6 +42,7 @@ use refusal::OpenRefusals;
         crate::sessions::session,
         crate::sessions::user,
         crate::events::list,
+        crate::export::export,
         crate::properties::list,
         crate::properties::values,
         crate::integrity::integrity,

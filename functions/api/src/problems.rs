@@ -112,13 +112,18 @@ pub(crate) fn store(failure: StoreError) -> Problem {
         }
         StoreError::Data { .. } => {
             error!(error = %failure, cause, "the store refuses a statement of ours");
-            Problem::new(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "internal_error",
-                "the answer could not be computed; this is a defect, and it is in the log",
-            )
+            defect()
         }
     }
+}
+
+/// 500 `internal_error`; what happened is in the log.
+pub(crate) fn defect() -> Problem {
+    Problem::new(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "internal_error",
+        "the answer could not be computed; this is a defect, and it is in the log",
+    )
 }
 
 /// The failure of a whole answer.

@@ -14,7 +14,9 @@ use axum::routing::{get, post};
 use axum::{Router, http};
 
 use crate::answering::Flights;
-use crate::{dead_letters, events, funnel, integrity, meters, openapi, paths, properties, query, retention, sessions};
+use crate::{
+    dead_letters, events, export, funnel, integrity, meters, openapi, paths, properties, query, retention, sessions,
+};
 
 /// Largest body of a question, in bytes.
 const QUESTION_BYTES: usize = 256 * 1024;
@@ -38,6 +40,8 @@ pub struct ApiDeps {
     pub clock: SharedClock,
     /// Questions being answered right now, so that the same one is asked once.
     pub flights: Flights,
+    /// About how many bytes of events an export may give at once; `None` where it may give all.
+    pub export_bytes: Option<usize>,
 }
 
 /// The routes under `/api`.
@@ -54,6 +58,7 @@ pub fn router(deps: ApiDeps) -> Router {
         .route("/api/sessions/{id}", get(sessions::session))
         .route("/api/users/{id}", get(sessions::user))
         .route("/api/events", get(events::list))
+        .route("/api/export", get(export::export))
         .route("/api/properties", get(properties::list))
         .route("/api/properties/{key}/values", get(properties::values))
         .route("/api/integrity", get(integrity::integrity))

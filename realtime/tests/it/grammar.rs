@@ -21,6 +21,12 @@ async fn errors_have_a_code_and_the_socket_lives_on() {
             Some("events.filters[1][1]"),
         ),
         (
+            r#"{"type":"subscribe","id":"a","events":{"filters":[["not",["has_done",[["exists","user_id"]]]]]}}"#,
+            "invalid_query",
+            Some("a"),
+            Some("events.filters[0][1]"),
+        ),
+        (
             r#"{"type":"subscribe","id":"a","events":{},"since":"yesterday"}"#,
             "invalid_cursor",
             Some("a"),

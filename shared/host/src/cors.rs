@@ -89,6 +89,6 @@ pub fn layer(origins: &Origins) -> CorsLayer {
             HeaderName::from_static("x-api-key"),
             HeaderName::from_static("last-event-id"),
         ])
-        .expose_headers([header::RETRY_AFTER])
+        .expose_headers([header::RETRY_AFTER, HeaderName::from_static("x-next-cursor")])
         .max_age(Duration::from_secs(86_400))
 }

@@ -1,18 +1,12 @@
 //! Who stands behind an event: a person, or a session alone.
 //!
 //! A person is the event's `user_id`, else the first `user_id` (by timestamp, id) seen in the same session, else the session;
-//! looked up over everything stored. A letter before the name keeps one known by user from one known by session.
+//! looked up over everything stored.
 
 use serde_json::Value;
 
 use crate::QueryError;
-
-/// A person's key, over `raw_events e` joined with [`SESSION_USERS`].
-pub(crate) const PERSON: &str = "COALESCE('u' || e.user_id, 'u' || s.user_id, 's' || e.session_id)";
-
-/// The join that tells the first user of each event's session.
-pub(crate) const SESSION_USERS: &str =
-    "LEFT JOIN session_users s ON s.session_id = e.session_id AND s.project = e.project";
+use crate::sql::Sql;
 
 /// Whose events belong together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -47,18 +41,10 @@ impl Actor {
     }
 
     /// The key of an event's actor: text, never NULL.
-    pub(crate) const fn key(self) -> &'static str {
+    pub(crate) fn key(self, sql: &mut Sql) -> &'static str {
         match self {
-            Self::Person => PERSON,
+            Self::Person => sql.person(),
             Self::Session => "e.session_id",
-        }
-    }
-
-    /// The tables that [`Actor::key`] reads.
-    pub(crate) fn tables(self) -> String {
-        match self {
-            Self::Person => format!("raw_events e {SESSION_USERS}"),
-            Self::Session => "raw_events e".to_owned(),
         }
     }
 }

@@ -1,6 +1,5 @@
 //! The events themselves, newest first: `GET /api/events`.
 
-use analytics_domain::Project;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -9,10 +8,8 @@ use crate::intake::{Gathered, Gathering};
 use crate::page::{Order, Page};
 use crate::question::{LIMIT_DEFAULT, LIMIT_MAX};
 use crate::reading::{Member as _, members};
-use crate::sql::Sql;
 use crate::{
-    Askable, Context, DateRange, Dialect, EventRecord, Executable, Filter, PageMeta, QueryError, Range, Row, Statement,
-    Zone,
+    Askable, Context, DateRange, Dialect, EventRecord, Executable, Filter, PageMeta, QueryError, Row, Statement, Zone,
 };
 
 const MEMBERS: [&str; 5] = ["date_range", "timezone", "filters", "limit", "cursor"];
@@ -103,7 +100,7 @@ impl Executable for EventsPlan {
     type Intake = Gathering<Self>;
 
     fn statements(&self, dialect: Dialect) -> Vec<Statement> {
-        let mut sql = Sql::new(dialect);
+        let mut sql = self.page.sql(dialect);
         let mut conditions = self.page.conditions(&mut sql, Order::NewestFirst);
         conditions.extend(self.question.filters.iter().map(|filter| sql.filter(filter, Columns::Raw)));
         vec![self.page.events(sql, "", &conditions, Order::NewestFirst)]
@@ -131,13 +128,4 @@ impl Gathered for EventsPlan {
         };
         Ok(EventsAnswer { results, meta, query })
     }
-}
-
-/// The conditions that every select from `raw_events e` has.
-pub(crate) fn range_conditions(sql: &mut Sql, project: &Project, range: Range) -> Vec<String> {
-    vec![
-        format!("e.project = {}", sql.text(project.as_str())),
-        format!("e.timestamp >= {}", sql.instant(range.from)),
-        format!("e.timestamp < {}", sql.instant(range.to)),
-    ]
 }

@@ -7,7 +7,8 @@
 //! an `intake()` that is handed their rows as they come. [`Question`] (metrics and dimensions, with the shorthands trends,
 //! breakdown and property values), [`FunnelQuestion`] (how many go through steps), [`PathsQuestion`] (what follows what),
 //! [`RetentionQuestion`] (who comes back), [`SessionsQuestion`], [`SessionQuestion`] and [`UserQuestion`] (sessions and
-//! timelines), [`EventsQuestion`] (the events themselves) and [`PropertiesQuestion`] (which properties there are).
+//! timelines), [`EventsQuestion`] (the events themselves) and [`PropertiesQuestion`] (which properties there are). An
+//! [`ExportQuestion`] alone is answered by as many statements as its events take.
 //!
 //! What every store must agree on is decided here and documented where it is: ranges in [`date_range`], buckets in
 //! [`bucket`], filters and what the text of a value is in [`filter`], paths in [`property`], figures in [`metric`].
@@ -25,8 +26,10 @@ pub mod dimension;
 pub mod error;
 pub mod event_record;
 pub mod events;
+pub mod export;
 pub mod field;
 pub mod filter;
+pub mod formula;
 pub mod funnel;
 pub mod glob;
 pub mod intake;
@@ -62,8 +65,10 @@ pub use dimension::{Dimension, Interval};
 pub use error::{QueryError, QueryErrorCode};
 pub use event_record::EventRecord;
 pub use events::{EventsAnswer, EventsPlan, EventsQuestion};
+pub use export::{ExportPlan, ExportQuestion, Place};
 pub use field::Field;
-pub use filter::{Filter, NumberOperator, TextOperator};
+pub use filter::{EventFilters, Filter, NumberOperator, TextOperator};
+pub use formula::Formula;
 pub use funnel::{FunnelAnswer, FunnelPlan, FunnelQuestion};
 pub use intake::{Gathered, Gathering, Intake};
 pub use metric::{Aggregate, Metric};

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{Property, QueryError};
+use crate::{Formula, Property, QueryError, formula};
 
 /// A figure of a row.
 ///
@@ -20,9 +20,11 @@ pub enum Metric {
     Visitors,
     /// `events_per_session`: of the row.
     EventsPerSession,
-    /// `sum:metadata.x` and its like: over the JSON numbers at the path. Sums and means take numbers beyond ±1e290 as
-    /// that, so that no sum leaves the doubles.
+    /// `sum:metadata.x` and its like: over the JSON numbers at the path. Sums, means and percentiles take numbers beyond
+    /// ±1e290 as that, so that no sum and no difference leaves the doubles.
     Number(Aggregate, Property),
+    /// `(events - users) / sessions` and its like: worked out from other figures of the row.
+    Formula(Formula),
 }
 
 /// What is made of numbers.
@@ -36,18 +38,28 @@ pub enum Aggregate {
     Min,
     /// The greatest.
     Max,
+    /// `p95` and its like, 1 to 99: the value below which so many of a hundred lie, null of nothing.
+    ///
+    /// It is PostgreSQL's `percentile_cont`: of n numbers in rising order, counted from 0, the one at rank p / 100 * (n - 1);
+    /// between two ranks as far on the way from the lower number to the upper one as the rank is.
+    Percentile(u8),
 }
 
 /// What a metric may be, for messages.
-pub(crate) const ALLOWED: &str =
-    "events, sessions, users, visitors, events_per_session, or sum:, avg:, min: or max: before metadata.<path>";
+pub(crate) const ALLOWED: &str = "events, sessions, users, visitors, events_per_session, sum:, avg:, min:, max: or p1: to \
+                                  p99: before metadata.<path>, or a formula of them";
 
 impl Metric {
-    /// Reads a metric's name.
+    /// Reads a metric's name, or a formula.
     ///
     /// # Errors
-    /// [`QueryError`] at `path`, with the metrics that there are.
+    /// [`QueryError`] at `path`, with the metrics that there are, and where in a formula it is wrong.
     pub fn parse(text: &str, path: &str) -> Result<Self, QueryError> {
+        formula::parse(text, path)
+    }
+
+    /// Reads a metric that is no formula.
+    pub(crate) fn parse_plain(text: &str, path: &str) -> Result<Self, QueryError> {
         Ok(match text {
             "events" => Self::Events,
             "sessions" => Self::Sessions,
@@ -64,6 +76,14 @@ impl Metric {
         })
     }
 
+    /// The metrics that it is made of, none of them a formula: itself, or those of the formula.
+    pub(crate) fn parts(&self) -> Vec<&Self> {
+        match self {
+            Self::Formula(formula) => formula.metrics(),
+            plain => vec![plain],
+        }
+    }
+
     /// Whether the figure is a whole number.
     #[must_use]
     pub const fn is_count(&self) -> bool {
@@ -78,16 +98,22 @@ impl Aggregate {
             "avg" => Self::Avg,
             "min" => Self::Min,
             "max" => Self::Max,
-            _ => return None,
+            _ => {
+                let digits = name.strip_prefix('p').filter(|digits| !digits.starts_with(['0', '+']))?;
+                Self::Percentile(digits.parse().ok().filter(|percent| (1..=99).contains(percent))?)
+            }
         })
     }
+}
 
-    const fn name(self) -> &'static str {
+impl fmt::Display for Aggregate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Sum => "sum",
-            Self::Avg => "avg",
-            Self::Min => "min",
-            Self::Max => "max",
+            Self::Sum => f.write_str("sum"),
+            Self::Avg => f.write_str("avg"),
+            Self::Min => f.write_str("min"),
+            Self::Max => f.write_str("max"),
+            Self::Percentile(percent) => write!(f, "p{percent}"),
         }
     }
 }
@@ -100,7 +126,8 @@ impl fmt::Display for Metric {
             Self::Users => f.write_str("users"),
             Self::Visitors => f.write_str("visitors"),
             Self::EventsPerSession => f.write_str("events_per_session"),
-            Self::Number(aggregate, property) => write!(f, "{}:{property}", aggregate.name()),
+            Self::Number(aggregate, property) => write!(f, "{aggregate}:{property}"),
+            Self::Formula(formula) => formula.fmt(f),
         }
     }
 }

@@ -9,7 +9,6 @@ use serde::{Deserialize, Serialize};
 use crate::answer::Warning;
 use crate::cursor::{Cursor, Position, Resolved};
 use crate::event_record::{POSTGRES_COLUMNS, SQLITE_COLUMNS};
-use crate::events::range_conditions;
 use crate::plan::{cache_key, kept, resolve, warn_of_cut, within};
 use crate::sql::Sql;
 use crate::{Context, DateRange, Dialect, EventRecord, Param, QueryError, Range, Row, Statement, Zone};
@@ -104,16 +103,24 @@ impl Page {
 
     /// The conditions of a page of events.
     pub(crate) fn conditions(&self, sql: &mut Sql, order: Order) -> Vec<String> {
-        let mut conditions = range_conditions(sql, &self.project, self.range);
-        if let Some(Position::After(timestamp, id)) = &self.after {
-            let (_, later) = order.words();
-            let timestamp = sql.instant(*timestamp);
-            let id = sql.bind(Param::Uuid(*id));
-            // The first half lets the index begin at the right place.
-            conditions.push(format!("e.timestamp {later}= {timestamp}"));
-            conditions.push(format!("(e.timestamp {later} {timestamp} OR e.id {later} {id})"));
+        let Some(Position::After(timestamp, id)) = &self.after else { return sql.in_range() };
+        // What lies before the page is left out by the bounds, so that an index begins at the right place.
+        let mut part = self.range;
+        match order {
+            Order::OldestFirst => part.from = part.from.max(*timestamp),
+            Order::NewestFirst => part.to = part.to.min(timestamp.saturating_add_micros(1)),
         }
+        let mut conditions = sql.in_part(part);
+        let (_, later) = order.words();
+        let timestamp = sql.instant(*timestamp);
+        let id = sql.bind(Param::Uuid(*id));
+        conditions.push(format!("(e.timestamp <> {timestamp} OR e.id {later} {id})"));
         conditions
+    }
+
+    /// A statement about the events of the list's range.
+    pub(crate) fn sql(&self, dialect: Dialect) -> Sql {
+        Sql::new(dialect, &self.project, self.range)
     }
 
     /// The statement of a page of events, and one more; what `conditions` refer to besides them stands in `before`.
@@ -124,7 +131,8 @@ impl Page {
         };
         let (order, _) = order.words();
         let text = format!(
-            "{before}SELECT {columns}\nFROM raw_events e\nWHERE {}\nORDER BY e.timestamp {order}, e.id {order}\nLIMIT {}",
+            "{before}SELECT {columns}\nFROM {}\nWHERE {}\nORDER BY e.timestamp {order}, e.id {order}\nLIMIT {}",
+            sql.events(),
             conditions.join("\n  AND "),
             self.limit.saturating_add(1)
         );

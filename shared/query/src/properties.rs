@@ -11,7 +11,6 @@ use serde_json::{Value, json};
 
 use crate::cursor::Resolved;
 use crate::event_record::text;
-use crate::events::range_conditions;
 use crate::filter::{Columns, Filtered as _, text_value};
 use crate::intake::{Gathered, Gathering};
 use crate::plan::{ROW_BUDGET, cache_key, kept, resolve, warn_of_cut, within};
@@ -165,10 +164,11 @@ impl Askable for PropertiesQuestion {
 impl PropertiesPlan {
     /// The newest events of the range.
     fn sample(&self, sql: &mut Sql) -> String {
-        let mut conditions = range_conditions(sql, &self.project, self.range);
+        let mut conditions = sql.in_range();
         conditions.extend(self.question.filters.iter().map(|filter| sql.filter(filter, Columns::Raw)));
         format!(
-            "SELECT e.metadata FROM raw_events e\nWHERE {}\nORDER BY e.timestamp DESC, e.id DESC\nLIMIT {SAMPLE}",
+            "SELECT e.metadata FROM {}\nWHERE {}\nORDER BY e.timestamp DESC, e.id DESC\nLIMIT {SAMPLE}",
+            sql.events(),
             conditions.join("\n  AND ")
         )
     }
@@ -180,14 +180,14 @@ impl Executable for PropertiesPlan {
 
     /// The properties by type, and the number of events looked at.
     fn statements(&self, dialect: Dialect) -> Vec<Statement> {
-        let mut walk = Sql::new(dialect);
+        let mut walk = Sql::new(dialect, &self.project, self.range);
         let sample = self.sample(&mut walk);
         let body = match dialect {
             Dialect::Postgres => POSTGRES_WALK,
             Dialect::Sqlite => SQLITE_WALK,
         };
         let text = format!("WITH RECURSIVE sample AS (\n{sample}\n), {body}\nGROUP BY 1, 2\nLIMIT {}", ROW_BUDGET + 1);
-        let mut count = Sql::new(dialect);
+        let mut count = Sql::new(dialect, &self.project, self.range);
         let sample = self.sample(&mut count);
         vec![walk.finish(text), count.finish(format!("SELECT count(*) FROM (\n{sample}\n) sample"))]
     }

@@ -95,7 +95,9 @@ impl fmt::Display for Property {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("metadata")?;
         for key in &self.0 {
-            let plain = !key.is_empty() && !key.chars().any(|c| matches!(c, '.' | '"' | '\\') || c.is_control());
+            // What ends a key in a formula is quoted everywhere: a name is then good wherever names are taken.
+            let special = |c: char| c.is_control() || c.is_whitespace() || ".\"\\+*/()".contains(c);
+            let plain = !key.is_empty() && !key.contains(special);
             if plain { write!(f, ".{key}")? } else { write!(f, ".{}", quoted(key))? }
         }
         Ok(())

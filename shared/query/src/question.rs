@@ -1,5 +1,6 @@
 //! The question of metrics and dimensions: the body of `POST /api/query`, and what its `GET` shorthands compile to.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -10,6 +11,8 @@ use crate::{Compare, DateRange, Dimension, Filter, Metric, QueryError, Zone};
 
 /// Most metrics of a question.
 pub const METRICS_MAX: usize = 20;
+/// Most figures of a question that are no formulas, those in formulas counted, each once.
+pub const FIGURES_MAX: usize = 100;
 /// Most dimensions of a question.
 pub const DIMENSIONS_MAX: usize = 10;
 /// Rows a page unless asked.
@@ -182,6 +185,11 @@ fn parse_metrics(value: Option<&Value>) -> Result<Vec<Metric>, QueryError> {
         QueryError::invalid("metrics", message)
     };
     let metrics = parse_names(value.ok_or_else(wrong)?, "metrics", crate::metric::ALLOWED, METRICS_MAX, Metric::parse)?;
+    let figures: HashSet<&Metric> = metrics.iter().flat_map(Metric::parts).collect();
+    if figures.len() > FIGURES_MAX {
+        let message = format!("the metrics are made of {} figures; expected at most {FIGURES_MAX}", figures.len());
+        return Err(QueryError::invalid("metrics", message));
+    }
     if metrics.is_empty() { Err(wrong()) } else { Ok(metrics) }
 }
 

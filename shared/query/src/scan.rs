@@ -7,7 +7,6 @@ use analytics_domain::{Project, Timestamp};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::events::range_conditions;
 use crate::filter::{Columns, Filtered as _};
 use crate::sql::Sql;
 use crate::{Actor, Cell, Dialect, Exactness, Field, Filter, Range, Row, Source, Statement, Warning};
@@ -19,8 +18,10 @@ pub(crate) struct Scan<'q> {
     pub(crate) project: &'q Project,
     /// Who stands behind them.
     pub(crate) by: Actor,
-    /// When they happened.
+    /// The question's range: in it lies what persons are asked to have done.
     pub(crate) range: Range,
+    /// When the events that are read happened.
+    pub(crate) read: Range,
     /// Which events exist for the question: those that pass all.
     pub(crate) filters: &'q [Filter],
     /// What is asked about each event, at most 62: the mark is set where it passes all filters of the list.
@@ -34,8 +35,8 @@ pub(crate) struct Scan<'q> {
 impl Scan<'_> {
     /// The statement; [`ScannedEvent::from_row`] reads its rows.
     pub(crate) fn statement(&self, dialect: Dialect) -> Statement {
-        let mut sql = Sql::new(dialect);
-        let mut conditions = range_conditions(&mut sql, self.project, self.range);
+        let mut sql = Sql::new(dialect, self.project, self.range);
+        let mut conditions = sql.in_part(self.read);
         conditions.extend(self.filters.iter().map(|filter| sql.filter(filter, Columns::Raw)));
         let marks: Vec<String> = self.marks.iter().map(|filters| all_of(&mut sql, filters)).collect();
         // Only what can matter leaves the store: sorting it is most of the work.
@@ -54,10 +55,10 @@ impl Scan<'_> {
             // Bytewise as it is.
             Dialect::Sqlite => "",
         };
+        let actor = self.by.key(&mut sql);
         let text = format!(
-            "SELECT {}{collation}, e.timestamp, e.id, {bits}{label}\nFROM {}\nWHERE {}\nORDER BY 1, 2, 3",
-            self.by.key(),
-            self.by.tables(),
+            "SELECT {actor}{collation}, e.timestamp, e.id, {bits}{label}\nFROM {}\nWHERE {}\nORDER BY 1, 2, 3",
+            sql.events(),
             conditions.join("\n  AND ")
         );
         sql.finish(text)

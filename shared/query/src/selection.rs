@@ -8,7 +8,7 @@ use crate::filter::{Columns, FieldUse, Filtered as _};
 use crate::plan::ROW_BUDGET;
 use crate::sql::Sql;
 use crate::tally::Tally;
-use crate::{Actor, Buckets, Dialect, Dimension, Field, Interval, Param, Question, Range, Statement};
+use crate::{Buckets, Dialect, Dimension, Field, Interval, Param, Question, Range, Statement};
 
 /// What a range is selected from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,42 +80,36 @@ impl Selection {
         project: &Project,
         dialect: Dialect,
     ) -> Statement {
-        let mut sql = Sql::new(dialect);
+        let mut sql = Sql::new(dialect, project, self.range);
         let (columns, time) = match (&self.from, dialect) {
             (From::Raw | From::Columns(_), _) => (Columns::Raw, "e.timestamp"),
             (From::Rollup(_), Dialect::Postgres) => (Columns::Rollup, "(e.date::timestamp AT TIME ZONE 'UTC')"),
-            (From::Rollup(_), Dialect::Sqlite) => (Columns::Rollup, "unixepoch(e.date) * 1000000"),
+            (From::Rollup(_), Dialect::Sqlite) => (Columns::Rollup, "(unixepoch(e.date) * 1000000)"),
         };
-        let mut selected = Vec::new();
+        let mut groups = Vec::new();
         if let Some(buckets) = &self.buckets {
-            let time = if columns == Columns::Rollup && dialect == Dialect::Sqlite {
-                format!("({time})")
-            } else {
-                time.to_owned()
-            };
-            selected.push(sql.bucket(buckets, &time));
+            groups.push(sql.bucket(buckets, time));
         }
         for dimension in &question.dimensions {
             if let Dimension::Field(field) = dimension {
-                selected.push(sql.field(field, columns));
+                groups.push(sql.field(field, columns));
             }
         }
-        let groups = selected.len();
-        let tables = match &self.from {
+        let numbers: Vec<String> = (1..=groups.len()).map(|number| number.to_string()).collect();
+        let mut text = match &self.from {
+            From::Raw | From::Columns(_) if tally.needs_ranks(dialect) => ranked(&mut sql, question, tally, groups),
             From::Raw | From::Columns(_) => {
-                selected.extend(tally.columns(&mut sql));
-                if tally.needs_persons() { Actor::Person.tables() } else { Actor::Session.tables() }
+                groups.extend(tally.columns(&mut sql));
+                raw(&mut sql, question, &groups)
             }
-            From::Rollup(_) => {
-                selected.push("CAST(COALESCE(sum(e.value), 0) AS bigint)".to_owned());
-                "daily_metrics e".to_owned()
+            From::Rollup(field) => {
+                groups.push("CAST(COALESCE(sum(e.value), 0) AS bigint)".to_owned());
+                let mut conditions = self.of_days(&mut sql, project, field.as_ref());
+                conditions.extend(question.filters.iter().map(|filter| sql.filter(filter, columns)));
+                format!("SELECT {}\nFROM daily_metrics e\nWHERE {}", groups.join(", "), conditions.join("\n  AND "))
             }
         };
-        let mut conditions = self.conditions(&mut sql, project);
-        conditions.extend(question.filters.iter().map(|filter| sql.filter(filter, columns)));
-        let mut text = format!("SELECT {}\nFROM {tables}\nWHERE {}", selected.join(", "), conditions.join("\n  AND "));
-        if groups > 0 {
-            let numbers: Vec<String> = (1..=groups).map(|number| number.to_string()).collect();
+        if !numbers.is_empty() {
             text.push_str("\nGROUP BY ");
             text.push_str(&numbers.join(", "));
             if matches!(self.from, From::Rollup(_)) {
@@ -127,24 +121,52 @@ impl Selection {
         sql.finish(text)
     }
 
-    fn conditions(&self, sql: &mut Sql, project: &Project) -> Vec<String> {
-        let mut conditions = vec![format!("e.project = {}", sql.text(project.as_str()))];
-        match &self.from {
-            From::Raw | From::Columns(_) => {
-                conditions.push(format!("e.timestamp >= {}", sql.instant(self.range.from)));
-                conditions.push(format!("e.timestamp < {}", sql.instant(self.range.to)));
-            }
-            From::Rollup(field) => {
-                let key = field.as_ref().map(ToString::to_string).unwrap_or_default();
-                let cast = if sql.dialect() == Dialect::Postgres { "::date" } else { "" };
-                conditions.push(format!("e.date >= {}{cast}", sql.bind(Param::Text(utc_date(self.range.from)))));
-                conditions.push(format!("e.date < {}{cast}", sql.bind(Param::Text(utc_date(self.range.to)))));
-                conditions.push(format!("e.metric_name = {}", sql.text("events")));
-                conditions.push(format!("e.dimension_key = {}", sql.text(&key)));
-            }
-        }
-        conditions
+    /// The conditions on `daily_metrics e`.
+    fn of_days(&self, sql: &mut Sql, project: &Project, field: Option<&Field>) -> Vec<String> {
+        let key = field.map(ToString::to_string).unwrap_or_default();
+        let cast = if sql.dialect() == Dialect::Postgres { "::date" } else { "" };
+        vec![
+            format!("e.project = {}", sql.text(project.as_str())),
+            format!("e.date >= {}{cast}", sql.bind(Param::Text(utc_date(self.range.from)))),
+            format!("e.date < {}{cast}", sql.bind(Param::Text(utc_date(self.range.to)))),
+            format!("e.metric_name = {}", sql.text("events")),
+            format!("e.dimension_key = {}", sql.text(&key)),
+        ]
     }
+}
+
+/// These columns of the events that pass.
+fn raw(sql: &mut Sql, question: &Question, columns: &[String]) -> String {
+    let mut conditions = sql.in_range();
+    conditions.extend(question.filters.iter().map(|filter| sql.filter(filter, Columns::Raw)));
+    format!("SELECT {}\nFROM {}\nWHERE {}", columns.join(", "), sql.events(), conditions.join("\n  AND "))
+}
+
+/// The same rows in steps: what is aggregated, then the rank of each number within its group, then the aggregates.
+fn ranked(sql: &mut Sql, question: &Question, tally: &Tally, groups: Vec<String>) -> String {
+    let steps = tally.steps(sql);
+    let names: Vec<String> = (0..groups.len()).map(|number| format!("g{number}")).collect();
+    let mut columns: Vec<String> =
+        groups.iter().zip(&names).map(|(group, name)| format!("{group} AS {name}")).collect();
+    columns.extend(steps.arguments);
+    let events = raw(sql, question, &columns);
+    let partition = if names.is_empty() { String::new() } else { format!("PARTITION BY {} ", names.join(", ")) };
+    let (mut ranks, mut windows) = (Vec::new(), Vec::new());
+    for number in 0..steps.ranked {
+        ranks.push(format!("row_number() OVER w{number} AS r{number}, count(v{number}) OVER w{number} AS n{number}"));
+        // What is no number comes behind the numbers. One frame for both makes it one pass.
+        windows.push(format!(
+            "w{number} AS ({partition}ORDER BY v{number} NULLS LAST \
+             ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)"
+        ));
+    }
+    let selected: Vec<String> = names.into_iter().chain(steps.aggregates).collect();
+    format!(
+        "SELECT {}\nFROM (\nSELECT *, {}\nFROM (\n{events}\n)\nWINDOW {}\n)",
+        selected.join(", "),
+        ranks.join(", "),
+        windows.join(", ")
+    )
 }
 
 /// Whether the counts of whole UTC days answer the question over the range, and by which dimension.
@@ -166,7 +188,7 @@ fn source(question: &Question, tally: &Tally, range: Range) -> From {
     for used in used {
         match used {
             FieldUse::Field(field) => fields.push(field),
-            FieldUse::Number(_) => return From::Raw,
+            FieldUse::Number(_) | FieldUse::Deed => return From::Raw,
         }
     }
     fields.dedup();
@@ -186,6 +208,8 @@ fn from_columns(question: &Question, tally: &Tally) -> Option<Vec<Counted>> {
     let readable = used.iter().all(|used| match used {
         FieldUse::Field(field) => columns::can_be_read(field),
         FieldUse::Number(_) => true,
+        // A quarter does not tell what its people did in the rest of the range.
+        FieldUse::Deed => false,
     }) && question.dimensions.iter().all(|dimension| match dimension {
         Dimension::Field(field) => columns::can_be_read(field),
         Dimension::Time(_) => true,

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use crate::question::object;
 use crate::{
-    EventsQuestion, Field, PropertiesQuestion, QueryError, Question, SessionQuestion, SessionsQuestion, UserQuestion,
+    EventsQuestion, ExportQuestion, Field, PropertiesQuestion, QueryError, Question, SessionQuestion, SessionsQuestion,
+    UserQuestion,
 };
 
 /// The parameters of a query string, decoded, in their order.
@@ -112,6 +113,19 @@ impl EventsQuestion {
     pub fn from_parameters(parameters: &Parameters) -> Result<Self, QueryError> {
         let given =
             Given::new(parameters, &["range", "tz", "event_type", "event_action", "filter", "limit", "cursor"])?;
+        Self::from_json(&Value::Object(object(given.body()?))).map_err(|error| given.place(error))
+    }
+}
+
+impl ExportQuestion {
+    /// An export: `cursor`, and the common parameters; `range` is `all` unless given. What it is written as, `format`, is the
+    /// caller's to read.
+    ///
+    /// # Errors
+    /// [`QueryError`] whose path is the parameter's name.
+    pub fn from_parameters(parameters: &Parameters) -> Result<Self, QueryError> {
+        let known = ["format", "range", "tz", "event_type", "event_action", "filter", "limit", "cursor"];
+        let given = Given::new(parameters, &known)?;
         Self::from_json(&Value::Object(object(given.body()?))).map_err(|error| given.place(error))
     }
 }

@@ -2,20 +2,97 @@
 
 use std::fmt::Write as _;
 
-use analytics_domain::Timestamp;
+use analytics_domain::{Project, Timestamp};
 
-use crate::{Buckets, Dialect, Param, Property, Statement};
+use crate::filter::{Columns, Filtered as _};
+use crate::{Buckets, Dialect, Filter, Param, Property, Range, Statement};
 
-/// The parameters of a statement that is being written, and what differs between the dialects.
+/// The person behind an event of `raw_events e` with its `session_users s`. A letter before the name keeps one known by user
+/// from one known by session.
+const PERSON: &str = "COALESCE('u' || e.user_id, 'u' || s.user_id, 's' || e.session_id)";
+
+/// Events with the first user of their session.
+const EVENTS_AND_USERS: &str =
+    "raw_events e LEFT JOIN session_users s ON s.session_id = e.session_id AND s.project = e.project";
+
+/// A statement that is being written: its parameters, what it has to be selected from, and what differs between the dialects.
 #[derive(Debug)]
 pub(crate) struct Sql {
     dialect: Dialect,
     params: Vec<Param>,
+    /// Whose events of which time the question is about; deeds are looked for there.
+    project: Project,
+    range: Range,
+    /// Whether the person of an event has to be known.
+    persons: bool,
+    /// What persons are asked to have done, each with its set of persons.
+    deeds: Vec<(Vec<Filter>, String)>,
 }
 
 impl Sql {
-    pub(crate) const fn new(dialect: Dialect) -> Self {
-        Self { dialect, params: Vec::new() }
+    /// A statement about a project's events; `range` is that of the question, also where more is selected.
+    pub(crate) fn new(dialect: Dialect, project: &Project, range: Range) -> Self {
+        Self { dialect, params: Vec::new(), project: project.clone(), range, persons: false, deeds: Vec::new() }
+    }
+
+    /// The person behind an event; [`Sql::events`] then joins what it takes.
+    pub(crate) fn person(&mut self) -> &'static str {
+        self.persons = true;
+        PERSON
+    }
+
+    /// Whether the person behind an event has an event in the range for which all of `filters` hold; never NULL.
+    ///
+    /// The set of those persons is found once. PostgreSQL joins it, which it does well at any size and wherever the filter
+    /// stands; [`Sql::events`] then names it. SQLite would go through it for every event, and looks into it where it is asked.
+    pub(crate) fn has_done(&mut self, filters: &[Filter]) -> String {
+        self.persons = true;
+        let known = self.deeds.iter().position(|(known, _)| known == filters);
+        let number = known.unwrap_or_else(|| {
+            let mut conditions = self.in_range();
+            // There are no deeds within deeds, so that the inner statement joins nothing else.
+            conditions.extend(filters.iter().map(|filter| self.filter(filter, Columns::Raw)));
+            let conditions = conditions.join("\n  AND ");
+            let set = format!("SELECT DISTINCT {PERSON} AS person\nFROM {EVENTS_AND_USERS}\nWHERE {conditions}");
+            self.deeds.push((filters.to_vec(), set));
+            self.deeds.len() - 1
+        });
+        match (self.dialect, self.deeds.get(number)) {
+            (Dialect::Sqlite, Some((_, set))) => format!("({PERSON} IN (\n{set}\n))"),
+            _ => format!("(d{number}.person IS NOT NULL)"),
+        }
+    }
+
+    /// What stands behind `FROM` for `raw_events e`, with all that was asked for so far: to be written last.
+    pub(crate) fn events(&self) -> String {
+        let mut tables = if self.persons { EVENTS_AND_USERS.to_owned() } else { "raw_events e".to_owned() };
+        let joined = if self.dialect == Dialect::Postgres { self.deeds.as_slice() } else { &[] };
+        for (number, (_, set)) in joined.iter().enumerate() {
+            // Writing to a string cannot fail.
+            let _ = write!(tables, "\nLEFT JOIN (\n{set}\n) d{number} ON d{number}.person = {PERSON}");
+        }
+        tables
+    }
+
+    /// The conditions that every select from `raw_events e` has.
+    pub(crate) fn in_range(&mut self) -> Vec<String> {
+        self.in_part(self.range)
+    }
+
+    /// The same where less than the range is selected, or what lies around it. There is one bound on either side: of two,
+    /// SQLite lets an index begin at the wrong one.
+    pub(crate) fn in_part(&mut self, part: Range) -> Vec<String> {
+        vec![
+            format!("e.project = {}", self.project()),
+            format!("e.timestamp >= {}", self.instant(part.from)),
+            format!("e.timestamp < {}", self.instant(part.to)),
+        ]
+    }
+
+    /// The project.
+    pub(crate) fn project(&mut self) -> String {
+        let project = self.project.clone();
+        self.text(project.as_str())
     }
 
     pub(crate) const fn dialect(&self) -> Dialect {

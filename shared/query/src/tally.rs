@@ -1,12 +1,11 @@
 //! What SQL counts for the metrics of a question, and the figures that are made of it.
 
-use crate::actor::PERSON;
 use crate::answer::Figure;
 use crate::columns::Counted;
 use crate::sql::Sql;
-use crate::{Aggregate, Cell, Metric, Property};
+use crate::{Aggregate, Cell, Dialect, Metric, Param, Property};
 
-/// Sums and averages take numbers beyond this as this: PostgreSQL fails a statement whose sum leaves the doubles, so that
+/// Sums, averages and percentiles take numbers beyond this as this: PostgreSQL fails a statement whose sum leaves the doubles, so that
 /// one absurd event would spoil every answer for ever.
 const LARGEST: &str = "1e290";
 
@@ -21,6 +20,7 @@ enum Measure {
     Numbers(Property),
     Min(Property),
     Max(Property),
+    Percentile(u8, Property),
 }
 
 /// The aggregates that the metrics of a question need, each once.
@@ -33,7 +33,7 @@ pub(crate) struct Tally {
 impl Tally {
     pub(crate) fn new(metrics: &[Metric]) -> Self {
         let mut measures: Vec<Measure> = Vec::new();
-        for measure in metrics.iter().flat_map(needed) {
+        for measure in metrics.iter().flat_map(Metric::parts).flat_map(needed) {
             if !measures.contains(&measure) {
                 measures.push(measure);
             }
@@ -46,17 +46,18 @@ impl Tally {
         self.measures.len()
     }
 
-    /// Whether the rows of `session_users` have to be looked up.
-    pub(crate) fn needs_persons(&self) -> bool {
-        self.measures.contains(&Measure::Visitors)
-    }
-
     /// Whether nothing but events is counted.
     pub(crate) fn is_events_only(&self) -> bool {
         self.measures.as_slice() == [Measure::Events]
     }
 
-    /// The aggregates as columns are counted for them, in the same order.
+    /// Whether numbers have to be put in order in a statement that has no aggregate for it.
+    pub(crate) fn needs_ranks(&self, dialect: Dialect) -> bool {
+        let is_percentile = |measure: &Measure| matches!(measure, Measure::Percentile(..));
+        dialect == Dialect::Sqlite && self.measures.iter().any(is_percentile)
+    }
+
+    /// The aggregates as columns are counted for them, in the same order; `None` where they tell not all of them.
     pub(crate) fn counted(&self) -> Option<Vec<Counted>> {
         let counted = self.measures.iter().map(|measure| {
             Some(match measure {
@@ -68,6 +69,8 @@ impl Tally {
                 Measure::Numbers(property) => Counted::Numbers(property.clone()),
                 Measure::Min(property) => Counted::Min(property.clone()),
                 Measure::Max(property) => Counted::Max(property.clone()),
+                // It takes all numbers at once, where the others are kept one for each group.
+                Measure::Percentile(..) => return None,
             })
         });
         counted.collect()
@@ -75,35 +78,106 @@ impl Tally {
 
     /// The aggregates over `raw_events e` (and `session_users s`).
     pub(crate) fn columns(&self, sql: &mut Sql) -> Vec<String> {
-        self.measures.iter().map(|measure| column(measure, sql)).collect()
+        self.measures
+            .iter()
+            .map(|measure| {
+                let argument = argument(measure, sql);
+                match measure {
+                    Measure::Percentile(percent, _) => {
+                        let fraction = sql.bind(Param::Float(fraction(*percent)));
+                        format!("percentile_cont({fraction}) WITHIN GROUP (ORDER BY {argument})")
+                    }
+                    measure => aggregate(measure, &argument),
+                }
+            })
+            .collect()
+    }
+
+    /// What is aggregated, for a statement in steps.
+    pub(crate) fn steps(&self, sql: &mut Sql) -> Steps {
+        let mut steps = Steps::default();
+        let mut ranked: Vec<&Property> = Vec::new();
+        for (index, measure) in self.measures.iter().enumerate() {
+            if let Measure::Percentile(percent, property) = measure {
+                let place = ranked.iter().position(|known| *known == property).unwrap_or_else(|| {
+                    let number = ranked.len();
+                    steps.arguments.push(format!("{} AS v{number}", argument(measure, sql)));
+                    ranked.push(property);
+                    number
+                });
+                let fraction = sql.bind(Param::Float(fraction(*percent)));
+                steps.aggregates.push(interpolated(place, &fraction));
+            } else {
+                let name = format!("m{index}");
+                if *measure != Measure::Events {
+                    steps.arguments.push(format!("{} AS {name}", argument(measure, sql)));
+                }
+                steps.aggregates.push(aggregate(measure, &name));
+            }
+        }
+        steps.ranked = ranked.len();
+        steps
     }
 
     /// The figures of a row's cells.
     pub(crate) fn figures(&self, cells: &[Cell]) -> Vec<Figure> {
+        self.metrics.iter().map(|metric| self.figure(metric, cells)).collect()
+    }
+
+    fn figure(&self, metric: &Metric, cells: &[Cell]) -> Figure {
         let cell = |measure: Measure| {
             let index = self.measures.iter().position(|known| *known == measure);
             index.and_then(|index| cells.get(index)).unwrap_or(&Cell::Null)
         };
-        self.metrics
-            .iter()
-            .map(|metric| match metric {
-                Metric::Events => Figure::Count(count(cell(Measure::Events))),
-                Metric::Sessions => Figure::Count(count(cell(Measure::Sessions))),
-                Metric::Users => Figure::Count(count(cell(Measure::Users))),
-                Metric::Visitors => Figure::Count(count(cell(Measure::Visitors))),
-                Metric::EventsPerSession => ratio(count(cell(Measure::Events)) as f64, count(cell(Measure::Sessions))),
-                Metric::Number(Aggregate::Sum, property) => {
-                    Figure::Number(number(cell(Measure::Sum(property.clone()))).unwrap_or(0.0))
-                }
-                Metric::Number(Aggregate::Avg, property) => ratio(
-                    number(cell(Measure::Sum(property.clone()))).unwrap_or(0.0),
-                    count(cell(Measure::Numbers(property.clone()))),
-                ),
-                Metric::Number(Aggregate::Min, property) => or_null(number(cell(Measure::Min(property.clone())))),
-                Metric::Number(Aggregate::Max, property) => or_null(number(cell(Measure::Max(property.clone())))),
-            })
-            .collect()
+        match metric {
+            Metric::Events => Figure::Count(count(cell(Measure::Events))),
+            Metric::Sessions => Figure::Count(count(cell(Measure::Sessions))),
+            Metric::Users => Figure::Count(count(cell(Measure::Users))),
+            Metric::Visitors => Figure::Count(count(cell(Measure::Visitors))),
+            Metric::EventsPerSession => ratio(count(cell(Measure::Events)) as f64, count(cell(Measure::Sessions))),
+            Metric::Number(Aggregate::Sum, property) => {
+                Figure::Number(number(cell(Measure::Sum(property.clone()))).unwrap_or(0.0))
+            }
+            Metric::Number(Aggregate::Avg, property) => ratio(
+                number(cell(Measure::Sum(property.clone()))).unwrap_or(0.0),
+                count(cell(Measure::Numbers(property.clone()))),
+            ),
+            Metric::Number(Aggregate::Min, property) => or_null(number(cell(Measure::Min(property.clone())))),
+            Metric::Number(Aggregate::Max, property) => or_null(number(cell(Measure::Max(property.clone())))),
+            Metric::Number(Aggregate::Percentile(percent), property) => {
+                or_null(number(cell(Measure::Percentile(*percent, property.clone()))))
+            }
+            Metric::Formula(formula) => or_null(formula.value(&|part| match self.figure(part, cells) {
+                Figure::Count(count) => Some(count as f64),
+                Figure::Number(number) => Some(number),
+                Figure::Null => None,
+            })),
+        }
     }
+}
+
+/// The parts of a statement that puts numbers in order before it aggregates them.
+#[derive(Debug, Default)]
+pub(crate) struct Steps {
+    /// What is selected of `raw_events e`, with names: `v0`, `v1`, ... are those to be put in order.
+    pub(crate) arguments: Vec<String>,
+    /// How many are to be put in order.
+    pub(crate) ranked: usize,
+    /// The aggregates over these names, and over `r0` (the rank of `v0`, from 1) and `n0` (how many numbers there are).
+    pub(crate) aggregates: Vec<String>,
+}
+
+/// The number at the rank `fraction * (n - 1)`, counted from 0, as `percentile_cont` works it out.
+fn interpolated(place: usize, fraction: &str) -> String {
+    let rank = format!("({fraction} * (n{place} - 1))");
+    let at = |offset: u8| format!("max(CASE WHEN r{place} = CAST({rank} AS INTEGER) + {offset} THEN v{place} END)");
+    let (lower, upper) = (at(1), at(2));
+    // Behind the last number there is none: the rank is then a whole number.
+    format!("{lower} + COALESCE(max({rank} - CAST({rank} AS INTEGER)) * ({upper} - {lower}), 0.0)")
+}
+
+fn fraction(percent: u8) -> f64 {
+    f64::from(percent) / 100.0
 }
 
 fn needed(metric: &Metric) -> Vec<Measure> {
@@ -120,19 +194,36 @@ fn needed(metric: &Metric) -> Vec<Measure> {
         }
         Metric::Number(Aggregate::Min, property) => vec![Measure::Min(property.clone())],
         Metric::Number(Aggregate::Max, property) => vec![Measure::Max(property.clone())],
+        Metric::Number(Aggregate::Percentile(percent), property) => {
+            vec![Measure::Percentile(*percent, property.clone())]
+        }
+        // Their parts are asked for one by one, and none of these is a formula.
+        Metric::Formula(_) => Vec::new(),
     }
 }
 
-fn column(measure: &Measure, sql: &mut Sql) -> String {
+/// What of an event goes into a measure.
+fn argument(measure: &Measure, sql: &mut Sql) -> String {
+    match measure {
+        Measure::Events => "1".to_owned(),
+        Measure::Sessions => "e.session_id".to_owned(),
+        Measure::Users => "e.user_id".to_owned(),
+        Measure::Visitors => sql.person().to_owned(),
+        Measure::Sum(property) | Measure::Percentile(_, property) => sql.property_number_within(property, LARGEST),
+        Measure::Numbers(property) | Measure::Min(property) | Measure::Max(property) => sql.property_number(property),
+    }
+}
+
+fn aggregate(measure: &Measure, argument: &str) -> String {
     match measure {
         Measure::Events => "count(*)".to_owned(),
-        Measure::Sessions => "count(DISTINCT e.session_id)".to_owned(),
-        Measure::Users => "count(DISTINCT e.user_id)".to_owned(),
-        Measure::Visitors => format!("count(DISTINCT {PERSON})"),
-        Measure::Sum(property) => format!("sum({})", sql.property_number_within(property, LARGEST)),
-        Measure::Numbers(property) => format!("count({})", sql.property_number(property)),
-        Measure::Min(property) => format!("min({})", sql.property_number(property)),
-        Measure::Max(property) => format!("max({})", sql.property_number(property)),
+        Measure::Sessions | Measure::Users | Measure::Visitors => format!("count(DISTINCT {argument})"),
+        Measure::Sum(_) => format!("sum({argument})"),
+        Measure::Numbers(_) => format!("count({argument})"),
+        Measure::Min(_) => format!("min({argument})"),
+        Measure::Max(_) => format!("max({argument})"),
+        // Written where the statement is: PostgreSQL has an aggregate for it, SQLite takes steps.
+        Measure::Percentile(..) => argument.to_owned(),
     }
 }
 

@@ -7,6 +7,8 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic"))]
 
 pub mod breaker;
+#[cfg(feature = "export")]
+pub mod export;
 pub mod folder;
 pub mod generator;
 mod http;

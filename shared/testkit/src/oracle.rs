@@ -4,10 +4,9 @@
 //! either, keeps nothing up to date and takes no short cut, so that each of its lines can be held against a sentence of
 //! the documentation. It is far too slow for anything but tests.
 //!
-//! It knows the metrics `events`, `sessions`, `users`, `visitors`, `events_per_session` and `sum|avg|min|max:metadata.x`,
-//! every dimension, every filter, every form of `date_range`, `compare`, the order of rows, `limit` and `total_rows`;
-//! [`funnel`]s, [`paths`] and [`retention`](fn@retention) whole; lists of [`sessions`](fn@sessions), and the timelines of one
-//! [`session`] and one [`user`].
+//! It knows every metric and formulas over them, every dimension, every filter, every form of `date_range`, `compare`, the order
+//! of rows, `limit` and `total_rows`; [`funnel`]s, [`paths`] and [`retention`](fn@retention) whole; lists of
+//! [`sessions`](fn@sessions), and the timelines of one [`session`] and one [`user`].
 //!
 //! [`random_world`], [`random_events`] and [`random_question`] make, from a seed, worlds in which the hard cases lie close
 //! together: clock changes, edges of days, equal timestamps, values that only look alike. [`random_trails`] makes events of
@@ -15,6 +14,7 @@
 
 mod answer;
 mod filter;
+mod formula;
 mod funnel;
 mod paths;
 mod question;

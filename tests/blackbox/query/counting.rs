@@ -11,6 +11,8 @@ every_form! {
     a_zone_moves_events_to_its_days,
     dimensions_and_their_order,
     numbers_of_metadata,
+    percentiles,
+    formulas,
     persons,
     ranges,
     the_answer_says_what_it_is,
@@ -144,6 +146,60 @@ async fn numbers_of_metadata(deployment: &'static Deployment) {
         "{}",
         answer.text
     );
+}
+
+async fn percentiles(deployment: &'static Deployment) {
+    let tenant = deployment.tenant();
+    let took = |kind: &str, ms: Value| with(event("s", kind, "load", &at(1, "10:00:00")), json!({ "ms": ms }));
+    let mut events: Vec<Value> = [30, 10, 50, 20, 40].map(|ms| took("page", json!(ms))).to_vec();
+    events.extend([took("image", json!(7)), took("image", json!("70")), took("film", json!(null))]);
+    tenant.store(&events).await;
+    let question = json!({
+        "metrics": ["p50:metadata.ms", "p90:metadata.ms", "p1:metadata.ms", "max:metadata.ms"], "dimensions": ["event_type"],
+        "date_range": "7d", "order_by": [["p90:metadata.ms", "desc"]],
+    });
+    let answer = tenant.query(&question).await.expect_status(200);
+    // p90 of five numbers has rank 3.6, between 40 and 50; p1 has rank 0.04, between 10 and 20.
+    assert_eq!(answer.dimensions(), [json!(["page"]), json!(["image"]), json!(["film"])], "{}", answer.text);
+    let rows = [json!([30.0, 46.0, 10.4, 50.0]), json!([7.0, 7.0, 7.0, 7.0]), json!([null, null, null, null])];
+    assert_eq!(answer.metrics(), rows, "{}", answer.text);
+    let answer = tenant.get("/api/trends?metric=p75:metadata.ms&range=7d&event_type=page").await.expect_status(200);
+    let found: Vec<_> = answer.metrics().into_iter().filter(|row| !row[0].is_null()).collect();
+    assert_eq!(found, [json!([40.0])], "{}", answer.text);
+    for wrong in ["p0:metadata.ms", "p100:metadata.ms", "p99.9:metadata.ms", "p050:metadata.ms", "p50:ms"] {
+        let answer = tenant.query(&json!({ "metrics": [wrong] })).await.expect_problem(400, "invalid_query");
+        assert_eq!(answer.body["path"], "metrics[0]", "{wrong}: {}", answer.text);
+    }
+}
+
+async fn formulas(deployment: &'static Deployment) {
+    let tenant = stored(deployment).await;
+    let question = json!({
+        "metrics": ["(events-users)/sessions", "sum:metadata.price / events", "events / (users - users)", "events * 2"],
+        "date_range": days(),
+    });
+    let answer = tenant.query(&question).await.expect_status(200);
+    let row = &answer.metrics()[0];
+    assert_eq!(*row, json!([1.8, 30.5 / 12.0, null, 24.0]), "{}", answer.text);
+    let columns = &answer.body["columns"];
+    assert_eq!((&columns[0]["name"], &columns[0]["type"]), (&json!("(events - users) / sessions"), &json!("number")));
+    assert_eq!(answer.body["query"]["metrics"][0], "(events - users) / sessions");
+    // Ordered by it, and compared with the day before.
+    let question = json!({
+        "metrics": ["events", "events - sessions"], "dimensions": ["user_id"], "date_range": [date(1), date(1)],
+        "order_by": [["events-sessions", "asc"]], "compare": [date(3), date(3)],
+    });
+    let answer = tenant.query(&question).await.expect_status(200);
+    assert_eq!(answer.dimensions(), [json!(["cyd"]), json!(["ann"])], "{}", answer.text);
+    assert_eq!(answer.metrics(), [json!([1, 0.0]), json!([2, 1.0])], "{}", answer.text);
+    assert_eq!(answer.body["results"][0]["comparison"], Value::Null, "{}", answer.text);
+    assert_eq!(answer.body["results"][1]["comparison"], json!([3, 2.0]), "{}", answer.text);
+    for (wrong, at) in
+        [("events +", "ends there"), ("events + evnts", "at character 10"), ("(events", "at character 1")]
+    {
+        let answer = tenant.query(&json!({ "metrics": [wrong] })).await.expect_problem(400, "invalid_query");
+        assert!(answer.text.contains(at) && answer.body["path"] == "metrics[0]", "{wrong}: {}", answer.text);
+    }
 }
 
 async fn persons(deployment: &'static Deployment) {

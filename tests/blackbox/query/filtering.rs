@@ -9,6 +9,7 @@ every_form! {
     each_filter,
     case_is_ignored_on_request,
     values_compare_as_texts,
+    what_a_person_has_done,
     a_value_is_never_a_part_of_the_statement,
 }
 
@@ -102,6 +103,49 @@ async fn values_compare_as_texts(deployment: &'static Deployment) {
         let question = json!({ "metrics": ["events"], "date_range": "7d", "filters": [filter] });
         assert_eq!(tenant.query(&question).await.expect_status(200).number(), count, "{filter}");
     }
+}
+
+async fn what_a_person_has_done(deployment: &'static Deployment) {
+    let tenant = deployment.tenant();
+    tenant.store(&shop()).await;
+    let bought = json!(["has_done", [["is", "event_type", ["commerce"]]]]);
+    let not_bought = json!(["has_not_done", [["is", "event_type", ["commerce"]]]]);
+    let views = json!(["is", "event_type", ["navigation"]]);
+    let cases = [
+        // ann and bob have bought; two of bob's views are from before his session knew him.
+        (json!([bought]), json!([date(3), date(1)]), 9),
+        (json!([bought, views]), json!([date(3), date(1)]), 6),
+        (json!([not_bought]), json!([date(3), date(1)]), 3),
+        (json!([["not", bought]]), json!([date(3), date(1)]), 3),
+        // Only what lies in the range counts: on the first day bob has bought nothing yet.
+        (json!([bought]), json!([date(3), date(3)]), 3),
+        (json!([["or", [not_bought, ["gt", "metadata.price", [5]]]]]), json!([date(3), date(3)]), 3),
+        // One event has to pass all of them.
+        (json!([["has_done", [views, ["exists", "metadata.price"]]]]), json!([date(3), date(1)]), 0),
+        (
+            json!([["has_done", [["or", [["is", "metadata.path", ["/Docs"]], ["exists", "metadata.fatal"]]]]]]),
+            json!([date(3), date(1)]),
+            5,
+        ),
+    ];
+    for (filters, range, count) in cases {
+        let question = json!({ "metrics": ["events"], "date_range": range, "filters": filters });
+        let answer = tenant.query(&question).await.expect_status(200);
+        assert_eq!(answer.number(), count, "{filters} {range}: {}", answer.text);
+    }
+    // Each range is asked about its own deeds.
+    let question = json!({
+        "metrics": ["events"], "date_range": [date(2), date(2)], "filters": [bought], "compare": "previous_period",
+    });
+    let answer = tenant.query(&question).await.expect_status(200);
+    assert_eq!((answer.number(), &answer.body["results"][0]["comparison"]), (json!(2), &json!([3])), "{}", answer.text);
+    // In lists too.
+    let listed = tenant.get(&format!("/api/events?filter={not_bought}")).await.expect_status(200);
+    assert_eq!(listed.body["results"].as_array().map(Vec::len), Some(3), "{}", listed.text);
+    let within = json!(["has_done", [["not", bought]]]);
+    let question = json!({ "metrics": ["events"], "filters": [within] });
+    let answer = tenant.query(&question).await.expect_problem(400, "invalid_query");
+    assert_eq!(answer.body["path"], "filters[0][1][0][1]", "{}", answer.text);
 }
 
 async fn a_value_is_never_a_part_of_the_statement(deployment: &'static Deployment) {

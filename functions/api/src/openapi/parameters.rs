@@ -3,7 +3,7 @@
 
 use utoipa::IntoParams;
 
-use super::question::Interval;
+use super::question::{ExportFormat, Interval};
 
 /// The parameters of a series.
 #[derive(IntoParams)]
@@ -50,6 +50,19 @@ pub(crate) struct EventsRangeParams {
     /// comma.
     #[param(default = "all", example = "2026-11-01,2026-11-30")]
     range: Option<String>,
+}
+
+/// How an export is written.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ExportParams {
+    /// `ndjson`: a JSON object a line. `csv`: a line of names, then a line an event; a field that a spreadsheet would take for a
+    /// formula, or that begins with `'`, has a `'` before it. `parquet`: a file of columns.
+    #[param(inline, default = "ndjson", example = "ndjson")]
+    format: Option<ExportFormat>,
+    /// How many events at most; all where none is given. A part says in `X-Next-Cursor` how to go on.
+    #[param(minimum = 1, maximum = 1_000_000, example = 100)]
+    limit: Option<u32>,
 }
 
 /// The range of a timeline.

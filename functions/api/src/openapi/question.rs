@@ -59,6 +59,15 @@ pub(crate) enum Interval {
     Month,
 }
 
+/// What an export is written as.
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+pub(crate) enum ExportFormat {
+    Ndjson,
+    Csv,
+    Parquet,
+}
+
 /// Gives a type that only describes its schema, and the types that the schema refers to.
 macro_rules! describe {
     ($name:ident $(refers to [$($other:ty),+])?, $schema:expr) => {
@@ -86,9 +95,11 @@ describe!(
     text(
         "A figure. `events`: how many. `sessions`, `users`, `visitors`: distinct sessions, user ids, persons; a person is the \
          event's `user_id`, else the first `user_id` seen in its session, else the session. `events_per_session`: of the row. \
-         `sum:`, `avg:`, `min:` and `max:` before `metadata.<path>`: over the JSON numbers at the path.",
-        r"^(events|sessions|users|visitors|events_per_session|(sum|avg|min|max):metadata\..+)$",
-        &["events", "visitors", "sum:metadata.price"],
+         `sum:`, `avg:`, `min:`, `max:` and `p1:` to `p99:` before `metadata.<path>`: over the JSON numbers at the path; a \
+         percentile between two numbers lies on the straight line from one to the other. A formula of these, decimal numbers, \
+         `+ - * /` and parentheses: null where it divides by 0 or a part is null.",
+        r"^[ (]*([0-9][0-9.]*[ +*/(-]+)*(events|sessions|users|visitors|events_per_session|(sum|avg|min|max|p[1-9][0-9]?):metadata\..+)([ +*/()-].*)?$",
+        &["events", "visitors", "sum:metadata.price", "p95:metadata.ms", "(events - users) / sessions"],
     )
 );
 
@@ -154,12 +165,14 @@ describe!(
     AnyOfBuilder::new()
         .description(Some(
             "A condition on one event: a list that begins with the operator. The values of one filter are alternatives. \
-             `is_not` and `not_contains` hold where the value is absent; number operators see JSON numbers in the metadata only.",
+             `is_not` and `not_contains` hold where the value is absent; number operators see JSON numbers in the metadata only. \
+             `has_done` and `has_not_done` are about the person behind the event.",
         ))
         .examples([
             json!(["is", "event_type", ["commerce", "navigation"]]),
             json!(["contains", "metadata.path", ["/docs"], { "case_sensitive": false }]),
             json!(["or", [["gt", "metadata.price", [10]], ["not", ["exists", "user_id"]]]]),
+            json!(["has_done", [["is", "event_action", ["purchase"]]]]),
         ])
         .item(
             tuple(vec![
@@ -189,6 +202,12 @@ describe!(
         .item(
             tuple(vec![word(&["and", "or"]), list(Ref::from_schema_name("Filter"), 1, None)])
                 .description(Some("All of them hold, or one of them.")),
+        )
+        .item(
+            tuple(vec![word(&["has_done", "has_not_done"]), list(Ref::from_schema_name("Filter"), 1, None)]).description(Some(
+                "The event's person has, or has not, one event in the range for which all of these hold; there may be ten of \
+                 them in a question, none within another.",
+            )),
         )
         .item(
             tuple(vec![

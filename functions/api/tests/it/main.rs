@@ -3,9 +3,11 @@
 
 mod answers;
 mod document;
+mod export;
 mod funnels;
 mod paths;
 mod published;
 mod questions;
 mod refusals;
 mod served;
+mod shown;

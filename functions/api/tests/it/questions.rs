@@ -31,6 +31,18 @@ async fn what_does_not_fit_is_refused_and_the_other_way_round() {
     for value in [json!(null), json!([]), json!("events"), json!(["p101:metadata.x"]), json!([7]), json!(["sum:x"])] {
         refused(&document, &with("metrics", value));
     }
+    for metric in [
+        "p1:metadata.ms",
+        "p99:metadata.\"a b\"",
+        "(events - users)/sessions",
+        "100 * sum:metadata.price / events",
+        "2*(users)",
+    ] {
+        read(&document, &with("metrics", json!([metric])));
+    }
+    for metric in ["p0:metadata.ms", "p100:metadata.ms", "p5.5:metadata.ms", "7", "1 + 2", "", "-events"] {
+        refused(&document, &with("metrics", json!([metric])));
+    }
     let names = [json!("today"), json!("1d"), json!("10000h"), json!("all"), json!(["2026-11-01", "2026-11-02"])];
     for value in names {
         read(&document, &with("date_range", value.clone()));
@@ -72,6 +84,8 @@ async fn what_does_not_fit_is_refused_and_the_other_way_round() {
         json!(["not_exists", "user_id"]),
         json!(["and", [["exists", "user_id"], ["not", ["or", [["exists", "session_id"]]]]]]),
         json!(["not", [["exists", "user_id"]]]),
+        json!(["has_done", [["is", "event_type", ["a"]], ["or", [["gt", "metadata.ms", [1]]]]]]),
+        json!(["or", [["has_not_done", [["exists", "user_id"]]], ["exists", "user_id"]]]),
     ] {
         read(&document, &with("filters", json!([filter])));
     }
@@ -92,6 +106,10 @@ async fn what_does_not_fit_is_refused_and_the_other_way_round() {
         json!(["exists"]),
         json!(["and", []]),
         json!(["and", ["exists", "user_id"]]),
+        json!(["has_done"]),
+        json!(["has_done", []]),
+        json!(["has_not_done", ["exists", "user_id"]]),
+        json!(["has_done", [["exists", "user_id"]], {}]),
         json!(["not", [["exists", "user_id"], ["exists", "session_id"]]]),
     ] {
         refused(&document, &with("filters", json!([filter])));

@@ -76,6 +76,13 @@ impl Api {
         Self::over(folder, store, Some(Arc::new(queue)), keys())
     }
 
+    /// As a function, whose exports give about so many bytes at once.
+    pub async fn in_parts(export_bytes: usize) -> Self {
+        let Self { folder, .. } = Self::start().await;
+        let store = open(&folder, SqliteOptions::default()).await;
+        Self::routes(folder, store, None, keys(), Some(export_bytes))
+    }
+
     /// Over a store with these events and no others.
     pub async fn with(events: &Value) -> Self {
         let folder = TempDir::new().unwrap();
@@ -122,6 +129,16 @@ impl Api {
     }
 
     fn over(folder: TempDir, store: SqliteStore, queue: Option<Arc<dyn Queue>>, keys: ReadKeys) -> Self {
+        Self::routes(folder, store, queue, keys, None)
+    }
+
+    fn routes(
+        folder: TempDir,
+        store: SqliteStore,
+        queue: Option<Arc<dyn Queue>>,
+        keys: ReadKeys,
+        export_bytes: Option<usize>,
+    ) -> Self {
         let guarding = keys.clone();
         let deps = ApiDeps {
             store: Arc::new(store),
@@ -132,6 +149,7 @@ impl Api {
             retention: SharedRetention::new(Retention::default()),
             clock: Arc::new(Noon),
             flights: Flights::default(),
+            export_bytes,
         };
         Self { router: guarding.guard(analytics_host::problem::fallbacks(router(deps), &Origins::Any)), folder }
     }
@@ -147,6 +165,24 @@ impl Api {
         let (parts, body) = response.into_parts();
         let bytes = to_bytes(body, usize::MAX).await.unwrap();
         Answered { status: parts.status, headers: parts.headers, text: String::from_utf8(bytes.into()).unwrap() }
+    }
+
+    /// A response whose body has not been read.
+    pub async fn response(&self, uri: &str) -> http::Response<Body> {
+        let request = Request::builder().uri(uri).header(header::HOST, "analytics.example");
+        let request = request.header(header::AUTHORIZATION, format!("Bearer {ADMIN_KEY}"));
+        self.router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
+    }
+
+    /// Stores `count` more events of a day of the month, apart from the router.
+    pub async fn store_more(&self, day: i64, count: usize) {
+        let store = open(&self.folder, SqliteOptions::default()).await;
+        let from = Timestamp::from_utc_day(Noon.now().utc_day() - 15 + day);
+        let to = from.saturating_add_micros(60_000_000);
+        let mut generator = EventGenerator::new(count as u64, from, to);
+        for begin in (0..count).step_by(1_000) {
+            put(&store, &generator.body((count - begin).min(1_000))).await;
+        }
     }
 
     pub async fn get(&self, uri: &str) -> Answered {
@@ -205,6 +241,23 @@ async fn fill(store: &SqliteStore) {
         replayed: Vec::new(),
     };
     store.ingest(&work, Retention::default(), now).await.unwrap();
+}
+
+/// Stores a body as its collector would have sent it.
+async fn put(store: &SqliteStore, body: &[u8]) {
+    let now = Noon.now();
+    let context = DecodeContext { received_at: now, retention: Retention::default() };
+    let decoded = decode(body, &context, &mut Uuid::now_v7).unwrap();
+    let batch = Batch {
+        id: Uuid::now_v7(),
+        project: Project::default(),
+        received_at: now,
+        refused: Vec::new(),
+        context: None,
+        events: decoded.events,
+    };
+    let batches = vec![IngestBatch { batch: Cow::Borrowed(&batch), failed: Vec::new(), attempt: 1 }];
+    store.ingest(&Ingest { batches, ..Ingest::default() }, Retention::default(), now).await.unwrap();
 }
 
 /// An event of the session and the user that the document's examples ask for.
@@ -283,7 +336,8 @@ impl Document {
         let media_type = answered.headers[header::CONTENT_TYPE].to_str().unwrap().split(';').next().unwrap();
         let content = &response["content"][media_type];
         assert!(content.is_object(), "{method} {path} {status}: {media_type} is not described");
-        let value = if media_type == "text/html" { json!(text) } else { answered.json() };
+        let is_json = media_type == "application/json" || media_type.ends_with("+json");
+        let value = if is_json { answered.json() } else { json!(text) };
         let pointer = format!("{pointer}/content/{}/schema", escaped(media_type));
         if let Some(misfit) = self.misfit(&pointer, &value) {
             panic!("{method} {path} {status}: {misfit}\n{value:#}");

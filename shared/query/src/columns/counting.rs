@@ -96,9 +96,10 @@ impl Counting {
         }
         let mut used = Vec::new();
         self.filters.iter().for_each(|filter| filter.fields(&mut used));
-        let used = used.into_iter().map(|used| match used {
-            FieldUse::Field(field) => field.clone(),
-            FieldUse::Number(property) => Field::Metadata(property.clone()),
+        let used = used.into_iter().filter_map(|used| match used {
+            FieldUse::Field(field) => Some(field.clone()),
+            FieldUse::Number(property) => Some(Field::Metadata(property.clone())),
+            FieldUse::Deed => None,
         });
         let numbers = self.numbers.iter().cloned().map(Field::Metadata);
         names.extend(used.chain(self.fields.iter().cloned()).chain(numbers).flat_map(|field| columns_of(&field)));

@@ -19,22 +19,22 @@ pub(crate) fn statements(
     dialect: Dialect,
 ) -> [Statement; STATEMENTS] {
     [
-        counters(project, dialect),
-        changes(project, dialect),
+        counters(project, range, dialect),
+        changes(project, range, dialect),
         kept(project, range, names, dialect),
         changed(project, range, dialect),
     ]
 }
 
-fn counters(project: &Project, dialect: Dialect) -> Statement {
-    let mut sql = Sql::new(dialect);
+fn counters(project: &Project, range: Range, dialect: Dialect) -> Statement {
+    let mut sql = Sql::new(dialect, project, range);
     let text =
         format!("SELECT c.kind, c.next FROM identity_counters c WHERE c.project = {}", sql.text(project.as_str()));
     sql.finish(text)
 }
 
-fn changes(project: &Project, dialect: Dialect) -> Statement {
-    let mut sql = Sql::new(dialect);
+fn changes(project: &Project, range: Range, dialect: Dialect) -> Statement {
+    let mut sql = Sql::new(dialect, project, range);
     let project = sql.text(project.as_str());
     let text = format!(
         "SELECT i.number, s.user_id, u.number FROM identity_changes c\n\
@@ -47,7 +47,7 @@ fn changes(project: &Project, dialect: Dialect) -> Statement {
 }
 
 fn kept(project: &Project, range: Range, names: &[String], dialect: Dialect) -> Statement {
-    let mut sql = Sql::new(dialect);
+    let mut sql = Sql::new(dialect, project, range);
     let project = sql.text(project.as_str());
     let (first, last) = bounds(&mut sql, range);
     let names = sql.bind(Param::Texts(names.to_vec()));
@@ -65,7 +65,7 @@ fn kept(project: &Project, range: Range, names: &[String], dialect: Dialect) -> 
 }
 
 fn changed(project: &Project, range: Range, dialect: Dialect) -> Statement {
-    let mut sql = Sql::new(dialect);
+    let mut sql = Sql::new(dialect, project, range);
     let project = sql.text(project.as_str());
     let (first, last) = bounds(&mut sql, range);
     let (starts, ends, metadata) = match dialect {

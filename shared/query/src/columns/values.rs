@@ -86,6 +86,11 @@ impl<'s> Fields<'s> {
         Self { segment, actors, read: HashMap::new() }
     }
 
+    /// How many events the quarter has.
+    pub(crate) const fn events(&self) -> usize {
+        self.actors.events as usize
+    }
+
     pub(crate) fn values(&mut self, field: &Field) -> Result<Rc<Values>, Corrupt> {
         if let Some(values) = self.read.get(field) {
             return Ok(Rc::clone(values));

@@ -5,15 +5,45 @@ use std::fmt;
 
 use analytics_domain::Event;
 use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, Visitor};
+use serde_json::Value;
 use serde_json::value::RawValue;
 
+use super::parsing::{Limits, parse_list};
 use super::{Filter, NumberOperator, TextOperator};
-use crate::{Field, Property, glob};
+use crate::{Field, Property, QueryError, glob};
 
-impl Filter {
+/// Filters that one event alone is judged by, all of which are to hold.
+///
+/// They are the language's own but for `has_done` and `has_not_done`, which are refused: what else a person has done is not
+/// told by an event, and there is no range in which it would be looked for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EventFilters(Vec<Filter>);
+
+impl EventFilters {
+    /// Reads a list of filters.
+    ///
+    /// # Errors
+    /// [`QueryError`] with the place below `path` and what is allowed there.
+    pub fn parse(value: &Value, path: &str) -> Result<Self, QueryError> {
+        parse_list(value, path, 1, &mut Limits::of_an_event()).map(Self)
+    }
+
+    /// The filters.
+    #[must_use]
+    pub fn all(&self) -> &[Filter] {
+        &self.0
+    }
+
     /// Whether the event passes.
     #[must_use]
     pub fn matches(&self, event: &Event<'_>) -> bool {
+        self.0.iter().all(|filter| filter.matches(event))
+    }
+}
+
+impl Filter {
+    /// Whether the event passes; a deed, which is refused where events are judged, holds for none.
+    fn matches(&self, event: &Event<'_>) -> bool {
         match self {
             Self::And(filters) => filters.iter().all(|filter| filter.matches(event)),
             Self::Or(filters) => filters.iter().any(|filter| filter.matches(event)),
@@ -37,6 +67,7 @@ impl Filter {
                 };
                 found == *there
             }
+            Self::Deed { .. } => false,
         }
     }
 }

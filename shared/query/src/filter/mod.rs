@@ -8,7 +8,10 @@
 //!   `starts_with` and `matches` do not hold there, `is_not` and `not_contains` do;
 //! - `gt gte lt lte between` see JSON numbers in metadata only, as doubles; elsewhere they do not hold;
 //! - `exists` holds for whatever is not absent, objects and arrays too;
-//! - several values of one filter are alternatives: `is_not` and `not_contains` hold where none of them fits.
+//! - several values of one filter are alternatives: `is_not` and `not_contains` hold where none of them fits;
+//! - `has_done` holds for every event of a person who has one event in the question's range (in what the retention leaves of
+//!   it; where a question compares, each range for itself) for which all the filters in it hold; `has_not_done` for every
+//!   event of all other persons. One event in memory does not tell what else a person did: see [`EventFilters`].
 
 mod evaluation;
 mod parsing;
@@ -18,8 +21,9 @@ use serde_json::{Value, json};
 
 use crate::{Field, Property};
 
+pub use evaluation::EventFilters;
 pub(crate) use evaluation::{find, number_holds, text_holds, text_of_json};
-pub use parsing::{DEPTH_MAX, FILTERS_MAX, TEXT_MAX, VALUES_MAX};
+pub use parsing::{DEEDS_MAX, DEPTH_MAX, FILTERS_MAX, TEXT_MAX, VALUES_MAX};
 pub(crate) use parsing::{Limits, parse_list, text_value};
 pub(crate) use sql::{Columns, Filtered};
 
@@ -58,6 +62,13 @@ pub enum Filter {
         field: Field,
         /// `false` for `not_exists`.
         there: bool,
+    },
+    /// The event's person has one event in the question's range for which all of these hold.
+    Deed {
+        /// What holds for that event; at least one, and no deed among them.
+        filters: Vec<Filter>,
+        /// `false` for `has_not_done`.
+        done: bool,
     },
 }
 
@@ -154,6 +165,10 @@ impl Filter {
             Self::Number { operator, property, values } => json!([operator.name(), property.to_string(), values]),
             Self::Exists { field, there: true } => json!(["exists", field.to_string()]),
             Self::Exists { field, there: false } => json!(["not_exists", field.to_string()]),
+            Self::Deed { filters, done } => {
+                let name = if *done { "has_done" } else { "has_not_done" };
+                json!([name, filters.iter().map(Self::to_json).collect::<Vec<_>>()])
+            }
         }
     }
 
@@ -164,6 +179,7 @@ impl Filter {
             Self::Not(filter) => filter.fields(found),
             Self::Text { field, .. } | Self::Exists { field, .. } => found.push(FieldUse::Field(field)),
             Self::Number { property, .. } => found.push(FieldUse::Number(property)),
+            Self::Deed { .. } => found.push(FieldUse::Deed),
         }
     }
 }
@@ -175,4 +191,6 @@ pub(crate) enum FieldUse<'f> {
     Field(&'f Field),
     /// The number at a path.
     Number(&'f Property),
+    /// What the person did.
+    Deed,
 }

@@ -5,28 +5,48 @@ use serde_json::{Map, Value};
 use super::{Filter, NumberOperator, TextOperator};
 use crate::{Field, QueryError};
 
-/// Deepest nesting of `and`, `or` and `not`, a filter that stands alone being level 1.
+/// Deepest nesting of `and`, `or`, `not`, `has_done` and `has_not_done`, a filter that stands alone being level 1.
 pub const DEPTH_MAX: usize = 10;
 /// Most values of one filter.
 pub const VALUES_MAX: usize = 100;
 /// Longest text in a question, in Unicode scalar values.
 pub const TEXT_MAX: usize = 1_000;
-/// Most filters in a question, `and`, `or` and `not` counted.
+/// Most filters in a question, those that hold others counted.
 pub const FILTERS_MAX: usize = 200;
+/// Most of `has_done` and `has_not_done` in a question: for each the range is read once more.
+pub const DEEDS_MAX: usize = 10;
 
 /// The operators, for messages.
 const OPERATORS: &str = "is, is_not, contains, not_contains, starts_with, matches, gt, gte, lt, lte, between, exists, \
-                         not_exists, and, or, not";
+                         not_exists, and, or, not, has_done, has_not_done";
 
-/// How many filters a question may still hold.
+/// How many filters a question may still hold, and whether persons may be asked for.
 #[derive(Debug)]
 pub(crate) struct Limits {
     left: usize,
+    deeds: Deeds,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Deeds {
+    /// So many more.
+    Left(usize),
+    /// Not within another.
+    Within,
+    /// Not where one event is judged.
+    Never,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { left: FILTERS_MAX }
+        Self { left: FILTERS_MAX, deeds: Deeds::Left(DEEDS_MAX) }
+    }
+}
+
+impl Limits {
+    /// For filters that one event alone is judged by.
+    pub(crate) const fn of_an_event() -> Self {
+        Self { left: FILTERS_MAX, deeds: Deeds::Never }
     }
 }
 
@@ -96,6 +116,32 @@ fn parse(value: &Value, path: &str, depth: usize, limits: &mut Limits) -> Result
                 _ => (filter, format!("{path}[1]")),
             };
             parse(filter, &at, depth + 1, limits).map(|filter| Filter::Not(Box::new(filter)))
+        }
+        "has_done" | "has_not_done" => {
+            let left = match limits.deeds {
+                Deeds::Left(left) => left.checked_sub(1).ok_or_else(|| {
+                    let message = format!("a question may hold {DEEDS_MAX} of has_done and has_not_done");
+                    QueryError::invalid(path, message)
+                })?,
+                Deeds::Within => {
+                    let message = format!("{name} cannot stand within has_done or has_not_done; join them by and");
+                    return Err(QueryError::invalid(path, message));
+                }
+                Deeds::Never => {
+                    let message = format!(
+                        "{name} cannot be told of one event, which is all that is looked at here; ask a question instead"
+                    );
+                    return Err(QueryError::invalid(path, message));
+                }
+            };
+            let [filters] = rest else { return Err(arity(path, name, "a list of filters")) };
+            limits.deeds = Deeds::Within;
+            let filters = parse_list(filters, &format!("{path}[1]"), depth + 1, limits)?;
+            limits.deeds = Deeds::Left(left);
+            if filters.is_empty() {
+                return Err(QueryError::invalid(format!("{path}[1]"), "expected at least one filter"));
+            }
+            Ok(Filter::Deed { filters, done: name == "has_done" })
         }
         "exists" | "not_exists" => {
             let field = match rest {

@@ -53,6 +53,10 @@ impl Filtered for Sql {
                 };
                 if *there { holds } else { format!("NOT {holds}") }
             }
+            Filter::Deed { filters, done } => {
+                let holds = self.has_done(filters);
+                if *done { holds } else { format!("NOT {holds}") }
+            }
         }
     }
 

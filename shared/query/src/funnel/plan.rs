@@ -96,7 +96,8 @@ impl Executable for FunnelPlan {
         let scan = Scan {
             project: &self.project,
             by: self.question.by,
-            range: Range { from: self.range.from, to },
+            range: self.range,
+            read: Range { from: self.range.from, to },
             filters: &self.question.filters,
             marks: &marks,
             // What stands between two steps is no step itself.

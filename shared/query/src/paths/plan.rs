@@ -85,6 +85,7 @@ impl Executable for PathsPlan {
             project: &self.project,
             by: self.question.by,
             range: self.range,
+            read: self.range,
             filters: &[],
             marks: &[&from, &to],
             unmarked: true,

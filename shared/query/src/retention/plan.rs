@@ -8,7 +8,6 @@ use super::units::Units;
 use super::{FirstStart, RetentionQuestion, Stay};
 use crate::cursor::Resolved;
 use crate::event_record::instant;
-use crate::events::range_conditions;
 use crate::filter::{Columns, Filtered as _};
 use crate::plan::{cache_key, kept, resolve, until_tomorrow, warn_of_cut, within};
 use crate::sql::Sql;
@@ -83,7 +82,7 @@ impl Executable for RetentionPlan {
     /// One row for each actor and unit with an event of the question: the actor, the unit's index (-1 before the range), the
     /// instants of its first start and its last return in it, how many such events; by actor, then unit.
     fn statements(&self, dialect: Dialect) -> Vec<Statement> {
-        let mut sql = Sql::new(dialect);
+        let mut sql = Sql::new(dialect, &self.project, self.range);
         let unit = if self.units.buckets().starts().is_empty() {
             "-1".to_owned()
         } else {
@@ -95,7 +94,7 @@ impl Executable for RetentionPlan {
         };
         let starts = passes(&mut sql, &self.question.start);
         let returns = passes(&mut sql, &self.question.returned);
-        let mut conditions = range_conditions(&mut sql, &self.project, self.scanned);
+        let mut conditions = sql.in_part(self.scanned);
         if let (Some(starts), Some(returns)) = (&starts, &returns) {
             conditions.push(if starts == returns { starts.clone() } else { format!("({starts} OR {returns})") });
         }
@@ -103,12 +102,12 @@ impl Executable for RetentionPlan {
             Some(holds) => format!("CASE WHEN {holds} THEN e.timestamp END"),
             None => "e.timestamp".to_owned(),
         };
+        let actor = self.question.by.key(&mut sql);
         let text = format!(
-            "SELECT {}, {unit}, min({}), max({}), count(*)\nFROM {}\nWHERE {}\nGROUP BY 1, 2\nORDER BY 1, 2",
-            self.question.by.key(),
+            "SELECT {actor}, {unit}, min({}), max({}), count(*)\nFROM {}\nWHERE {}\nGROUP BY 1, 2\nORDER BY 1, 2",
             instant_where(starts),
             instant_where(returns),
-            self.question.by.tables(),
+            sql.events(),
             conditions.join("\n  AND "),
         );
         vec![sql.finish(text)]

@@ -5,13 +5,11 @@ use serde_json::{Value, json};
 
 use super::summary::{SessionSummary, select};
 use crate::cursor::Position;
-use crate::events::range_conditions;
 use crate::filter::{Columns, Filtered as _};
 use crate::intake::{Gathered, Gathering};
 use crate::page::Page;
 use crate::question::{LIMIT_DEFAULT, LIMIT_MAX};
 use crate::reading::{Member as _, members};
-use crate::sql::Sql;
 use crate::{Askable, Context, DateRange, Dialect, Executable, Filter, PageMeta, QueryError, Row, Statement, Zone};
 
 const MEMBERS: [&str; 5] = ["date_range", "timezone", "filters", "limit", "cursor"];
@@ -98,8 +96,8 @@ impl Executable for SessionsPlan {
     type Intake = Gathering<Self>;
 
     fn statements(&self, dialect: Dialect) -> Vec<Statement> {
-        let mut sql = Sql::new(dialect);
-        let conditions = range_conditions(&mut sql, &self.page.project, self.page.range);
+        let mut sql = self.page.sql(dialect);
+        let conditions = sql.in_range();
         let mut having = Vec::new();
         let filters: Vec<String> =
             self.question.filters.iter().map(|filter| sql.filter(filter, Columns::Raw)).collect();
@@ -117,7 +115,7 @@ impl Executable for SessionsPlan {
             ));
         }
         let limit = self.page.limit.saturating_add(1);
-        let text = select(&mut sql, self.page.project.as_str(), &conditions, &having, limit);
+        let text = select(&mut sql, &conditions, &having, limit);
         vec![sql.finish(text)]
     }
 

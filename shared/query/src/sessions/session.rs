@@ -6,12 +6,10 @@ use serde_json::{Value, json};
 
 use super::summary::{SessionSummary, select};
 use crate::error::QueryErrorCode;
-use crate::events::range_conditions;
 use crate::intake::{Gathered, Gathering};
 use crate::page::{Order, Page};
 use crate::question::{LIMIT_DEFAULT, LIMIT_MAX};
 use crate::reading::{Member as _, members};
-use crate::sql::Sql;
 use crate::{
     Askable, Context, DateRange, Dialect, EventRecord, Executable, PageMeta, QueryError, Row, Statement, Zone,
 };
@@ -117,13 +115,13 @@ impl Executable for SessionPlan {
 
     /// The session in one line, and the page of its events.
     fn statements(&self, dialect: Dialect) -> Vec<Statement> {
-        let mut sql = Sql::new(dialect);
-        let mut conditions = range_conditions(&mut sql, &self.page.project, self.page.range);
+        let mut sql = self.page.sql(dialect);
+        let mut conditions = sql.in_range();
         conditions.push(format!("e.session_id = {}", sql.text(&self.question.id)));
-        let text = select(&mut sql, self.page.project.as_str(), &conditions, &[], 1);
+        let text = select(&mut sql, &conditions, &[], 1);
         let summary = sql.finish(text);
 
-        let mut sql = Sql::new(dialect);
+        let mut sql = self.page.sql(dialect);
         let mut conditions = self.page.conditions(&mut sql, Order::OldestFirst);
         conditions.push(format!("e.session_id = {}", sql.text(&self.question.id)));
         vec![summary, self.page.events(sql, "", &conditions, Order::OldestFirst)]

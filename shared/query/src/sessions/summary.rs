@@ -54,8 +54,8 @@ impl SessionSummary {
 /// start first, of equal starts the greatest id. At most `limit`.
 ///
 /// The action at either end is looked up for the sessions of the page alone, by the index on time.
-pub(super) fn select(sql: &mut Sql, project: &str, conditions: &[String], having: &[String], limit: u32) -> String {
-    let project = sql.text(project);
+pub(super) fn select(sql: &mut Sql, conditions: &[String], having: &[String], limit: u32) -> String {
+    let project = sql.project();
     let having = if having.is_empty() { String::new() } else { format!("\n  HAVING {}", having.join("\n    AND ")) };
     let action = |at: &str, order: &str| {
         format!(
@@ -65,11 +65,12 @@ pub(super) fn select(sql: &mut Sql, project: &str, conditions: &[String], having
     };
     format!(
         "WITH page AS (\n  SELECT e.session_id, min(e.timestamp) AS started_at, max(e.timestamp) AS ended_at, \
-         count(*) AS events\n  FROM raw_events e\n  WHERE {}\n  GROUP BY e.session_id{having}\n  \
+         count(*) AS events\n  FROM {}\n  WHERE {}\n  GROUP BY e.session_id{having}\n  \
          ORDER BY min(e.timestamp) DESC, e.session_id DESC\n  LIMIT {limit}\n)\n\
          SELECT p.session_id, s.user_id, p.started_at, p.ended_at, p.events, {}, {}\n\
          FROM page p LEFT JOIN session_users s ON s.session_id = p.session_id AND s.project = {project}\n\
          ORDER BY p.started_at DESC, p.session_id DESC",
+        sql.events(),
         conditions.join("\n    AND "),
         action("started_at", "ASC"),
         action("ended_at", "DESC"),

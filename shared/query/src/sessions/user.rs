@@ -8,7 +8,6 @@ use serde_json::Value;
 use super::session::{Timeline, TimelineQuery};
 use crate::error::QueryErrorCode;
 use crate::event_record::instant;
-use crate::events::range_conditions;
 use crate::intake::{Gathered, Gathering};
 use crate::page::{Order, Page};
 use crate::sql::Sql;
@@ -76,7 +75,7 @@ impl Askable for UserQuestion {
 impl UserPlan {
     /// The sessions whose first user the person is: read once, where a store would else read them for every chunk of events.
     fn sessions(&self, sql: &mut Sql) -> String {
-        let (project, id) = (sql.text(self.page.project.as_str()), sql.text(&self.question.id));
+        let (project, id) = (sql.project(), sql.text(&self.question.id));
         format!(
             "WITH theirs AS MATERIALIZED (\n  SELECT s.session_id FROM session_users s WHERE s.project = {project} \
              AND s.user_id = {id}\n)\n"
@@ -96,18 +95,19 @@ impl Executable for UserPlan {
 
     /// The person in one line, and the page of the timeline.
     fn statements(&self, dialect: Dialect) -> Vec<Statement> {
-        let mut sql = Sql::new(dialect);
-        let mut conditions = range_conditions(&mut sql, &self.page.project, self.page.range);
+        let mut sql = self.page.sql(dialect);
+        let mut conditions = sql.in_range();
         conditions.push(self.is_theirs(&mut sql));
         let sessions = self.sessions(&mut sql);
-        let summary = sql.finish(format!(
-            "{}SELECT min(e.timestamp), max(e.timestamp), count(*), count(DISTINCT e.session_id)\nFROM raw_events e\n\
-             WHERE {}",
+        let text = format!(
+            "{}SELECT min(e.timestamp), max(e.timestamp), count(*), count(DISTINCT e.session_id)\nFROM {}\nWHERE {}",
             sessions,
+            sql.events(),
             conditions.join("\n  AND ")
-        ));
+        );
+        let summary = sql.finish(text);
 
-        let mut sql = Sql::new(dialect);
+        let mut sql = self.page.sql(dialect);
         let mut conditions = self.page.conditions(&mut sql, Order::NewestFirst);
         conditions.push(self.is_theirs(&mut sql));
         let sessions = self.sessions(&mut sql);

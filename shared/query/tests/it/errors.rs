@@ -13,13 +13,25 @@ fn places_and_words() {
         question
     };
     let filter = |filter: Value| with("filters", json!([filter]));
+    let done = json!(["exists", "user_id"]);
     let nested = (0..10).fold(json!(["exists", "user_id"]), |inner, _| json!(["not", inner]));
     let table = [
         (json!([]), "", "an object"),
         (json!({}), "metrics", "1 to 20 metrics"),
         (with("metrics", json!([])), "metrics", "1 to 20 metrics"),
         (with("metrics", json!(vec!["events"; 21])), "metrics", "at most 20"),
-        (with("metrics", json!(["events", "p95:metadata.ms"])), "metrics[1]", "events_per_session"),
+        (with("metrics", json!(["events", "p100:metadata.ms"])), "metrics[1]", "p1: to p99:"),
+        (with("metrics", json!(["events", "p05:metadata.ms"])), "metrics[1]", "p1: to p99:"),
+        (with("metrics", json!(["events", "p+5:metadata.ms"])), "metrics[1]", "a metric"),
+        (with("metrics", json!(["events / evnts"])), "metrics[0]", "at character 10"),
+        (
+            with("metrics", json!(["events+users", "events + (users)"])),
+            "metrics[1]",
+            "events + users is asked for twice",
+        ),
+        (with("metrics", json!(["events", "(events)"])), "metrics[1]", "events is asked for twice"),
+        (with("metrics", many_figures()), "metrics", "made of 101 figures; expected at most 100"),
+        (with("order_by", json!([["events * 2", "desc"]])), "order_by[0][0]", "events"),
         (with("metrics", json!(["sum:price"])), "metrics[0]", "metadata."),
         (with("metrics", json!(["events", "events"])), "metrics[1]", "twice"),
         (with("metrics", json!([1])), "metrics[0]", "a text"),
@@ -77,7 +89,16 @@ fn places_and_words() {
         (filter(json!(["or", []])), "filters[0][1]", "at least one"),
         (filter(json!(["and", [["or", [["exists", "user_id"], ["is"]]]]])), "filters[0][1][0][1][1]", "takes a field"),
         (filter(json!(["exists", "user_id", ["a"]])), "filters[0]", "takes a field"),
-        (filter(json!(["has_done", [["exists", "user_id"]]])), "filters[0][0]", "an operator"),
+        (filter(json!(["has_done", []])), "filters[0][1]", "at least one"),
+        (filter(json!(["has_done", ["exists", "user_id"]])), "filters[0][1][0]", "a filter"),
+        (filter(json!(["has_done"])), "filters[0]", "a list of filters"),
+        (filter(json!(["has_not_done", [["is", "type", ["a"]]]])), "filters[0][1][0][1]", "event_type"),
+        (
+            filter(json!(["has_done", [["not", ["has_not_done", [done]]]]])),
+            "filters[0][1][0][1]",
+            "cannot stand within",
+        ),
+        (with("filters", json!(vec![json!(["has_done", [done]]); 11])), "filters[10]", "10 of has_done"),
         (filter(nested), "filters[0][1][1][1][1][1][1][1][1][1][1]", "10 deep"),
         (with("filters", json!(vec![json!(["exists", "user_id"]); 201])), "filters[200]", "200 filters"),
     ];
@@ -89,6 +110,13 @@ fn places_and_words() {
         let by_serde = serde_json::from_value::<Question>(value).unwrap_err().to_string();
         assert_eq!(by_serde, error.to_string());
     }
+}
+
+/// Six formulas of 17 figures each but for the last, no figure twice.
+fn many_figures() -> Value {
+    let figure = |number: usize| format!("sum:metadata.p{number}");
+    let formula = |range: std::ops::Range<usize>| range.map(figure).collect::<Vec<_>>().join(" + ");
+    json!((0..6).map(|number| formula(number * 17..(number * 17 + 17).min(101))).collect::<Vec<_>>())
 }
 
 #[test]

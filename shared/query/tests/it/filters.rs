@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use analytics_domain::{Event, Timestamp};
-use analytics_query::Filter;
+use analytics_query::{EventFilters, Filter};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -21,7 +21,7 @@ fn event(user: Option<&'static str>) -> Event<'static> {
 }
 
 fn holds(filter: &Value) -> bool {
-    Filter::parse(filter, "filter").unwrap().matches(&event(None))
+    EventFilters::parse(&json!([filter]), "filters").unwrap().matches(&event(None))
 }
 
 #[test]
@@ -97,5 +97,17 @@ fn truth_table() {
         let again = Filter::parse(&Filter::parse(&filter, "").unwrap().to_json(), "").unwrap();
         assert_eq!(again, Filter::parse(&filter, "").unwrap(), "{filter}");
     }
-    assert!(Filter::parse(&json!(["is", "user_id", ["u"]]), "").unwrap().matches(&event(Some("u"))));
+    assert!(EventFilters::parse(&json!([["is", "user_id", ["u"]]]), "").unwrap().matches(&event(Some("u"))));
+}
+
+#[test]
+fn what_a_person_did_is_not_told_by_one_event() {
+    for filter in [json!(["has_done", [["exists", "user_id"]]]), json!(["has_not_done", [["exists", "user_id"]]])] {
+        let within = json!([["exists", "user_id"], ["or", [["not", filter.clone()]]]]);
+        let error = EventFilters::parse(&within, "events.filters").unwrap_err();
+        assert_eq!(error.path, "events.filters[1][1][0][1]", "{error}");
+        assert!(error.message.contains("cannot be told of one event"), "{error}");
+        let again = Filter::parse(&Filter::parse(&filter, "").unwrap().to_json(), "").unwrap();
+        assert_eq!(again, Filter::parse(&filter, "").unwrap(), "{filter}");
+    }
 }

@@ -26,12 +26,16 @@ fn only_what_they_hold() {
     assert_eq!(with("filters", types.clone()), Source::Rollup);
     assert_eq!(with("compare", json!("previous_period")), Source::Rollup);
     assert_eq!(with("timezone", json!("Africa/Abidjan")), Source::Rollup);
+    assert_eq!(with("metrics", json!(["100 * events / 7"])), Source::Rollup);
     // London keeps UTC in winter only.
     assert_eq!(with("timezone", json!("Europe/London")), Source::Rollup);
     let summer = json!({"metrics": ["events"], "date_range": "30d", "timezone": "Europe/London"});
     assert_eq!(source(&summer), Source::Raw);
 
     assert_eq!(with("metrics", json!(["events", "sessions"])), Source::Raw);
+    assert_eq!(with("metrics", json!(["events / sessions"])), Source::Raw);
+    assert_eq!(with("metrics", json!(["p50:metadata.ms"])), Source::Raw);
+    assert_eq!(with("filters", json!([["has_done", [["is", "event_type", ["a"]]]]])), Source::Raw);
     assert_eq!(with("dimensions", json!(["time:hour"])), Source::Raw);
     assert_eq!(with("dimensions", json!(["event_type", "event_action"])), Source::Raw);
     assert_eq!(with("dimensions", json!(["metadata.path"])), Source::Raw);

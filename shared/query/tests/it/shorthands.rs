@@ -28,6 +28,12 @@ fn they_compile_to_the_same() {
         }))
     );
     assert_eq!(
+        Question::trends(&parameters(&[("metric", "p95:metadata.ms"), ("metric", "events/(sessions)")])).unwrap(),
+        question(&json!({
+            "metrics": ["p95:metadata.ms", "events / sessions"], "dimensions": ["time:day"], "date_range": "7d",
+        }))
+    );
+    assert_eq!(
         Question::trends(&parameters(&[("range", r#"["2026-11-01","2026-11-02"]"#)])).unwrap(),
         Question::trends(&parameters(&[("range", "2026-11-01,2026-11-02")])).unwrap()
     );

@@ -3,10 +3,11 @@
 use std::fmt::Write as _;
 
 use analytics_query::{
-    Askable, Dialect, EventsQuestion, Executable as _, FunnelQuestion, Param, PathsQuestion, PropertiesQuestion,
-    Statement, corpus, plan,
+    Askable, Dialect, EventsQuestion, Executable as _, ExportQuestion, FunnelQuestion, Param, PathsQuestion, Place,
+    PropertiesQuestion, Statement, corpus, plan,
 };
 use serde_json::json;
+use uuid::Uuid;
 
 use crate::{context, question};
 
@@ -59,6 +60,18 @@ fn lists_are_what_they_were() {
 }
 
 #[test]
+fn an_export_is_read_page_by_page() {
+    let question =
+        ExportQuestion::from_json(&json!({"date_range": "7d", "filters": [["exists", "user_id"]], "limit": 5}));
+    let plan = question.unwrap().plan(&context()).unwrap();
+    let place = |id: u128| Some(Place { timestamp: crate::at("2026-11-10T10:00:00Z"), id: Uuid::from_u128(id) });
+    for (dialect, name) in DIALECTS {
+        let statements = [plan.look_ahead(dialect).unwrap(), plan.page(place(1), place(2), dialect)];
+        insta::assert_snapshot!(format!("export_{name}"), written(&statements));
+    }
+}
+
+#[test]
 fn sequences_are_what_they_were() {
     let step = |action: &str| json!({"filters": [["is", "event_action", [action]]]});
     let mut question = json!({
@@ -87,12 +100,15 @@ fn no_text_of_a_client_is_in_the_sql() {
     let evil = "x'; DROP TABLE raw_events; --$1?1\"";
     let path = format!("metadata.{}", json!(evil));
     let value = json!({
-        "metrics": ["events", format!("sum:{path}"), format!("min:{path}")],
+        "metrics": [
+            "events", format!("sum:{path}"), format!("min:{path}"), format!("p95:{path}"), format!("p5:{path} / avg:{path}"),
+        ],
         "dimensions": ["time:day", path],
         "filters": [
             ["is", path, [evil]], ["is_not", "user_id", [evil, "b"]], ["contains", "event_type", [evil]],
             ["starts_with", path, [evil], {"case_sensitive": false}], ["matches", "session_id", [evil]],
-            ["exists", path], ["between", path, [1, 2]],
+            ["exists", path], ["between", path, [1, 2]], ["has_done", [["is", path, [evil]], ["contains", "user_id", [evil]]]],
+            ["not", ["has_not_done", [["matches", path, [evil]]]]],
         ],
         "order_by": [[path, "asc"]],
         "compare": "previous_year",

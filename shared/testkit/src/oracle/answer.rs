@@ -20,6 +20,22 @@ pub(super) struct Seen<'e> {
     pub(super) person: String,
 }
 
+impl Seen<'_> {
+    /// Whether the event passes all filters; what its person has done is looked for among the events `seen`, as far as they lie
+    /// in the question's range.
+    pub(super) fn passes(&self, filters: &[Filter], seen: &[Seen<'_>], range: Range) -> bool {
+        let persons_who = |filters: &[Filter]| -> BTreeSet<String> {
+            // A person's deeds are judged by filters on events; there are no deeds within deeds.
+            let nobody = |_: &[Filter]| BTreeSet::new();
+            let is_in_range = |at: Timestamp| range.from <= at && at < range.to;
+            let in_range = seen.iter().filter(|seen| is_in_range(seen.event.timestamp));
+            let done = in_range.filter(|seen| filters.iter().all(|f| f.passes(seen.event, &seen.person, &nobody)));
+            done.map(|seen| seen.person.clone()).collect()
+        };
+        filters.iter().all(|filter| filter.passes(self.event, &self.person, &persons_who))
+    }
+}
+
 /// A row's place: its bucket, if the question has a time dimension, and its tuple of the other dimensions.
 type Place = (Option<usize>, Vec<Option<String>>);
 
@@ -107,17 +123,8 @@ fn figures(seen: &[Seen<'_>], question: &Question, whole: Range, world: &World) 
     let range = clamp(whole, world);
     let in_range: Vec<&Seen<'_>> =
         seen.iter().filter(|seen| range.from <= seen.event.timestamp && seen.event.timestamp < range.to).collect();
-    let persons_who = |filters: &[Filter]| -> BTreeSet<String> {
-        // A person's deeds are judged by filters on events; there are no deeds within deeds.
-        let nobody = |_: &[Filter]| BTreeSet::new();
-        let done = in_range.iter().filter(|seen| filters.iter().all(|f| f.passes(seen.event, &seen.person, &nobody)));
-        done.map(|seen| seen.person.clone()).collect()
-    };
-    let found: Vec<&Seen<'_>> = in_range
-        .iter()
-        .copied()
-        .filter(|seen| question.filters.iter().all(|filter| filter.passes(seen.event, &seen.person, &persons_who)))
-        .collect();
+    let found: Vec<&Seen<'_>> =
+        in_range.iter().copied().filter(|own| own.passes(&question.filters, seen, range)).collect();
 
     let fields: Vec<&Field> = question
         .dimensions
@@ -191,7 +198,22 @@ fn measure(metric: &Metric, seen: &[&Seen<'_>]) -> Option<f64> {
         }
         Metric::Min(field) => numbers(field).into_iter().reduce(f64::min),
         Metric::Max(field) => numbers(field).into_iter().reduce(f64::max),
+        Metric::Percentile(percent, field) => percentile(*percent, numbers(field)),
+        Metric::Formula(formula) => formula.value(&|metric| measure(metric, seen)),
     }
+}
+
+/// Of n numbers in rising order the one at rank percent / 100 * (n - 1), counted from 0; between two ranks as far on the way
+/// from the one to the other as the rank is. Numbers beyond 1e290 count as that.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rank is small and not negative")]
+#[allow(clippy::cast_precision_loss, reason = "counts in tests are far below 2^53")]
+fn percentile(percent: u32, mut numbers: Vec<f64>) -> Option<f64> {
+    numbers.iter_mut().for_each(|number| *number = number.clamp(-1e290, 1e290));
+    numbers.sort_by(f64::total_cmp);
+    let rank = f64::from(percent) / 100.0 * (numbers.len().checked_sub(1)? as f64);
+    let lower = numbers[rank.floor() as usize];
+    let upper = numbers[rank.ceil() as usize];
+    Some(lower + (rank - rank.floor()) * (upper - lower) + 0.0)
 }
 
 /// The dimensions of a row in the order asked.

@@ -102,13 +102,7 @@ impl Judge<'_, '_> {
     }
 
     fn passes(&self, seen: &Seen<'_>, filters: &[Filter]) -> bool {
-        let persons_who = |filters: &[Filter]| -> BTreeSet<String> {
-            let nobody = |_: &[Filter]| BTreeSet::new();
-            let in_range = self.kept.iter().filter(|seen| self.is_in_range(seen.event.timestamp));
-            let done = in_range.filter(|seen| filters.iter().all(|f| f.passes(seen.event, &seen.person, &nobody)));
-            done.map(|seen| seen.person.clone()).collect()
-        };
-        filters.iter().all(|filter| filter.passes(seen.event, &seen.person, &persons_who))
+        seen.passes(filters, self.kept, self.range)
     }
 
     fn fits(&self, seen: &Seen<'_>, step: usize) -> bool {

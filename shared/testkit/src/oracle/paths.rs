@@ -51,6 +51,7 @@ pub fn paths(events: &[StoredEvent], question: &Json, world: &World) -> Result<J
         actors.entry(actor).or_default().push(seen);
     }
 
+    let passes = |own: &&Seen<'_>, filters: &[Filter]| own.passes(filters, &seen, range);
     // The names of each actor's steps.
     let mut paths: Vec<Vec<Name>> = Vec::new();
     for events in actors.values_mut() {
@@ -118,9 +119,4 @@ pub fn paths(events: &[StoredEvent], question: &Json, world: &World) -> Result<J
         })
         .collect();
     Ok(json!({ "nodes": nodes, "links": links }))
-}
-
-fn passes(seen: &Seen<'_>, filters: &[Filter]) -> bool {
-    let nobody = |_: &[Filter]| BTreeSet::new();
-    filters.iter().all(|filter| filter.passes(seen.event, &seen.person, &nobody))
 }

@@ -5,6 +5,7 @@ use serde_json::Value as Json;
 
 use super::OracleError;
 use super::filter::Filter;
+use super::formula::Formula;
 use super::range::Interval;
 use super::value::Field;
 
@@ -33,6 +34,9 @@ pub(super) enum Metric {
     Avg(Field),
     Min(Field),
     Max(Field),
+    /// The value below which so many of a hundred lie.
+    Percentile(u32, Field),
+    Formula(Formula),
 }
 
 #[derive(Debug, Clone)]
@@ -92,13 +96,15 @@ impl Question {
 }
 
 impl Metric {
-    fn parse(name: &str) -> Result<Self, OracleError> {
+    /// A metric's name, or a formula.
+    pub(super) fn parse(name: &str) -> Result<Self, OracleError> {
         Ok(match name {
             "events" => Self::Events,
             "sessions" => Self::Sessions,
             "users" => Self::Users,
             "visitors" => Self::Visitors,
             "events_per_session" => Self::EventsPerSession,
+            _ if Formula::is_one(name) => Self::Formula(Formula::parse(name)?),
             _ => {
                 let (function, field) = name
                     .split_once(':')
@@ -109,6 +115,11 @@ impl Metric {
                     "avg" => Self::Avg(field),
                     "min" => Self::Min(field),
                     "max" => Self::Max(field),
+                    _ if function.starts_with('p') => {
+                        let percent = function[1..].parse().ok().filter(|percent| (1..100).contains(percent));
+                        let wrong = || OracleError::new("metrics", format!("a percentile, not {name:?}"));
+                        Self::Percentile(percent.ok_or_else(wrong)?, field)
+                    }
                     _ => return Err(OracleError::new("metrics", format!("a metric, not {name:?}"))),
                 }
             }

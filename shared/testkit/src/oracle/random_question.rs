@@ -27,7 +27,7 @@ pub fn random_retention(rng: &mut impl Rng, world: &World, around: &[Timestamp])
     let unit = one_of(rng, &["day", "day", "week", "month"]);
     let event = |rng: &mut _| {
         let filters: Vec<Json> =
-            (0..*[0, 0, 1, 1, 2].choose(rng).unwrap_or(&0)).map(|_| random_filter(rng, 0, false)).collect();
+            (0..*[0, 0, 1, 1, 2].choose(rng).unwrap_or(&0)).map(|_| random_filter(rng, 0, true)).collect();
         if filters.is_empty() && Rng::random_bool(rng, 0.5) { json!({}) } else { json!({ "filters": filters }) }
     };
     let start = event(rng);
@@ -60,7 +60,7 @@ pub fn random_retention(rng: &mut impl Rng, world: &World, around: &[Timestamp])
 pub fn random_sessions(rng: &mut impl Rng, world: &World, around: &[Timestamp]) -> Json {
     let mut question = random_page(rng, world, around);
     let filters: Vec<Json> =
-        (0..*[0, 0, 1, 1, 2].choose(rng).unwrap_or(&0)).map(|_| random_filter(rng, 0, false)).collect();
+        (0..*[0, 0, 1, 1, 2].choose(rng).unwrap_or(&0)).map(|_| random_filter(rng, 0, true)).collect();
     if !filters.is_empty() {
         question["filters"] = json!(filters);
     }
@@ -111,6 +111,14 @@ pub fn random_question(rng: &mut impl Rng, world: &World, around: &[Timestamp], 
         let metric = random_metric(rng);
         if !metrics.contains(&metric) {
             metrics.push(metric);
+        }
+    }
+    // One at most: two might be the same formula in two spellings.
+    if rng.random_bool(0.3) {
+        let formula = random_formula(rng);
+        // A formula of numbers alone is none.
+        if formula.contains(|c: char| c.is_ascii_alphabetic()) {
+            metrics.insert(rng.random_range(0..=metrics.len()), formula);
         }
     }
     let mut question = json!({
@@ -177,13 +185,54 @@ pub(super) fn random_field(rng: &mut impl Rng, quotes: bool) -> String {
 }
 
 fn random_metric(rng: &mut impl Rng) -> String {
-    match rng.random_range(0..9) {
+    match rng.random_range(0..11) {
         0 | 1 => "events".to_owned(),
         2 => "sessions".to_owned(),
         3 => "users".to_owned(),
         4 => "visitors".to_owned(),
         5 => "events_per_session".to_owned(),
+        6 | 7 => random_percentile(rng),
         _ => format!("{}:{}", one_of(rng, &["sum", "avg", "min", "max"]), random_path(rng, false)),
+    }
+}
+
+fn random_percentile(rng: &mut impl Rng) -> String {
+    let percent =
+        if rng.random_bool(0.5) { rng.random_range(1..100) } else { *[50, 90, 95].choose(rng).unwrap_or(&99) };
+    format!("p{percent}:{}", random_path(rng, false))
+}
+
+/// A formula. Sums and means, whose last digits hang on the order in which a store adds up, are only multiplied and divided:
+/// a difference of two of them may have no digit in common with another order's.
+fn random_formula(rng: &mut impl Rng) -> String {
+    let space = |rng: &mut _| if Rng::random_bool(rng, 0.8) { " " } else { "  " };
+    if rng.random_bool(0.3) {
+        let sum = format!("{}:{}", one_of(rng, &["sum", "avg"]), random_path(rng, true));
+        let other = random_exact(rng, 1);
+        return match rng.random_range(0..3) {
+            0 => format!("{sum}{}/ ({other})", space(rng)),
+            1 => format!("({other}) *{}{sum}", space(rng)),
+            _ => format!("100 * {sum} / events"),
+        };
+    }
+    let (left, right) = (random_exact(rng, 1), random_exact(rng, 1));
+    format!("{left}{}{}{}{right}", space(rng), one_of(rng, &["+", "-", "*", "/"]), space(rng))
+}
+
+/// What every store works out to the last digit.
+fn random_exact(rng: &mut impl Rng, depth: u32) -> String {
+    match rng.random_range(0..if depth < 3 { 10 } else { 7 }) {
+        0 | 1 => "events".to_owned(),
+        2 => one_of(rng, &["sessions", "users", "visitors"]).to_owned(),
+        3 => one_of(rng, &["2", "100", "0.5", "1.25", "0"]).to_owned(),
+        4 => random_percentile(rng),
+        5 => format!("{}:{}", one_of(rng, &["min", "max"]), random_path(rng, true)),
+        6 => "events_per_session".to_owned(),
+        kind => {
+            let (left, right) = (random_exact(rng, depth + 1), random_exact(rng, depth + 1));
+            let joined = format!("{left} {} {right}", one_of(rng, &["+", "-", "*", "/"]));
+            if kind == 7 { joined } else { format!("({joined})") }
+        }
     }
 }
 

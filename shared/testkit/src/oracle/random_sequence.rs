@@ -57,10 +57,20 @@ fn random_selection(rng: &mut impl Rng) -> Json {
     match rng.random_range(0..10) {
         0 => json!([]),
         1 => json!([["is", "event_action", [one_of(rng, &ACTIONS), one_of(rng, &ACTIONS)]]]),
-        2 => json!([random_filter(rng, 0, false)]),
-        3 => json!([["is", "event_type", [one_of(rng, &TYPES[..FEW_TYPES]), one_of(rng, &TYPES[..FEW_TYPES])]]]),
+        2 => json!([random_filter(rng, 0, true)]),
+        3 => json!([["is", "event_type", [one_of(rng, &TYPES[..FEW_TYPES])]], random_deed(rng)]),
+        4 => json!([["is", "event_type", [one_of(rng, &TYPES[..FEW_TYPES]), one_of(rng, &TYPES[..FEW_TYPES])]]]),
         _ => json!([["is", "event_type", [one_of(rng, &TYPES[..FEW_TYPES])]]]),
     }
+}
+
+/// What some persons have done and others have not.
+fn random_deed(rng: &mut impl Rng) -> Json {
+    let (field, value) = match rng.random_bool(0.5) {
+        true => ("event_type", one_of(rng, &TYPES)),
+        false => ("event_action", one_of(rng, &ACTIONS)),
+    };
+    json!([one_of(rng, &["has_done", "has_not_done"]), [["is", field, [value]]]])
 }
 
 /// The members that say where and when is looked, and who belongs together.
@@ -117,8 +127,10 @@ pub fn random_funnel(rng: &mut impl Rng, world: &World, around: &[Timestamp], ev
         let field = random_field(rng, true);
         question["breakdown"] = json!(if rng.random_bool(0.7) { "metadata.path" } else { &field });
     }
-    if rng.random_bool(0.2) {
-        question["filters"] = json!([random_filter(rng, 0, false)]);
+    match rng.random_range(0..10) {
+        0 | 1 => question["filters"] = json!([random_filter(rng, 0, true)]),
+        2 => question["filters"] = json!([random_deed(rng)]),
+        _ => {}
     }
     random_place(rng, world, around, events, &mut question);
     question

@@ -46,6 +46,7 @@ pub fn retention(events: &[StoredEvent], question: &Json, world: &World) -> Resu
         actors.entry(actor).or_default().push(seen);
     }
 
+    let passes = |own: &Seen<'_>, filters: &[Filter]| own.passes(filters, &kept, range);
     // For each unit with a cohort: the members' counts of every cell.
     let mut members: BTreeMap<Date, Vec<Vec<bool>>> = BTreeMap::new();
     for events in actors.values() {
@@ -86,11 +87,6 @@ pub fn retention(events: &[StoredEvent], question: &Json, world: &World) -> Resu
         unit = question.units_after(unit, 1)?;
     }
     Ok(json!({ "cohorts": cohorts }))
-}
-
-fn passes(seen: &Seen<'_>, filters: &[Filter]) -> bool {
-    let nobody = |_: &[Filter]| std::collections::BTreeSet::new();
-    filters.iter().all(|filter| filter.passes(seen.event, &seen.person, &nobody))
 }
 
 impl Question {

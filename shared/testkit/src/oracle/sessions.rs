@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use analytics_domain::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::{Value as Json, json};
 
 use super::answer::{Seen, with_persons};
 use super::filter::Filter;
-use super::range::{clamp, resolve};
+use super::range::{Range, clamp, resolve};
 use super::{OracleError, StoredEvent, World};
 
 /// All sessions that `question` lists, as they stand in the answer: `{"results":[...]}`.
@@ -17,12 +18,18 @@ use super::{OracleError, StoredEvent, World};
 pub fn sessions(events: &[StoredEvent], question: &Json, world: &World) -> Result<Json, OracleError> {
     let filters = question.get("filters").map_or(Ok(Vec::new()), |filters| Filter::parse_all(filters, "filters"))?;
     let mut by_session: BTreeMap<String, Vec<Seen<'_>>> = BTreeMap::new();
-    for seen in in_range(events, question, "7d", world)? {
+    let all = in_range(events, question, "7d", world)?;
+    // They are those in the range already.
+    let everywhere = Range { from: Timestamp::from_micros(i64::MIN), to: Timestamp::from_micros(i64::MAX) };
+    let passing: BTreeSet<String> = all
+        .iter()
+        .filter(|seen| seen.passes(&filters, &all, everywhere))
+        .map(|seen| seen.event.session_id.to_string())
+        .collect();
+    for seen in all {
         by_session.entry(seen.event.session_id.to_string()).or_default().push(seen);
     }
-    let nobody = |_: &[Filter]| BTreeSet::new();
-    let passes = |seen: &Seen<'_>| filters.iter().all(|filter| filter.passes(seen.event, &seen.person, &nobody));
-    by_session.retain(|_, seen| seen.iter().any(passes));
+    by_session.retain(|id, _| passing.contains(id));
     let mut rows: Vec<_> = by_session.iter().map(|(id, seen)| (seen[0].event.timestamp, id, seen)).collect();
     rows.sort_by(|a, b| (b.0, b.1.as_bytes()).cmp(&(a.0, a.1.as_bytes())));
     let results: Vec<Json> = rows.iter().map(|(_, _, seen)| summary(seen, events, world)).collect();
@@ -75,7 +82,7 @@ fn in_range<'e>(
     let asked = question.get("date_range").cloned().unwrap_or(json!(unless_given));
     let mut seen = with_persons(events, world);
     // `all` begins on the day of the first event, which is not before the retention's cutoff.
-    let everything = super::range::Range { from: Default::default(), to: world.now };
+    let everything = Range { from: Default::default(), to: world.now };
     let kept_from = clamp(everything, world).from;
     let first = seen.iter().map(|seen| seen.event.timestamp).filter(|timestamp| *timestamp >= kept_from).min();
     let range = clamp(resolve(&asked, &zone, world, first)?, world);

@@ -225,3 +225,78 @@ fn random_questions_are_understood() {
     }
     assert!(told > 60, "only {told} of 150 questions found an event");
 }
+
+#[test]
+fn a_percentile_lies_between_two_numbers() {
+    let now = world("2026-11-05T10:00:00Z");
+    let asked = |numbers: &[f64], metrics: &[&str]| {
+        let events: Vec<_> =
+            numbers.iter().map(|number| event("2026-11-05T01:00:00Z", "s", None, json!({"x": number}))).collect();
+        let text = event("2026-11-05T01:00:00Z", "s", None, json!({"x": "1000"}));
+        lines(&ask(&[events, vec![text]].concat(), &now, json!({"metrics": metrics, "date_range": "today"}))).concat()
+    };
+    // Of five numbers the median is the third; p90 has rank 0.9 * 4 = 3.6, which is 40 + 0.6 * (50 - 40).
+    assert_eq!(asked(&[30.0, 10.0, 50.0, 20.0, 40.0], &["p50:metadata.x", "p90:metadata.x"]), " : 30 46");
+    // Of four the median has rank 1.5, and p25 rank 0.75: 10 + 0.75 * (20 - 10).
+    assert_eq!(asked(&[40.0, 20.0, 10.0, 30.0], &["p50:metadata.x", "p25:metadata.x"]), " : 25 17.5");
+    assert_eq!(asked(&[7.0], &["p1:metadata.x", "p99:metadata.x"]), " : 7 7");
+    assert_eq!(asked(&[5.0, 5.0, 9.0], &["p50:metadata.x"]), " : 5");
+    assert_eq!(asked(&[], &["p50:metadata.x"]), " : null");
+    assert_eq!(asked(&[-1e300, 1e300], &["p50:metadata.x"]), " : 0");
+}
+
+#[test]
+fn a_formula_is_reckoned_from_the_figures_of_its_row() {
+    let now = world("2026-11-05T10:00:00Z");
+    let events = [
+        event("2026-11-05T01:00:00Z", "s", Some("u"), json!({"price": 10, "load-time": 4, "kind": "a"})),
+        event("2026-11-05T02:00:00Z", "s", Some("u"), json!({"price": 5, "load-time": 8, "kind": "a"})),
+        event("2026-11-05T03:00:00Z", "t", Some("v"), json!({"kind": "b"})),
+    ];
+    let metrics = [
+        "(events - users) / sessions",
+        "sum:metadata.price / events",
+        "max:metadata.load-time - min:metadata.load-time",
+        "events / (events - events)",
+        "2 + 3 * events - 1",
+        "sum:metadata.\"load-time\"*0.5",
+    ];
+    let question = json!({"metrics": metrics, "dimensions": ["metadata.kind"], "date_range": "today",
+        "order_by": [["(events - users) / sessions", "desc"]]});
+    assert_eq!(lines(&ask(&events, &now, question)), ["a : 1 7.5 4 null 7 6", "b : 0 0 null null 4 0"]);
+}
+
+#[test]
+fn who_has_done_something_is_asked_within_the_range() {
+    let now = world("2026-11-05T10:00:00Z");
+    let events = [
+        event("2026-11-05T01:00:00Z", "s1", Some("ann"), json!({"n": 1})),
+        // The same person without her name, in a session that is hers.
+        event("2026-11-05T02:00:00Z", "s1", None, json!({"buys": true})),
+        event("2026-11-05T03:00:00Z", "s2", Some("ben"), json!({"n": 2})),
+        // Ben has bought, but yesterday.
+        event("2026-11-04T03:00:00Z", "s2", Some("ben"), json!({"buys": true})),
+        event("2026-11-05T04:00:00Z", "s3", None, json!({"n": 3})),
+    ];
+    let count = |range: &str, filters: Json| {
+        lines(&ask(&events, &now, json!({"metrics": ["events"], "date_range": range, "filters": filters}))).concat()
+    };
+    let bought = json!(["has_done", [["exists", "metadata.buys"]]]);
+    let not_bought = json!(["has_not_done", [["exists", "metadata.buys"]]]);
+    assert_eq!(count("today", json!([bought])), " : 2");
+    assert_eq!(count("today", json!([not_bought])), " : 2");
+    assert_eq!(count("7d", json!([bought])), " : 4");
+    assert_eq!(count("today", json!([bought, ["exists", "metadata.n"]])), " : 1");
+    assert_eq!(count("today", json!([["or", [bought, ["is", "metadata.n", [3]]]]])), " : 3");
+    assert_eq!(count("today", json!([["not", bought]])), " : 2");
+    // One event has to pass all of them.
+    assert_eq!(count("7d", json!([["has_done", [["exists", "metadata.buys"], ["exists", "metadata.n"]]]])), " : 0");
+    assert_eq!(
+        count("7d", json!([["has_done", [["exists", "metadata.buys"]]], ["has_done", [["exists", "metadata.n"]]]])),
+        " : 4"
+    );
+    // The day before is asked about its own deeds.
+    let compared =
+        json!({"metrics": ["events"], "date_range": "today", "filters": [bought], "compare": "previous_period"});
+    assert_eq!(ask(&events, &now, compared).rows[0].comparison, Some(vec![Some(1.0)]));
+}

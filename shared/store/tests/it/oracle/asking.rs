@@ -6,7 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use analytics_domain::{Batch, EventOutcome, Project, Retention, Timestamp};
-use analytics_query::{Context, Executable as _, Figure, Intake as _, Question, ResultRow, plan};
+use analytics_query::{
+    Context, EventRecord, Executable as _, ExportPlan, ExportQuestion, Figure, Intake as _, Place, Question, ResultRow,
+    Statement, plan,
+};
 use analytics_store::{EventStore, Ingest, IngestBatch};
 use analytics_testkit::oracle::{self, Extent, OracleAnswer, OracleRow, StoredEvent, World};
 use serde_json::Value as Json;
@@ -15,7 +18,7 @@ use uuid::Uuid;
 use super::Case;
 
 /// What the compiler takes of the language.
-pub(crate) const EXTENT: Extent = Extent { compare: true, deeds: false };
+pub(crate) const EXTENT: Extent = Extent { compare: true, deeds: true };
 
 /// Pages followed of one answer.
 const PAGES: usize = 6;
@@ -118,22 +121,54 @@ pub(crate) struct Answered {
 }
 
 impl Bench {
-    /// Plans, selects and shapes, a page after the other; an error is its sentence.
-    pub(crate) async fn ask(&self, world: &World, question: &Json) -> Result<Answered, String> {
+    async fn context(&self, world: &World) -> Result<Context, String> {
         let retention = Retention { days: world.retention_days };
-        let state = self
-            .store
-            .project_state(&world.project, retention.cutoff(world.now))
-            .await
-            .map_err(|error| format!("project_state: {error:?}"))?;
-        let context = Context {
+        let state = self.store.project_state(&world.project, retention.cutoff(world.now)).await;
+        let state = state.map_err(|error| format!("project_state: {error:?}"))?;
+        Ok(Context {
             now: world.now,
             project: world.project.clone(),
             retention,
             first_event: state.first_event,
             newest_receipt: state.newest_receipt,
             has_columns: self.way != Way::Rows,
-        };
+        })
+    }
+
+    /// Exports the events that a question counts, in parts, and fails where they are not as many as the oracle counts, come
+    /// twice, or come in another order than theirs.
+    pub(crate) async fn export_agrees(&self, case: &Case) {
+        let mut counting = serde_json::json!({"metrics": ["events"]});
+        let mut asked = serde_json::json!({"limit": 13});
+        for member in ["date_range", "timezone", "filters"] {
+            if let Some(value) = case.question.get(member) {
+                counting[member] = value.clone();
+                asked[member] = value.clone();
+            }
+        }
+        let counted = oracle::answer(&case.events, &counting, &case.world).unwrap();
+        let context = self.context(&case.world).await.unwrap();
+        let mut places: Vec<Place> = Vec::new();
+        loop {
+            let plan = ExportQuestion::from_json(&asked).unwrap().plan(&context).unwrap();
+            let select = async |statement: Statement| self.store.select(&statement).await.unwrap();
+            let until = ExportPlan::end(select(plan.look_ahead(self.store.dialect()).unwrap()).await);
+            let events = ExportPlan::events(select(plan.page(plan.after(), until, self.store.dialect())).await);
+            let of_the_case = |id: Uuid| case.events.iter().any(|stored| stored.event.id == id);
+            assert!(events.len() <= 13 && events.iter().all(|event| of_the_case(event.id)), "{asked}");
+            places.extend(events.iter().map(EventRecord::place));
+            match until {
+                Some(until) => asked["cursor"] = plan.cursor(until).into(),
+                None => break,
+            }
+        }
+        assert!(places.is_sorted_by(|a, b| a < b), "{asked}: {places:?}");
+        assert_eq!(counted.rows[0].metrics, [Some(places.len() as f64)], "{asked}");
+    }
+
+    /// Plans, selects and shapes, a page after the other; an error is its sentence.
+    pub(crate) async fn ask(&self, world: &World, question: &Json) -> Result<Answered, String> {
+        let context = self.context(world).await?;
         let mut question = question.clone();
         let mut pages: Vec<Vec<ResultRow>> = Vec::new();
         loop {
