@@ -1,6 +1,6 @@
 //! What the rows of a question of metrics and dimensions go through.
 
-use crate::columns::{ColumnReader, STATEMENTS};
+use crate::columns::{ColumnReader, Counting, STATEMENTS};
 use crate::intake::Intake;
 use crate::plan::Plan;
 use crate::{Answer, QueryError, Row, Source};
@@ -16,7 +16,7 @@ pub struct QuestionIntake {
 #[derive(Debug)]
 enum Part {
     Groups(Vec<Row>),
-    Columns(Box<ColumnReader>),
+    Columns(Box<ColumnReader<Counting>>),
 }
 
 impl Part {
@@ -65,9 +65,9 @@ impl Intake for QuestionIntake {
             rows.push(match part {
                 Part::Groups(rows) => rows,
                 Part::Columns(reader) => {
-                    let (rows, read) = reader.finish()?;
+                    let (counting, read) = reader.finish()?;
                     raw += read;
-                    rows
+                    counting.rows()
                 }
             });
         }

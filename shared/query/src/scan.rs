@@ -3,13 +3,15 @@
 //! Whatever depends on what an actor did before something else is one such select and one fold over its rows: the same for
 //! every store, and without a table joined to itself.
 
+use std::sync::Arc;
+
 use analytics_domain::{Project, Timestamp};
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
+use crate::columns::{self, ColumnReader, Quarterly as _, STATEMENTS, Scanning};
 use crate::filter::{Columns, Filtered as _};
 use crate::sql::Sql;
-use crate::{Actor, Cell, Dialect, Exactness, Field, Filter, Range, Row, Source, Statement, Warning};
+use crate::{Actor, Cell, Dialect, Exactness, Field, Filter, QueryError, Range, Row, Source, Statement, Warning};
 
 /// What is read, by (actor, timestamp, id), actors bytewise.
 #[derive(Debug, Clone, Copy)]
@@ -33,6 +35,29 @@ pub(crate) struct Scan<'q> {
 }
 
 impl Scan<'_> {
+    /// The statements: those of columns, where they tell all that is asked and are nearly as new as the events.
+    pub(crate) fn statements(&self, has_columns: bool, dialect: Dialect) -> Vec<Statement> {
+        match self.scanning(has_columns) {
+            None => vec![self.statement(dialect)],
+            Some(scanning) => columns::statements(self.project, self.read, &scanning.columns(), dialect).into(),
+        }
+    }
+
+    /// What takes the rows of the statements.
+    pub(crate) fn reader(&self, has_columns: bool) -> ScanReader {
+        match self.scanning(has_columns) {
+            None => ScanReader::Rows,
+            Some(scanning) => ScanReader::Columns(Box::new(ColumnReader::new(scanning))),
+        }
+    }
+
+    fn scanning(&self, has_columns: bool) -> Option<Scanning> {
+        let filters = self.filters.iter().chain(self.marks.iter().copied().flatten());
+        let tells = columns::can_be_judged(filters) && self.label.is_none_or(columns::can_be_read);
+        (has_columns && tells)
+            .then(|| Scanning::new(self.by, self.read, self.filters, self.marks, self.unmarked, self.label))
+    }
+
     /// The statement; [`ScannedEvent::from_row`] reads its rows.
     pub(crate) fn statement(&self, dialect: Dialect) -> Statement {
         let mut sql = Sql::new(dialect, self.project, self.range);
@@ -70,20 +95,24 @@ fn all_of(sql: &mut Sql, filters: &[Filter]) -> String {
     if all.is_empty() { "TRUE".to_owned() } else { format!("({})", all.join(" AND ")) }
 }
 
-/// A row of an ordered scan.
+/// Whose events are scanned: the key that SQL gives, or a number of the columns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum ActorKey {
+    Text(String),
+    Number(u64),
+}
+
+/// An event of an ordered scan. Of equal times the lower id comes first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ScannedEvent {
-    /// The key of its person or session.
-    pub(crate) actor: String,
+    /// Its person or session.
+    pub(crate) actor: ActorKey,
     /// When it happened.
     pub(crate) timestamp: Timestamp,
-    /// Its id, which decides between equal times.
-    #[allow(dead_code, reason = "rows come in its order")]
-    pub(crate) id: Uuid,
     /// Bit `n` is set where it passes the filters of mark `n`.
     pub(crate) marks: u64,
     /// The text of the label, where one was asked for and the event has one.
-    pub(crate) label: Option<String>,
+    pub(crate) label: Option<Arc<str>>,
 }
 
 impl ScannedEvent {
@@ -96,10 +125,42 @@ impl ScannedEvent {
             Cell::Int(micros) => Timestamp::from_micros(micros),
             _ => return None,
         };
-        let Some(Cell::Uuid(id)) = cells.next() else { return None };
+        let Some(Cell::Uuid(_)) = cells.next() else { return None };
         let Some(Cell::Int(marks)) = cells.next() else { return None };
-        let label = cells.next().and_then(|cell| if let Cell::Text(text) = cell { Some(text) } else { None });
-        Some(Self { actor, timestamp, id, marks: u64::try_from(marks).unwrap_or(0), label })
+        let label =
+            cells.next().and_then(|cell| if let Cell::Text(text) = cell { Some(Arc::from(text)) } else { None });
+        Some(Self { actor: ActorKey::Text(actor), timestamp, marks: u64::try_from(marks).unwrap_or(0), label })
+    }
+}
+
+/// Takes the rows of a scan.
+#[derive(Debug)]
+pub(crate) enum ScanReader {
+    /// Of one statement, in order.
+    Rows,
+    /// Of columns, put in order once all are there.
+    Columns(Box<ColumnReader<Scanning>>),
+}
+
+impl ScanReader {
+    /// Takes a row; the event in it, where rows come in order.
+    pub(crate) fn push(&mut self, statement: usize, row: Row) -> Result<Option<ScannedEvent>, QueryError> {
+        match self {
+            Self::Rows => Ok(ScannedEvent::from_row(row)),
+            Self::Columns(reader) => reader.push(statement % STATEMENTS, row).map(|()| None),
+        }
+    }
+
+    /// The events that were not given yet, in order, and where all came from. Nothing is left in the reader.
+    pub(crate) fn finish(&mut self) -> Result<(impl Iterator<Item = ScannedEvent> + use<>, Source), QueryError> {
+        match std::mem::replace(self, Self::Rows) {
+            Self::Rows => Ok((None.into_iter().flatten(), Source::Raw)),
+            Self::Columns(reader) => {
+                let (scanning, raw) = reader.finish()?;
+                let source = if raw > 0 { Source::Mixed } else { Source::Rollup };
+                Ok((Some(scanning.events()).into_iter().flatten(), source))
+            }
+        }
     }
 }
 
@@ -124,9 +185,14 @@ pub struct ScanMeta {
 
 impl ScanMeta {
     /// Tells of an answer that has just been made of so many events.
-    pub(crate) fn new(events_read: u64, newest_receipt: Option<Timestamp>, warnings: &[Warning]) -> Self {
+    pub(crate) fn new(
+        source: Source,
+        events_read: u64,
+        newest_receipt: Option<Timestamp>,
+        warnings: &[Warning],
+    ) -> Self {
         Self {
-            source: Source::Raw,
+            source,
             exact: Exactness::Exact(true),
             events_read,
             fresh_as_of: newest_receipt,

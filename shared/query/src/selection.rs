@@ -3,7 +3,7 @@
 use analytics_domain::timestamp::{MICROS_PER_DAY, civil_from_days};
 use analytics_domain::{Project, Timestamp};
 
-use crate::columns::{self, Counted, Counting};
+use crate::columns::{self, Counted, Counting, Quarterly as _};
 use crate::filter::{Columns, FieldUse, Filtered as _};
 use crate::plan::ROW_BUDGET;
 use crate::sql::Sql;
@@ -203,17 +203,11 @@ fn source(question: &Question, tally: &Tally, range: Range) -> From {
 
 /// The aggregates, where columns tell all that the question is about.
 fn from_columns(question: &Question, tally: &Tally) -> Option<Vec<Counted>> {
-    let mut used = Vec::new();
-    question.filters.iter().for_each(|filter| filter.fields(&mut used));
-    let readable = used.iter().all(|used| match used {
-        FieldUse::Field(field) => columns::can_be_read(field),
-        FieldUse::Number(_) => true,
-        // A quarter does not tell what its people did in the rest of the range.
-        FieldUse::Deed => false,
-    }) && question.dimensions.iter().all(|dimension| match dimension {
-        Dimension::Field(field) => columns::can_be_read(field),
-        Dimension::Time(_) => true,
-    });
+    let readable = columns::can_be_judged(&question.filters)
+        && question.dimensions.iter().all(|dimension| match dimension {
+            Dimension::Field(field) => columns::can_be_read(field),
+            Dimension::Time(_) => true,
+        });
     if readable { tally.counted() } else { None }
 }
 

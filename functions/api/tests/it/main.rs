@@ -10,4 +10,3 @@ mod published;
 mod questions;
 mod refusals;
 mod served;
-mod shown;

@@ -1,7 +1,8 @@
 //! The examples of the pages on questions, asked of the router: what they say is what is answered.
 //!
 //! A page is read by its fenced blocks: `json events` are stored, `json request METHOD /path` with its body or `http` with
-//! `METHOD /path` is asked, and the members of the `json answer` behind it are those of the answer.
+//! `METHOD /path` is asked, and the members of the `json answer` behind it are those of the answer; an answer of another kind,
+//! such as `csv answer`, is all of it.
 
 use std::fs;
 use std::path::Path;
@@ -82,10 +83,19 @@ async fn what_the_pages_say_is_answered() {
                     }
                     asked += 1;
                 }
+                Some((_, "answer")) => {
+                    let api = api.as_ref().unwrap_or_else(|| panic!("{}: nothing is stored", page.display()));
+                    let (method, path, body) =
+                        request.take().unwrap_or_else(|| panic!("{}: nothing is asked", page.display()));
+                    let answered = api.send(Some(crate::served::ADMIN_KEY), &method, &path, body).await;
+                    assert_eq!(answered.status, 200, "{}: {}", page.display(), answered.text);
+                    assert_eq!(answered.text.replace("\r\n", "\n"), text, "{}: {path}", page.display());
+                    asked += 1;
+                }
                 _ => {}
             }
         }
         assert!(request.is_none(), "{}: a request without an answer", page.display());
     }
-    assert!(asked > 0);
+    assert!(asked > 10, "{asked}");
 }

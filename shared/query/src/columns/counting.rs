@@ -9,8 +9,8 @@ use analytics_domain::Timestamp;
 use super::group::{Counted, Group, NumberTally, Seen, Sets, aggregate};
 use super::grouping::{ABSENT, Alike, Numbers, PlacedTexts, alike};
 use super::mask::mask;
-use super::values::{Fields, columns_of};
-use crate::filter::FieldUse;
+use super::reader::{Quarterly, Stop};
+use super::values::{Fields, columns_of, fields_of};
 use crate::plan::ROW_BUDGET;
 use crate::{Buckets, Cell, Field, Filter, Property, Range, Row};
 
@@ -32,21 +32,6 @@ pub(crate) struct Counting {
     groups: Vec<Group>,
 }
 
-/// Why counting ends.
-#[derive(Debug)]
-pub(crate) enum Stop {
-    /// A column cannot be read.
-    Corrupt(Corrupt),
-    /// There are more groups, or more distinct sessions and people in them, than an answer may be made of.
-    TooLarge,
-}
-
-impl From<Corrupt> for Stop {
-    fn from(corrupt: Corrupt) -> Self {
-        Self::Corrupt(corrupt)
-    }
-}
-
 /// Events of a quarter, by their places, that lie in one bucket.
 #[derive(Debug)]
 struct Slice {
@@ -57,36 +42,8 @@ struct Slice {
 /// The bucket and the texts, by their places.
 type GroupKey = (Option<usize>, Vec<u32>);
 
-impl Counting {
-    pub(crate) fn new(
-        range: Range,
-        buckets: Option<Buckets>,
-        fields: Vec<Field>,
-        filters: &[Filter],
-        counted: Vec<Counted>,
-    ) -> Self {
-        let mut numbers: Vec<Property> = Vec::new();
-        for property in counted.iter().filter_map(Counted::property) {
-            if !numbers.contains(property) {
-                numbers.push(property.clone());
-            }
-        }
-        let texts = vec![HashMap::new(); fields.len()];
-        Self {
-            range,
-            buckets,
-            fields,
-            filters: filters.to_vec(),
-            counted,
-            numbers,
-            texts,
-            found: HashMap::new(),
-            groups: Vec::new(),
-        }
-    }
-
-    /// The columns that are read.
-    pub(crate) fn columns(&self) -> Vec<String> {
+impl Quarterly for Counting {
+    fn columns(&self) -> Vec<String> {
         let mut names = vec![ACTORS.to_owned()];
         if !self.is_of_whole_quarters() {
             names.push(TIME.to_owned());
@@ -94,13 +51,7 @@ impl Counting {
         if self.needs_sets() && !self.is_plain() {
             names.push(ACTOR.to_owned());
         }
-        let mut used = Vec::new();
-        self.filters.iter().for_each(|filter| filter.fields(&mut used));
-        let used = used.into_iter().filter_map(|used| match used {
-            FieldUse::Field(field) => Some(field.clone()),
-            FieldUse::Number(property) => Some(Field::Metadata(property.clone())),
-            FieldUse::Deed => None,
-        });
+        let used = self.filters.iter().flat_map(fields_of);
         let numbers = self.numbers.iter().cloned().map(Field::Metadata);
         names.extend(used.chain(self.fields.iter().cloned()).chain(numbers).flat_map(|field| columns_of(&field)));
         if !self.is_of_whole_quarters() && self.needs_sets() {
@@ -111,24 +62,7 @@ impl Counting {
         names
     }
 
-    /// Whether every quarter lies in one bucket, and in the range or outside.
-    fn is_of_whole_quarters(&self) -> bool {
-        let whole = |instant: Timestamp| Quarter::of(instant).start() == instant;
-        let starts = self.buckets.as_ref().map(Buckets::starts).unwrap_or_default();
-        whole(self.range.from) && whole(self.range.to) && starts.iter().skip(1).all(|start| whole(*start))
-    }
-
-    /// Whether nothing of single events is asked about.
-    fn is_plain(&self) -> bool {
-        self.filters.is_empty() && self.fields.is_empty() && self.numbers.is_empty()
-    }
-
-    fn needs_sets(&self) -> bool {
-        self.counted.iter().any(|counted| matches!(counted, Counted::Sessions | Counted::Users | Counted::Visitors))
-    }
-
-    /// Counts a quarter. `changed` are sessions whose user is another one than the columns say, 0 for none.
-    pub(crate) fn take(&mut self, segment: &Segment, changed: &HashMap<u32, u32>) -> Result<(), Stop> {
+    fn take(&mut self, segment: &Segment, changed: &HashMap<u32, u32>) -> Result<(), Stop> {
         let actors = segment.actors()?;
         let slices = self.slices(segment, &actors)?;
         if self.is_plain()
@@ -170,6 +104,51 @@ impl Counting {
             }
         }
         self.check_size()
+    }
+}
+
+impl Counting {
+    pub(crate) fn new(
+        range: Range,
+        buckets: Option<Buckets>,
+        fields: Vec<Field>,
+        filters: &[Filter],
+        counted: Vec<Counted>,
+    ) -> Self {
+        let mut numbers: Vec<Property> = Vec::new();
+        for property in counted.iter().filter_map(Counted::property) {
+            if !numbers.contains(property) {
+                numbers.push(property.clone());
+            }
+        }
+        let texts = vec![HashMap::new(); fields.len()];
+        Self {
+            range,
+            buckets,
+            fields,
+            filters: filters.to_vec(),
+            counted,
+            numbers,
+            texts,
+            found: HashMap::new(),
+            groups: Vec::new(),
+        }
+    }
+
+    /// Whether every quarter lies in one bucket, and in the range or outside.
+    fn is_of_whole_quarters(&self) -> bool {
+        let whole = |instant: Timestamp| Quarter::of(instant).start() == instant;
+        let starts = self.buckets.as_ref().map(Buckets::starts).unwrap_or_default();
+        whole(self.range.from) && whole(self.range.to) && starts.iter().skip(1).all(|start| whole(*start))
+    }
+
+    /// Whether nothing of single events is asked about.
+    fn is_plain(&self) -> bool {
+        self.filters.is_empty() && self.fields.is_empty() && self.numbers.is_empty()
+    }
+
+    fn needs_sets(&self) -> bool {
+        self.counted.iter().any(|counted| matches!(counted, Counted::Sessions | Counted::Users | Counted::Visitors))
     }
 
     /// The places of the quarter's events in each bucket, those in the range.
@@ -237,7 +216,7 @@ impl Counting {
     fn group(&mut self, key: GroupKey) -> Result<&mut Group, Stop> {
         let place = match self.found.get(&key) {
             Some(place) => *place,
-            None if self.groups.len() > ROW_BUDGET => return Err(Stop::TooLarge),
+            None if self.groups.len() > ROW_BUDGET => return Err(too_large()),
             None => {
                 let numbers = vec![NumberTally::default(); self.numbers.len()];
                 self.groups.push(Group { numbers, ..Group::default() });
@@ -245,7 +224,7 @@ impl Counting {
                 self.groups.len() - 1
             }
         };
-        self.groups.get_mut(place).ok_or(Stop::TooLarge)
+        self.groups.get_mut(place).ok_or(too_large())
     }
 
     fn check_size(&self) -> Result<(), Stop> {
@@ -253,7 +232,7 @@ impl Counting {
         if self.groups.len() < 1_000 {
             return Ok(());
         }
-        if self.groups.iter().map(Group::bytes).sum::<usize>() > SET_BYTES { Err(Stop::TooLarge) } else { Ok(()) }
+        if self.groups.iter().map(Group::bytes).sum::<usize>() > SET_BYTES { Err(too_large()) } else { Ok(()) }
     }
 
     /// The groups as rows: the bucket, where there are buckets; the text of each field; the aggregates.
@@ -283,4 +262,8 @@ impl Counting {
         }
         rows
     }
+}
+
+fn too_large() -> Stop {
+    Stop::TooLarge(crate::shape::too_large().message)
 }

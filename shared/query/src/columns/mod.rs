@@ -8,11 +8,13 @@ mod group;
 mod grouping;
 mod mask;
 mod reader;
+mod scanning;
 mod statements;
 mod values;
 
 pub(crate) use counting::Counting;
 pub(crate) use group::Counted;
-pub(crate) use reader::ColumnReader;
+pub(crate) use reader::{ColumnReader, Quarterly};
+pub(crate) use scanning::Scanning;
 pub(crate) use statements::{STATEMENTS, statements};
-pub(crate) use values::can_be_read;
+pub(crate) use values::{can_be_judged, can_be_read};

@@ -2,17 +2,40 @@
 
 use std::collections::HashMap;
 
-use analytics_columns::{Column, EventRow, Quarter, Segment, columns};
+use analytics_columns::{Column, Corrupt, EventRow, Quarter, Segment, columns};
 use analytics_domain::Timestamp;
 
-use super::counting::{Counting, Stop};
 use crate::event_record::{instant, text};
 use crate::{Cell, QueryError, Row};
 
-/// Counts what the statements give.
+/// What an answer is made of, a quarter after the other.
+pub(crate) trait Quarterly {
+    /// The columns that are read.
+    fn columns(&self) -> Vec<String>;
+
+    /// Takes a quarter in. `changed` are sessions whose user is another one than the columns say, 0 for none.
+    fn take(&mut self, segment: &Segment, changed: &HashMap<u32, u32>) -> Result<(), Stop>;
+}
+
+/// Why no more quarters are taken.
 #[derive(Debug)]
-pub(crate) struct ColumnReader {
-    counting: Counting,
+pub(crate) enum Stop {
+    /// A column cannot be read.
+    Corrupt(Corrupt),
+    /// The answer would be too large; what to narrow.
+    TooLarge(String),
+}
+
+impl From<Corrupt> for Stop {
+    fn from(corrupt: Corrupt) -> Self {
+        Self::Corrupt(corrupt)
+    }
+}
+
+/// Hands on what the statements give.
+#[derive(Debug)]
+pub(crate) struct ColumnReader<T> {
+    taker: T,
     /// The next number of sessions, and of users.
     next: [u32; 2],
     /// Names without a number, which are given the next ones for this answer alone.
@@ -38,10 +61,10 @@ struct RawRow {
     metadata: String,
 }
 
-impl ColumnReader {
-    pub(crate) fn new(counting: Counting) -> Self {
+impl<T: Quarterly> ColumnReader<T> {
+    pub(crate) fn new(taker: T) -> Self {
         Self {
-            counting,
+            taker,
             next: [1; 2],
             named: Default::default(),
             changed: HashMap::new(),
@@ -86,7 +109,7 @@ impl ColumnReader {
         };
         let quarter = Quarter(quarter);
         if self.segment.as_ref().is_none_or(|segment| segment.quarter != quarter) {
-            self.count_segment()?;
+            self.hand_segment_on()?;
             self.segment = Some(Segment::new(quarter, []));
         }
         if let Some(segment) = &mut self.segment {
@@ -98,7 +121,7 @@ impl ColumnReader {
     fn take_raw(&mut self, row: Row) -> Result<Option<()>, QueryError> {
         let Some(row) = self.raw_row(row) else { return Ok(None) };
         if self.rows.first().is_some_and(|first| Quarter::of(first.timestamp) != Quarter::of(row.timestamp)) {
-            self.count_rows()?;
+            self.hand_rows_on()?;
         }
         self.raw += 1;
         self.rows.push(row);
@@ -140,12 +163,12 @@ impl ColumnReader {
         Some(*named.entry(name).or_insert(next))
     }
 
-    fn count_segment(&mut self) -> Result<(), QueryError> {
+    fn hand_segment_on(&mut self) -> Result<(), QueryError> {
         let Some(segment) = self.segment.take() else { return Ok(()) };
-        self.counting.take(&segment, &self.changed).map_err(refusal)
+        self.taker.take(&segment, &self.changed).map_err(refusal)
     }
 
-    fn count_rows(&mut self) -> Result<(), QueryError> {
+    fn hand_rows_on(&mut self) -> Result<(), QueryError> {
         let rows = std::mem::take(&mut self.rows);
         let Some(first) = rows.first() else { return Ok(()) };
         let events: Vec<EventRow<'_>> = rows
@@ -161,14 +184,14 @@ impl ColumnReader {
             })
             .collect();
         let segment = Segment::new(Quarter::of(first.timestamp), columns(&events));
-        self.counting.take(&segment, &self.changed).map_err(refusal)
+        self.taker.take(&segment, &self.changed).map_err(refusal)
     }
 
-    /// The rows of the answer, and how many raw events were read for it.
-    pub(crate) fn finish(mut self) -> Result<(Vec<Row>, u64), QueryError> {
-        self.count_segment()?;
-        self.count_rows()?;
-        Ok((self.counting.rows(), self.raw))
+    /// What has taken all quarters, and how many raw events were read for it.
+    pub(crate) fn finish(mut self) -> Result<(T, u64), QueryError> {
+        self.hand_segment_on()?;
+        self.hand_rows_on()?;
+        Ok((self.taker, self.raw))
     }
 }
 
@@ -179,6 +202,6 @@ fn number(cell: &Cell) -> Option<u32> {
 fn refusal(stop: Stop) -> QueryError {
     match stop {
         Stop::Corrupt(corrupt) => QueryError::unreadable(&corrupt.to_string()),
-        Stop::TooLarge => crate::shape::too_large(),
+        Stop::TooLarge(message) => QueryError::too_large("", message),
     }
 }

@@ -6,8 +6,8 @@ use std::rc::Rc;
 
 use analytics_columns::{Actors, Corrupt, EVENT_ACTION, EVENT_TYPE, METADATA, Segment, Texts, metadata_column};
 
-use crate::Field;
-use crate::filter::{find, text_of_json};
+use crate::filter::{FieldUse, find, text_of_json};
+use crate::{Field, Filter};
 
 /// A value as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,6 +71,29 @@ pub(crate) fn columns_of(field: &Field) -> Vec<String> {
             own.into_iter().chain([METADATA.to_owned()]).collect()
         }
     }
+}
+
+/// The fields that a filter looks at.
+pub(crate) fn fields_of(filter: &Filter) -> Vec<Field> {
+    let mut used = Vec::new();
+    filter.fields(&mut used);
+    let field = |used: FieldUse<'_>| match used {
+        FieldUse::Field(field) => Some(field.clone()),
+        FieldUse::Number(property) => Some(Field::Metadata(property.clone())),
+        FieldUse::Deed => None,
+    };
+    used.into_iter().filter_map(field).collect()
+}
+
+/// Whether columns tell all that filters look at: what people did elsewhere is not in them.
+pub(crate) fn can_be_judged<'f>(filters: impl IntoIterator<Item = &'f Filter>) -> bool {
+    let mut used = Vec::new();
+    filters.into_iter().for_each(|filter| filter.fields(&mut used));
+    used.into_iter().all(|used| match used {
+        FieldUse::Field(field) => can_be_read(field),
+        FieldUse::Number(_) => true,
+        FieldUse::Deed => false,
+    })
 }
 
 /// The fields of one quarter, each read once.

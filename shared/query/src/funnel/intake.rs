@@ -6,17 +6,18 @@ use super::tally::Tally;
 use super::walk::{Rules, Seen, Walk};
 use super::{FunnelAnswer, FunnelPlan};
 use crate::intake::Intake;
-use crate::scan::{ScanMeta, ScannedEvent};
+use crate::scan::{ActorKey, ScanMeta, ScanReader, ScannedEvent};
 use crate::{QueryError, Row};
 
 /// Takes the rows of a funnel's scan in, actor by actor.
 #[derive(Debug)]
 pub struct FunnelIntake {
     plan: FunnelPlan,
+    reader: ScanReader,
     rules: Rules,
     walk: Walk,
     /// Whose events the walk has taken.
-    actor: Option<String>,
+    actor: Option<ActorKey>,
     /// The value that came last: the same one is kept once while it repeats.
     value: Option<Arc<str>>,
     tally: Tally,
@@ -26,6 +27,7 @@ pub struct FunnelIntake {
 impl FunnelIntake {
     pub(super) fn new(plan: &FunnelPlan) -> Self {
         Self {
+            reader: plan.scan(|scan| scan.reader(plan.has_columns)),
             rules: plan.rules(),
             walk: Walk::new(plan.question.order),
             plan: plan.clone(),
@@ -43,32 +45,42 @@ impl FunnelIntake {
             None => Ok(()),
         }
     }
-}
 
-impl Intake for FunnelIntake {
-    type Answer = FunnelAnswer;
-
-    fn push(&mut self, _: usize, row: Row) -> Result<(), QueryError> {
-        let Some(event) = ScannedEvent::from_row(row) else { return Ok(()) };
+    fn event(&mut self, event: ScannedEvent) -> Result<(), QueryError> {
         self.events_read += 1;
         if self.actor.as_ref() != Some(&event.actor) {
             self.count()?;
             self.actor = Some(event.actor);
         }
-        if self.value.as_deref() != event.label.as_deref() {
-            self.value = event.label.map(Arc::from);
+        if self.value != event.label {
+            self.value = event.label;
         }
         let seen = Seen { at: event.timestamp.as_micros(), marks: event.marks, label: self.value.clone() };
         self.walk.event(&self.rules, seen)
     }
+}
+
+impl Intake for FunnelIntake {
+    type Answer = FunnelAnswer;
+
+    fn push(&mut self, statement: usize, row: Row) -> Result<(), QueryError> {
+        match self.reader.push(statement, row)? {
+            Some(event) => self.event(event),
+            None => Ok(()),
+        }
+    }
 
     fn finish(mut self) -> Result<FunnelAnswer, QueryError> {
+        let (events, source) = self.reader.finish()?;
+        for event in events {
+            self.event(event)?;
+        }
         self.count()?;
         let (steps, breakdown) = self.tally.finish(&self.plan.question.steps);
         Ok(FunnelAnswer {
             steps,
             breakdown: self.plan.question.breakdown.is_some().then_some(breakdown),
-            meta: ScanMeta::new(self.events_read, self.plan.newest_receipt, &self.plan.warnings),
+            meta: ScanMeta::new(source, self.events_read, self.plan.newest_receipt, &self.plan.warnings),
             query: self.plan.query,
         })
     }

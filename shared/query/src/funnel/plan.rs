@@ -8,7 +8,7 @@ use super::walk::Rules;
 use super::{FunnelAnswer, FunnelExclusion, FunnelQuery, FunnelQuestion, FunnelStep, StepOrder};
 use crate::cursor::Resolved;
 use crate::plan::{cache_key, kept, resolve, warn_of_cut, within};
-use crate::scan::Scan;
+use crate::scan::{Scan, ScanReader};
 use crate::{Askable, Context, Dialect, Executable, Filter, QueryError, Range, Statement, Warning};
 
 /// A planned [`FunnelQuestion`].
@@ -17,6 +17,7 @@ pub struct FunnelPlan {
     pub(super) question: FunnelQuestion,
     project: Project,
     pub(super) newest_receipt: Option<Timestamp>,
+    pub(super) has_columns: bool,
     resolved: Resolved,
     range: Range,
     pub(super) query: FunnelQuery,
@@ -54,6 +55,7 @@ impl Askable for FunnelQuestion {
             question: self.clone(),
             project: context.project.clone(),
             newest_receipt: context.newest_receipt,
+            has_columns: context.has_columns,
             range: within(resolved.range, zone, resolved.now, context),
             resolved,
             query,
@@ -67,6 +69,29 @@ impl FunnelPlan {
     #[must_use]
     pub const fn query(&self) -> &FunnelQuery {
         &self.query
+    }
+
+    /// One ordered scan: a mark for each step, then one for each exclusion.
+    pub(super) fn scan<T>(&self, with: impl FnOnce(Scan<'_>) -> T) -> T {
+        let steps = self.question.steps.iter().map(|step| step.filters.as_slice());
+        let exclusions = self.question.exclude.iter().map(|exclusion| exclusion.filters.as_slice());
+        let marks: Vec<&[Filter]> = steps.chain(exclusions).collect();
+        // An attempt that begins just before the range ends still has its whole window.
+        let to = match self.range.from < self.range.to {
+            true => self.range.to.saturating_add_micros(self.question.window.micros()),
+            false => self.range.to,
+        };
+        with(Scan {
+            project: &self.project,
+            by: self.question.by,
+            range: self.range,
+            read: Range { from: self.range.from, to },
+            filters: &self.question.filters,
+            marks: &marks,
+            // What stands between two steps is no step itself.
+            unmarked: self.question.order == StepOrder::Strict,
+            label: self.question.breakdown.as_ref(),
+        })
     }
 
     pub(super) fn rules(&self) -> Rules {
@@ -83,28 +108,12 @@ impl Executable for FunnelPlan {
     type Answer = FunnelAnswer;
     type Intake = FunnelIntake;
 
-    /// One ordered scan: a mark for each step, then one for each exclusion.
     fn statements(&self, dialect: Dialect) -> Vec<Statement> {
-        let steps = self.question.steps.iter().map(|step| step.filters.as_slice());
-        let exclusions = self.question.exclude.iter().map(|exclusion| exclusion.filters.as_slice());
-        let marks: Vec<&[Filter]> = steps.chain(exclusions).collect();
-        // An attempt that begins just before the range ends still has its whole window.
-        let to = match self.range.from < self.range.to {
-            true => self.range.to.saturating_add_micros(self.question.window.micros()),
-            false => self.range.to,
-        };
-        let scan = Scan {
-            project: &self.project,
-            by: self.question.by,
-            range: self.range,
-            read: Range { from: self.range.from, to },
-            filters: &self.question.filters,
-            marks: &marks,
-            // What stands between two steps is no step itself.
-            unmarked: self.question.order == StepOrder::Strict,
-            label: self.question.breakdown.as_ref(),
-        };
-        vec![scan.statement(dialect)]
+        self.scan(|scan| scan.statements(self.has_columns, dialect))
+    }
+
+    fn is_of_one_state(&self) -> bool {
+        self.scan(|scan| matches!(scan.reader(self.has_columns), ScanReader::Columns(_)))
     }
 
     fn intake(&self) -> FunnelIntake {

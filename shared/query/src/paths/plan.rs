@@ -11,10 +11,8 @@ use super::tally::Tally;
 use super::trail::{Ends, Trail};
 use crate::cursor::Resolved;
 use crate::plan::{cache_key, kept, resolve, warn_of_cut, within};
-use crate::scan::{Scan, ScannedEvent};
-use crate::{
-    Askable, Context, Dialect, Executable, Filter, Intake, QueryError, Range, Row, ScanMeta, Statement, Warning,
-};
+use crate::scan::{ActorKey, Scan, ScanMeta, ScanReader, ScannedEvent};
+use crate::{Askable, Context, Dialect, Executable, Filter, Intake, QueryError, Range, Row, Statement, Warning};
 
 /// The mark of an event that paths begin with.
 const FROM: usize = 0;
@@ -27,6 +25,7 @@ pub struct PathsPlan {
     question: PathsQuestion,
     project: Project,
     newest_receipt: Option<Timestamp>,
+    has_columns: bool,
     resolved: Resolved,
     range: Range,
     query: PathsQuery,
@@ -57,6 +56,7 @@ impl Askable for PathsQuestion {
             question: self.clone(),
             project: context.project.clone(),
             newest_receipt: context.newest_receipt,
+            has_columns: context.has_columns,
             range: within(resolved.range, zone, resolved.now, context),
             resolved,
             query,
@@ -71,17 +71,12 @@ impl PathsPlan {
     pub const fn query(&self) -> &PathsQuery {
         &self.query
     }
-}
-
-impl Executable for PathsPlan {
-    type Answer = PathsAnswer;
-    type Intake = PathsIntake;
 
     /// One ordered scan of all events in the range, marked where paths begin and end.
-    fn statements(&self, dialect: Dialect) -> Vec<Statement> {
+    fn scan<T>(&self, with: impl FnOnce(Scan<'_>) -> T) -> T {
         let end = |filters: &'_ Option<Vec<Filter>>| filters.clone().unwrap_or_default();
         let (from, to) = (end(&self.question.from), end(&self.question.to));
-        let scan = Scan {
+        with(Scan {
             project: &self.project,
             by: self.question.by,
             range: self.range,
@@ -90,8 +85,20 @@ impl Executable for PathsPlan {
             marks: &[&from, &to],
             unmarked: true,
             label: Some(&self.question.name),
-        };
-        vec![scan.statement(dialect)]
+        })
+    }
+}
+
+impl Executable for PathsPlan {
+    type Answer = PathsAnswer;
+    type Intake = PathsIntake;
+
+    fn statements(&self, dialect: Dialect) -> Vec<Statement> {
+        self.scan(|scan| scan.statements(self.has_columns, dialect))
+    }
+
+    fn is_of_one_state(&self) -> bool {
+        self.scan(|scan| matches!(scan.reader(self.has_columns), ScanReader::Columns(_)))
     }
 
     fn intake(&self) -> PathsIntake {
@@ -101,6 +108,7 @@ impl Executable for PathsPlan {
                 has_to: self.question.to.is_some(),
                 depth: self.question.depth,
             },
+            reader: self.scan(|scan| scan.reader(self.has_columns)),
             plan: self.clone(),
             actor: None,
             name: None,
@@ -131,9 +139,10 @@ impl Executable for PathsPlan {
 #[derive(Debug)]
 pub struct PathsIntake {
     plan: PathsPlan,
+    reader: ScanReader,
     ends: Ends,
     /// Whose events the trail has taken.
-    actor: Option<String>,
+    actor: Option<ActorKey>,
     /// The name that came last: the same one is kept once while it repeats.
     name: Option<Arc<str>>,
     trail: Trail,
@@ -147,30 +156,40 @@ impl PathsIntake {
         let path = self.trail.finish(self.ends);
         self.tally.take(&path)
     }
-}
 
-impl Intake for PathsIntake {
-    type Answer = PathsAnswer;
-
-    fn push(&mut self, _: usize, row: Row) -> Result<(), QueryError> {
-        let Some(event) = ScannedEvent::from_row(row) else { return Ok(()) };
+    fn event(&mut self, event: ScannedEvent) -> Result<(), QueryError> {
         self.events_read += 1;
         if self.actor.as_ref() != Some(&event.actor) {
             self.count()?;
             self.actor = Some(event.actor);
         }
-        if self.name.as_deref() != event.label.as_deref() {
-            self.name = event.label.map(Arc::from);
+        if self.name != event.label {
+            self.name = event.label;
         }
         let has = |mark: usize| event.marks & (1 << mark) != 0;
         self.trail.event(self.ends, has(FROM), has(TO), self.name.as_ref());
         Ok(())
     }
+}
+
+impl Intake for PathsIntake {
+    type Answer = PathsAnswer;
+
+    fn push(&mut self, statement: usize, row: Row) -> Result<(), QueryError> {
+        match self.reader.push(statement, row)? {
+            Some(event) => self.event(event),
+            None => Ok(()),
+        }
+    }
 
     fn finish(mut self) -> Result<PathsAnswer, QueryError> {
+        let (events, source) = self.reader.finish()?;
+        for event in events {
+            self.event(event)?;
+        }
         self.count()?;
         let (nodes, links) = self.tally.finish(self.plan.question.limit as usize);
-        let meta = ScanMeta::new(self.events_read, self.plan.newest_receipt, &self.plan.warnings);
+        let meta = ScanMeta::new(source, self.events_read, self.plan.newest_receipt, &self.plan.warnings);
         Ok(PathsAnswer { nodes, links, meta, query: self.plan.query })
     }
 }

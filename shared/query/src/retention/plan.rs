@@ -12,7 +12,8 @@ use crate::filter::{Columns, Filtered as _};
 use crate::plan::{cache_key, kept, resolve, until_tomorrow, warn_of_cut, within};
 use crate::sql::Sql;
 use crate::{
-    Askable, Cell, Context, Dialect, Executable, Filter, Intake, QueryError, Range, Row, ScanMeta, Statement, Warning,
+    Askable, Cell, Context, Dialect, Executable, Filter, Intake, QueryError, Range, Row, ScanMeta, Source, Statement,
+    Warning,
 };
 
 /// A planned [`RetentionQuestion`].
@@ -183,7 +184,7 @@ impl Intake for RetentionIntake {
         }
         // A unit ahead of now is only there where somebody started in it.
         cohorts.truncate(until);
-        let meta = ScanMeta::new(self.events_read, plan.newest_receipt, &plan.warnings);
+        let meta = ScanMeta::new(Source::Raw, self.events_read, plan.newest_receipt, &plan.warnings);
         Ok(RetentionAnswer { cohorts, meta, query: plan.query.clone() })
     }
 }

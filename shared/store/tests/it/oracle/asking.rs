@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use analytics_domain::{Batch, EventOutcome, Project, Retention, Timestamp};
 use analytics_query::{
-    Context, EventRecord, Executable as _, ExportPlan, ExportQuestion, Figure, Intake as _, Place, Question, ResultRow,
+    Context, EventRecord, Executable, ExportPlan, ExportQuestion, Figure, Intake as _, Place, Question, ResultRow,
     Statement, plan,
 };
-use analytics_store::{EventStore, Ingest, IngestBatch};
+use analytics_store::{AnswerError, EventStore, Ingest, IngestBatch};
 use analytics_testkit::oracle::{self, Extent, OracleAnswer, OracleRow, StoredEvent, World};
 use serde_json::Value as Json;
 use uuid::Uuid;
@@ -121,7 +121,7 @@ pub(crate) struct Answered {
 }
 
 impl Bench {
-    async fn context(&self, world: &World) -> Result<Context, String> {
+    pub(super) async fn context(&self, world: &World) -> Result<Context, String> {
         let retention = Retention { days: world.retention_days };
         let state = self.store.project_state(&world.project, retention.cutoff(world.now)).await;
         let state = state.map_err(|error| format!("project_state: {error:?}"))?;
@@ -166,6 +166,22 @@ impl Bench {
         assert_eq!(counted.rows[0].metrics, [Some(places.len() as f64)], "{asked}");
     }
 
+    /// Runs the statements of a plan and makes the answer of their rows.
+    pub(super) async fn run<P: Executable>(&self, planned: &P) -> Result<P::Answer, AnswerError> {
+        let mut intake = planned.intake();
+        let mut refused = None;
+        let mut take = |place, row| {
+            refused = intake.push(place, row).err();
+            if refused.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        };
+        let statements = planned.statements(self.store.dialect());
+        self.store.select_together(&statements, &mut take).await?;
+        match refused {
+            Some(error) => Err(error.into()),
+            None => Ok(intake.finish()?),
+        }
+    }
+
     /// Plans, selects and shapes, a page after the other; an error is its sentence.
     pub(crate) async fn ask(&self, world: &World, question: &Json) -> Result<Answered, String> {
         let context = self.context(world).await?;
@@ -174,20 +190,8 @@ impl Bench {
         loop {
             let read = Question::from_json(&question).map_err(|error| format!("read: {error:?}"))?;
             let planned = plan(&read, &context).map_err(|error| format!("plan: {error:?}"))?;
-            let mut intake = planned.intake();
-            let mut refused = None;
-            let mut take = |place, row| {
-                refused = intake.push(place, row).err();
-                if refused.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-            };
-            let statements = planned.statements(self.store.dialect());
-            let selected = self.store.select_together(&statements, &mut take).await;
-            selected.map_err(|error| format!("select: {error:?}\n{statements:?}"))?;
-            let answer = match refused {
-                Some(error) => Err(error),
-                None => intake.finish(),
-            };
-            let answer = answer.map_err(|error| format!("answer: {error:?}"))?;
+            let statements = || planned.statements(self.store.dialect());
+            let answer = self.run(&planned).await.map_err(|error| format!("{error:?}\n{:?}", statements()))?;
             pages.push(answer.results);
             match answer.meta.next_cursor {
                 Some(cursor) if pages.len() < PAGES => question["cursor"] = cursor.into(),

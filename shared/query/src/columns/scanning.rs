@@ -1,0 +1,204 @@
+//! The events of each actor one after the other, gathered quarter by quarter.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use analytics_columns::{ACTOR, ACTORS, Actors, Corrupt, Segment, TIME};
+use analytics_domain::Timestamp;
+
+use super::mask::mask;
+use super::reader::{Quarterly, Stop};
+use super::values::{Fields, columns_of, fields_of};
+use crate::scan::{ActorKey, ScannedEvent};
+use crate::{Actor, Field, Filter, Range};
+
+/// Most events that are gathered for one answer: some 250 MB.
+const EVENTS_MAX: usize = 8_000_000;
+
+/// What is read of each event, and the events so far.
+#[derive(Debug)]
+pub(crate) struct Scanning {
+    pub(crate) by: Actor,
+    pub(crate) range: Range,
+    pub(crate) filters: Vec<Filter>,
+    pub(crate) marks: Vec<Vec<Filter>>,
+    pub(crate) unmarked: bool,
+    pub(crate) label: Option<Field>,
+    hits: Vec<Hit>,
+    places: HashMap<Arc<str>, u32>,
+    labels: Vec<Arc<str>>,
+}
+
+/// An event that can matter.
+#[derive(Debug, Clone, Copy)]
+struct Hit {
+    /// The number of a user or a session, and in its lowest bit which of them.
+    actor: u64,
+    timestamp: Timestamp,
+    marks: u64,
+    /// The place of its label, counted from 1; 0 for none.
+    label: u32,
+}
+
+impl Scanning {
+    pub(crate) fn new(
+        by: Actor,
+        range: Range,
+        filters: &[Filter],
+        marks: &[&[Filter]],
+        unmarked: bool,
+        label: Option<&Field>,
+    ) -> Self {
+        Self {
+            by,
+            range,
+            filters: filters.to_vec(),
+            marks: marks.iter().map(|filters| filters.to_vec()).collect(),
+            unmarked,
+            label: label.cloned(),
+            hits: Vec::new(),
+            places: HashMap::new(),
+            labels: Vec::new(),
+        }
+    }
+
+    fn places_of_labels(&mut self, fields: &mut Fields<'_>) -> Result<Vec<u32>, Corrupt> {
+        let Some(field) = &self.label else { return Ok(Vec::new()) };
+        let values = fields.values(field)?;
+        let by_code: Vec<u32> = values
+            .values
+            .iter()
+            .map(|value| {
+                let Some(text) = value.text() else { return 0 };
+                if let Some(place) = self.places.get(text.as_ref()) {
+                    return *place;
+                }
+                let label: Arc<str> = Arc::from(text.as_ref());
+                self.labels.push(Arc::clone(&label));
+                let place = self.labels.len() as u32;
+                self.places.insert(label, place);
+                place
+            })
+            .collect();
+        Ok(values.codes.iter().map(|code| by_code.get(*code as usize).copied().unwrap_or(0)).collect())
+    }
+
+    /// The events by (actor, timestamp, id).
+    pub(crate) fn events(self) -> impl Iterator<Item = ScannedEvent> {
+        let Self { hits, labels, .. } = self;
+        ordered(&hits).into_iter().filter_map(move |place| {
+            let hit = hits.get(place as usize)?;
+            Some(ScannedEvent {
+                actor: ActorKey::Number(hit.actor),
+                timestamp: hit.timestamp,
+                marks: hit.marks,
+                label: labels.get((hit.label as usize).wrapping_sub(1)).cloned(),
+            })
+        })
+    }
+}
+
+impl Quarterly for Scanning {
+    fn columns(&self) -> Vec<String> {
+        let mut names = vec![ACTORS.to_owned(), ACTOR.to_owned(), TIME.to_owned()];
+        let filters = self.filters.iter().chain(self.marks.iter().flatten());
+        names.extend(filters.flat_map(fields_of).chain(self.label.clone()).flat_map(|field| columns_of(&field)));
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    fn take(&mut self, segment: &Segment, changed: &HashMap<u32, u32>) -> Result<(), Stop> {
+        let actors = segment.actors()?;
+        let mut fields = Fields::new(segment, &actors);
+        let passing = mask(&self.filters, &mut fields)?;
+        let marks = self.marks.iter().map(|filters| mask(filters, &mut fields)).collect::<Result<Vec<_>, _>>()?;
+        let labels = self.places_of_labels(&mut fields)?;
+        let times = segment.times(&actors)?;
+        let pairs = segment.actor(&actors)?;
+        let keys: Vec<u64> = (0..actors.len()).map(|pair| key(self.by, &actors, pair, changed)).collect();
+        let holds = |mask: &Option<Vec<bool>>, event: usize| {
+            mask.as_ref().is_none_or(|mask| mask.get(event).copied().unwrap_or(false))
+        };
+        let first = times.partition_point(|time| *time < self.range.from);
+        let after = times.partition_point(|time| *time < self.range.to);
+        for event in (first..after).filter(|event| holds(&passing, *event)) {
+            let bits = marks.iter().enumerate().filter(|(_, mask)| holds(mask, event));
+            let marks = bits.fold(0, |bits, (bit, _)| bits | 1 << bit);
+            if marks == 0 && !self.unmarked {
+                continue;
+            }
+            let actor = pairs.get(event).and_then(|pair| keys.get(*pair as usize)).copied().unwrap_or(0);
+            let timestamp = times.get(event).copied().unwrap_or(self.range.from);
+            self.hits.push(Hit { actor, timestamp, marks, label: labels.get(event).copied().unwrap_or(0) });
+        }
+        if self.hits.len() > EVENTS_MAX {
+            let message = format!(
+                "the question looks at more than {EVENTS_MAX} events; narrow date_range or add a filter to the steps"
+            );
+            return Err(Stop::TooLarge(message));
+        }
+        Ok(())
+    }
+}
+
+/// Who stands behind a pair.
+fn key(by: Actor, actors: &Actors, pair: usize, changed: &HashMap<u32, u32>) -> u64 {
+    let at = |numbers: &[u32]| numbers.get(pair).copied().unwrap_or(0);
+    let session = at(&actors.sessions);
+    let user = match (by, at(&actors.users)) {
+        (Actor::Session, _) => 0,
+        (Actor::Person, 0) => changed.get(&session).copied().unwrap_or_else(|| at(&actors.known)),
+        (Actor::Person, user) => user,
+    };
+    if user > 0 { u64::from(user) << 1 | 1 } else { u64::from(session) << 1 }
+}
+
+/// The places of the events by (actor, timestamp), and of equal ones as they came: those of a quarter come in order.
+fn ordered(hits: &[Hit]) -> Vec<u32> {
+    let actors = hits.iter().map(|hit| hit.actor as usize + 1).max().unwrap_or(0);
+    // Counted first: how many events each actor has tells where they stand.
+    let mut next = vec![0_u32; actors + 1];
+    for hit in hits {
+        if let Some(count) = next.get_mut(hit.actor as usize + 1) {
+            *count += 1;
+        }
+    }
+    let mut sum = 0;
+    for count in &mut next {
+        sum += *count;
+        *count = sum;
+    }
+    let mut places = vec![0_u32; hits.len()];
+    for (place, hit) in hits.iter().enumerate() {
+        if let Some(next) = next.get_mut(hit.actor as usize) {
+            if let Some(slot) = places.get_mut(*next as usize) {
+                *slot = place as u32;
+            }
+            *next += 1;
+        }
+    }
+    // Quarters come in their order, but those that were read from raw rows come last.
+    let time = |place: &u32| hits.get(*place as usize).map(|hit| hit.timestamp);
+    let of_one =
+        |a: &u32, b: &u32| hits.get(*a as usize).map(|hit| hit.actor) == hits.get(*b as usize).map(|hit| hit.actor);
+    for run in places.chunk_by_mut(of_one) {
+        if !run.is_sorted_by_key(time) {
+            run.sort_by_key(time);
+        }
+    }
+    places
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_stand_by_actor_and_time_and_equal_ones_as_they_came() {
+        let hit = |actor, micros| Hit { actor, timestamp: Timestamp::from_micros(micros), marks: 0, label: 0 };
+        let hits = [hit(4, 5), hit(1, 9), hit(4, 7), hit(4, 7), hit(1, 2), hit(4, 6)];
+        assert_eq!(ordered(&hits), [4, 1, 0, 5, 2, 3]);
+        assert_eq!(ordered(&[]), [] as [u32; 0]);
+    }
+}
