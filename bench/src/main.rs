@@ -11,6 +11,7 @@ mod drain;
 mod fanout;
 mod lambda;
 mod program;
+mod query;
 mod questions;
 mod single;
 mod start;
@@ -48,6 +49,12 @@ enum Part {
     Start,
     /// Functions as they are deployed: weight of the archive, start of an instance to its first answer; not in a run of all
     Lambda,
+    /// Questions over generated events beside plain SQL and chDB, with the bytes on disk; not in a run of all
+    Query {
+        /// How many events; up to 1,000,000, SQLite is asked too
+        #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1_000..))]
+        events: u64,
+    },
     /// The bare axum route (used by the collector part)
     #[command(hide = true)]
     Bare {
@@ -78,6 +85,7 @@ fn main() -> Outcome<()> {
             Part::Fanout => runtime.block_on(fanout::measure(&mut table)),
             Part::Start => start::measure(&mut table),
             Part::Lambda => lambda::measure(&mut table),
+            Part::Query { events } => runtime.block_on(query::measure(&mut table, events)),
             Part::Bare { .. } => Ok(()),
         };
         measured?;

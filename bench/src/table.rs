@@ -57,6 +57,13 @@ impl Table {
         self.show(row);
     }
 
+    /// A figure beside several counterparts, with whether each goal is met.
+    pub fn beside(&mut self, what: &str, ours: String, other: String, ratio: String, goals: &[(String, bool)]) {
+        let goal = |(goal, met): &(String, bool)| format!("{goal}: {}", if *met { "met" } else { "missed" });
+        let goal = goals.iter().map(goal).collect::<Vec<_>>().join("; ");
+        self.show(Row { what: what.into(), ours, other, ratio, goal });
+    }
+
     /// A figure without a goal.
     pub fn note(&mut self, what: &str, figure: String) {
         let row =

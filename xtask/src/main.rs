@@ -123,8 +123,8 @@ fn run(workspace: &Workspace, chore: Chore) -> Result<(), Failure> {
             steps::ledger(workspace, arguments)
         }
         Chore::Bench { arguments } => {
-            // Functions are built as they are deployed, by the benchmark itself.
-            if arguments.first().is_none_or(|part| part != "lambda") {
+            // Functions are built as they are deployed, by the benchmark itself; questions need no program.
+            if arguments.first().is_none_or(|part| part != "lambda" && part != "query") {
                 steps::build_release(workspace)?;
             }
             command::Command::cargo(workspace)

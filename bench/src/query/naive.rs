@@ -1,0 +1,53 @@
+//! The counterpart in PostgreSQL: a plain statement over the raw tables, by psql on one connection.
+
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
+use analytics_testkit::postgres::Database;
+
+use super::figures::{Figures, of_lines};
+use super::times::Times;
+use crate::Outcome;
+
+/// The most seconds that all runs of a statement may take, where one takes less.
+const SECONDS: f64 = 10.0;
+/// The most seconds of one run.
+const TIMEOUT: u32 = 60;
+
+/// Figures and times; an error says what the server said.
+pub fn ask(database: &Database, statement: &str) -> Outcome<(Figures, Times)> {
+    let (lines, first) = run(database, statement, 1)?;
+    let one = first.first().copied().unwrap_or(f64::INFINITY);
+    let (warm_ups, runs) = Times::that_fit(SECONDS, one);
+    if runs < 2 {
+        return Ok((of_lines(&lines, '|'), Times::new(first)));
+    }
+    let (_, times) = run(database, statement, warm_ups + runs)?;
+    Ok((of_lines(&lines, '|'), Times::new(times.into_iter().skip(warm_ups).collect())))
+}
+
+/// The lines of the rows, and how long each run took.
+fn run(database: &Database, statement: &str, times: usize) -> Outcome<(String, Vec<f64>)> {
+    let url = database.url();
+    let mut psql = Command::new("psql")
+        .args(["--no-psqlrc", "--quiet", "--no-align", "--tuples-only", "--set", "ON_ERROR_STOP=1", &url])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    let mut input = psql.stdin.take().ok_or("psql has no input")?;
+    write!(input, "SET statement_timeout = '{TIMEOUT}s';\n\\timing on\n")?;
+    for _ in 0..times {
+        writeln!(input, "{statement};")?;
+    }
+    drop(input);
+    let output = psql.wait_with_output()?;
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).into_owned().into());
+    }
+    let text = String::from_utf8(output.stdout)?;
+    let time = |line: &str| line.strip_prefix("Time: ")?.split(' ').next()?.parse::<f64>().ok();
+    let taken = text.lines().filter_map(time).collect();
+    let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with("Time: ")).collect();
+    Ok((lines.join("\n"), taken))
+}
