@@ -39,13 +39,14 @@ CREATE TABLE identity_counters (
     PRIMARY KEY (project, kind)
 ) WITHOUT ROWID;
 
--- The columns. Quarters count from 1970-01-01T00:00Z.
+-- The columns. Quarters count from 1970-01-01T00:00Z; a quarter of many events has several parts, one after the other in time.
 CREATE TABLE event_columns (
     project TEXT    NOT NULL,
     quarter INTEGER NOT NULL,
+    part    INTEGER NOT NULL,
     name    TEXT    NOT NULL,
     data    BLOB    NOT NULL,
-    PRIMARY KEY (project, quarter, name)
+    PRIMARY KEY (project, quarter, part, name)
 );
 
 -- What is stored already has no columns yet.

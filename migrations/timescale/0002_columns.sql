@@ -38,13 +38,15 @@ CREATE TABLE identity_counters (
     PRIMARY KEY (project, kind)
 );
 
--- The columns. Quarters count from 1970-01-01T00:00Z; the bytes are packed already.
+-- The columns. Quarters count from 1970-01-01T00:00Z; a quarter of many events has several parts, one after the other in time.
+-- The bytes are packed already.
 CREATE TABLE event_columns (
     project TEXT COLLATE "C" NOT NULL,
     quarter INT8             NOT NULL,
+    part    INT8             NOT NULL,
     name    TEXT COLLATE "C" NOT NULL,
     data    BYTEA            NOT NULL,
-    PRIMARY KEY (project, quarter, name)
+    PRIMARY KEY (project, quarter, part, name)
 );
 ALTER TABLE event_columns ALTER COLUMN data SET STORAGE EXTERNAL;
 

@@ -42,10 +42,14 @@ pub(crate) struct ColumnReader<T> {
     named: [HashMap<String, u32>; 2],
     /// Sessions whose user is another one than the columns say.
     changed: HashMap<u32, u32>,
-    segment: Option<Segment>,
+    /// The part of a quarter that is read, by its number.
+    segment: Option<(i64, Segment)>,
     rows: Vec<RawRow>,
     raw: u64,
 }
+
+/// So many raw rows are taken for a part of a quarter: memory does not grow with what a quarter holds.
+const ROWS_AT_ONCE: usize = 50_000;
 
 const SESSION: usize = 0;
 const USER: usize = 1;
@@ -100,7 +104,9 @@ impl<T: Quarterly> ColumnReader<T> {
     }
 
     fn take_column(&mut self, row: Row) -> Result<Option<()>, QueryError> {
-        let Ok([Cell::Int(quarter), Cell::Text(name), data]) = <[Cell; 3]>::try_from(row) else { return Ok(None) };
+        let Ok([Cell::Int(quarter), Cell::Int(part), Cell::Text(name), data]) = <[Cell; 4]>::try_from(row) else {
+            return Ok(None);
+        };
         let data = match data {
             Cell::Bytes(data) => data,
             // Sixteen bytes are taken for an id.
@@ -108,11 +114,11 @@ impl<T: Quarterly> ColumnReader<T> {
             _ => return Ok(None),
         };
         let quarter = Quarter(quarter);
-        if self.segment.as_ref().is_none_or(|segment| segment.quarter != quarter) {
+        if self.segment.as_ref().is_none_or(|(read, segment)| *read != part || segment.quarter != quarter) {
             self.hand_segment_on()?;
-            self.segment = Some(Segment::new(quarter, []));
+            self.segment = Some((part, Segment::new(quarter, [])));
         }
-        if let Some(segment) = &mut self.segment {
+        if let Some((_, segment)) = &mut self.segment {
             segment.add(Column { name, data });
         }
         Ok(Some(()))
@@ -120,7 +126,8 @@ impl<T: Quarterly> ColumnReader<T> {
 
     fn take_raw(&mut self, row: Row) -> Result<Option<()>, QueryError> {
         let Some(row) = self.raw_row(row) else { return Ok(None) };
-        if self.rows.first().is_some_and(|first| Quarter::of(first.timestamp) != Quarter::of(row.timestamp)) {
+        let is_other = |first: &RawRow| Quarter::of(first.timestamp) != Quarter::of(row.timestamp);
+        if self.rows.len() >= ROWS_AT_ONCE || self.rows.first().is_some_and(is_other) {
             self.hand_rows_on()?;
         }
         self.raw += 1;
@@ -164,7 +171,7 @@ impl<T: Quarterly> ColumnReader<T> {
     }
 
     fn hand_segment_on(&mut self) -> Result<(), QueryError> {
-        let Some(segment) = self.segment.take() else { return Ok(()) };
+        let Some((_, segment)) = self.segment.take() else { return Ok(()) };
         self.taker.take(&segment, &self.changed).map_err(refusal)
     }
 

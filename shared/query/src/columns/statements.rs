@@ -56,10 +56,10 @@ fn kept(project: &Project, range: Range, names: &[String], dialect: Dialect) -> 
         Dialect::Sqlite => format!("c.name IN (SELECT value FROM json_each({names}))"),
     };
     let text = format!(
-        "SELECT c.quarter, c.name, c.data FROM event_columns c\n\
+        "SELECT c.quarter, c.part, c.name, c.data FROM event_columns c\n\
          WHERE c.project = {project} AND c.quarter >= {first} AND c.quarter < {last} AND {among}\n  \
          AND c.quarter NOT IN (SELECT m.quarter FROM column_marks m WHERE m.project = {project})\n\
-         ORDER BY c.quarter"
+         ORDER BY c.quarter, c.part"
     );
     sql.finish(text)
 }

@@ -6,17 +6,22 @@
 use std::collections::BTreeSet;
 
 use analytics_columns::{ACTORS, Quarter};
+use analytics_domain::Timestamp;
 use futures::TryStreamExt as _;
 use sqlx::Row as _;
 use sqlx::postgres::{PgConnection, PgPool};
+use uuid::Uuid;
 
 use super::connection::{Begin, Session};
 use super::values::Instant;
 use crate::Refreshed;
 use crate::refresh::{
-    CHANGES_AT_ONCE, Change, Kind, Numbers, PATCHES_AT_ONCE, QUARTERS_AT_ONCE, ROWS_AT_ONCE, RawRow, encode, names,
-    patched, seen_in,
+    CHANGES_AT_ONCE, Change, Kind, Numbers, PATCHES_AT_ONCE, QUARTERS_AT_ONCE, ROWS_A_PART, ROWS_AT_ONCE, RawRow,
+    encode, names, patched, seen_in,
 };
+
+/// A quarter of more raw rows is left to raw rows: to make its columns anew and anew would take longer than it saves.
+const ROWS_A_QUARTER: i64 = 500_000;
 
 /// With a project's name: only one process makes its columns.
 const LOCK: i64 = 0x616E_616C_7974_6903;
@@ -79,63 +84,106 @@ async fn make(connection: &mut PgConnection, project: &str) -> Result<Refreshed,
     .bind(QUARTERS_AT_ONCE)
     .fetch_all(&mut *connection)
     .await?;
-    let (mut made, mut events) = (Vec::new(), 0);
-    for quarter in &marked {
+    let (mut made, mut passed_over, mut events) = (Vec::new(), 0, 0);
+    for quarter in marked.iter().copied().map(Quarter) {
         if events >= ROWS_AT_ONCE {
             break;
         }
-        events += make_quarter(connection, project, Quarter(*quarter)).await?;
-        made.push(*quarter);
+        if is_too_large(connection, project, quarter).await? {
+            passed_over += 1;
+            continue;
+        }
+        events += make_quarter(connection, project, quarter).await?;
+        made.push(quarter.0);
     }
     sqlx::query("DELETE FROM column_marks WHERE project = $1 AND quarter = ANY($2)")
         .bind(project)
         .bind(&made)
         .execute(&mut *connection)
         .await?;
-    let left = made.len() as i64 == QUARTERS_AT_ONCE || made.len() < marked.len() || changes == CHANGES_AT_ONCE;
+    let seen = made.len() + passed_over;
+    let is_full = marked.len() as i64 == QUARTERS_AT_ONCE && !made.is_empty();
+    let left = is_full || seen < marked.len() || changes == CHANGES_AT_ONCE;
     Ok(Refreshed { quarters: made.len() as u64, events: events as u64, left })
 }
 
-/// Makes one quarter's columns; how many events they hold.
+/// Whether a quarter holds more than [`ROWS_A_QUARTER`].
+async fn is_too_large(connection: &mut PgConnection, project: &str, quarter: Quarter) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar(
+        "SELECT count(*) > $4 FROM (SELECT FROM raw_events
+            WHERE project = $1 AND timestamp >= $2 AND timestamp < $3 LIMIT $4 + 1) e",
+    )
+    .bind(project)
+    .bind(Instant(quarter.start()))
+    .bind(Instant(quarter.end()))
+    .bind(ROWS_A_QUARTER)
+    .fetch_one(connection)
+    .await
+}
+
+/// Makes one quarter's columns, a part after the other; how many events they hold.
 async fn make_quarter(connection: &mut PgConnection, project: &str, quarter: Quarter) -> Result<usize, sqlx::Error> {
-    let rows = raw_rows(connection, project, quarter).await?;
-    let numbers = numbered(connection, project, &names(&rows), (quarter.0, quarter.0)).await?;
     sqlx::query("DELETE FROM event_columns WHERE project = $1 AND quarter = $2")
         .bind(project)
         .bind(quarter.0)
         .execute(&mut *connection)
         .await?;
-    let (names, data): (Vec<String>, Vec<Vec<u8>>) =
-        encode(&rows, &numbers).into_iter().map(|column| (column.name, column.data)).unzip();
-    if !names.is_empty() {
+    let (mut part, mut events, mut after) = (0_i64, 0, None);
+    loop {
+        let (rows, last) = raw_rows(connection, project, quarter, after).await?;
+        if rows.is_empty() {
+            return Ok(events);
+        }
+        let numbers = numbered(connection, project, &names(&rows), (quarter.0, quarter.0)).await?;
+        let (names, data): (Vec<String>, Vec<Vec<u8>>) =
+            encode(&rows, &numbers).into_iter().map(|column| (column.name, column.data)).unzip();
         sqlx::query(
-            "INSERT INTO event_columns (project, quarter, name, data)
-             SELECT $1, $2, c.name, c.data FROM unnest($3::text[], $4::bytea[]) AS c (name, data)",
+            "INSERT INTO event_columns (project, quarter, part, name, data)
+             SELECT $1, $2, $3, c.name, c.data FROM unnest($4::text[], $5::bytea[]) AS c (name, data)",
         )
         .bind(project)
         .bind(quarter.0)
+        .bind(part)
         .bind(names)
         .bind(data)
-        .execute(connection)
+        .execute(&mut *connection)
         .await?;
+        events += rows.len();
+        part += 1;
+        if rows.len() < ROWS_A_PART {
+            return Ok(events);
+        }
+        after = last;
     }
-    Ok(rows.len())
 }
 
-async fn raw_rows(connection: &mut PgConnection, project: &str, quarter: Quarter) -> Result<Vec<RawRow>, sqlx::Error> {
+/// The next rows of a quarter behind a place, and the place of the last.
+async fn raw_rows(
+    connection: &mut PgConnection,
+    project: &str,
+    quarter: Quarter,
+    after: Option<(Timestamp, Uuid)>,
+) -> Result<(Vec<RawRow>, Option<(Timestamp, Uuid)>), sqlx::Error> {
+    let (from, id) = after.unwrap_or((quarter.start(), Uuid::nil()));
     let mut answers = sqlx::query(
-        "SELECT e.timestamp, e.session_id, e.user_id, s.user_id, e.event_type, e.event_action, e.metadata::text
+        "SELECT e.timestamp, e.session_id, e.user_id, s.user_id, e.event_type, e.event_action, e.metadata::text, e.id
          FROM raw_events e LEFT JOIN session_users s ON s.session_id = e.session_id AND s.project = e.project
-         WHERE e.project = $1 AND e.timestamp >= $2 AND e.timestamp < $3 ORDER BY e.timestamp, e.id",
+         WHERE e.project = $1 AND e.timestamp >= $2 AND e.timestamp < $3
+             AND (NOT $4 OR e.timestamp > $2 OR e.id > $5)
+         ORDER BY e.timestamp, e.id LIMIT $6",
     )
     .bind(project)
-    .bind(Instant(quarter.start()))
+    .bind(Instant(from))
     .bind(Instant(quarter.end()))
+    .bind(after.is_some())
+    .bind(id)
+    .bind(ROWS_A_PART as i64)
     .fetch(connection);
-    let mut rows = Vec::new();
+    let (mut rows, mut last) = (Vec::new(), None);
     while let Some(row) = answers.try_next().await? {
+        let timestamp = row.try_get::<Instant, _>(0)?.0;
         rows.push(RawRow {
-            timestamp: row.try_get::<Instant, _>(0)?.0,
+            timestamp,
             session_id: row.try_get(1)?,
             user_id: row.try_get(2)?,
             known: row.try_get(3)?,
@@ -143,8 +191,9 @@ async fn raw_rows(connection: &mut PgConnection, project: &str, quarter: Quarter
             event_action: row.try_get(5)?,
             metadata: row.try_get(6)?,
         });
+        last = Some((timestamp, row.try_get(7)?));
     }
-    Ok(rows)
+    Ok((rows, last))
 }
 
 /// The numbers of names, new ones given where there are none; the names were seen in these quarters.
@@ -255,7 +304,7 @@ async fn apply_changes(connection: &mut PgConnection, project: &str) -> Result<i
     let numbers = numbered(connection, project, &users, (first, last)).await?;
     for quarters in seen_in(&changes).chunks(PATCHES_AT_ONCE) {
         let rows = sqlx::query(
-            "SELECT quarter, data FROM event_columns WHERE project = $1 AND name = $2 AND quarter = ANY($3)",
+            "SELECT quarter, part, data FROM event_columns WHERE project = $1 AND name = $2 AND quarter = ANY($3)",
         )
         .bind(project)
         .bind(ACTORS)
@@ -263,16 +312,19 @@ async fn apply_changes(connection: &mut PgConnection, project: &str) -> Result<i
         .fetch_all(&mut *connection)
         .await?;
         for row in rows {
-            let (quarter, data): (i64, &[u8]) = (row.try_get(0)?, row.try_get(1)?);
+            let (quarter, part, data): (i64, i64, &[u8]) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
             let patched = patched(data, &changes, &numbers).map_err(|error| sqlx::Error::Decode(error.into()))?;
             let Some(data) = patched else { continue };
-            sqlx::query("UPDATE event_columns SET data = $4 WHERE project = $1 AND quarter = $2 AND name = $3")
-                .bind(project)
-                .bind(quarter)
-                .bind(ACTORS)
-                .bind(data)
-                .execute(&mut *connection)
-                .await?;
+            sqlx::query(
+                "UPDATE event_columns SET data = $5 WHERE project = $1 AND quarter = $2 AND part = $3 AND name = $4",
+            )
+            .bind(project)
+            .bind(quarter)
+            .bind(part)
+            .bind(ACTORS)
+            .bind(data)
+            .execute(&mut *connection)
+            .await?;
         }
     }
     Ok(sessions.len() as i64)

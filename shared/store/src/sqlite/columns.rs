@@ -8,15 +8,20 @@ use analytics_domain::Timestamp;
 use futures::TryStreamExt as _;
 use sqlx::Row as _;
 use sqlx::sqlite::{SqliteConnection, SqlitePool};
+use uuid::Uuid;
 
 use super::rows::RowStatement;
 use crate::Refreshed;
 use crate::refresh::{
-    CHANGES_AT_ONCE, Change, Kind, Numbers, PATCHES_AT_ONCE, QUARTERS_AT_ONCE, RawRow, encode, names, patched, seen_in,
+    CHANGES_AT_ONCE, Change, Kind, Numbers, PATCHES_AT_ONCE, QUARTERS_AT_ONCE, ROWS_A_PART, RawRow, encode, names,
+    patched, seen_in,
 };
 
 /// Raw rows after which a transaction takes no further quarter: some tens of milliseconds.
 const ROWS_AT_ONCE: usize = 10_000;
+
+/// A quarter of more raw rows is left to raw rows: no event could be stored while its columns are made.
+const ROWS_A_QUARTER: i64 = 100_000;
 
 const NEW: RowStatement = RowStatement {
     head: "INSERT INTO identities (project, kind, name, number, first_quarter, last_quarter) VALUES ",
@@ -50,10 +55,14 @@ async fn make(connection: &mut SqliteConnection, project: &str) -> Result<Refres
             .bind(QUARTERS_AT_ONCE)
             .fetch_all(&mut *connection)
             .await?;
-    let (mut made, mut events) = (0, 0);
+    let (mut made, mut passed_over, mut events) = (0, 0, 0);
     for quarter in &marked {
         if events >= ROWS_AT_ONCE {
             break;
+        }
+        if is_too_large(connection, project, Quarter(*quarter)).await? {
+            passed_over += 1;
+            continue;
         }
         events += make_quarter(connection, project, Quarter(*quarter)).await?;
         sqlx::query("DELETE FROM column_marks WHERE project = ? AND quarter = ?")
@@ -63,53 +72,86 @@ async fn make(connection: &mut SqliteConnection, project: &str) -> Result<Refres
             .await?;
         made += 1;
     }
-    let left = made as i64 == QUARTERS_AT_ONCE || made < marked.len() || changes == CHANGES_AT_ONCE;
+    let is_full = marked.len() as i64 == QUARTERS_AT_ONCE && made > 0;
+    let left = is_full || made + passed_over < marked.len() || changes == CHANGES_AT_ONCE;
     Ok(Refreshed { quarters: made as u64, events: events as u64, left })
 }
 
-/// Makes one quarter's columns; how many events they hold.
+/// Whether a quarter holds more than [`ROWS_A_QUARTER`].
+async fn is_too_large(connection: &mut SqliteConnection, project: &str, quarter: Quarter) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar(
+        "SELECT count(*) > ?4 FROM (SELECT 1 FROM raw_events
+            WHERE project = ?1 AND timestamp >= ?2 AND timestamp < ?3 LIMIT ?4 + 1)",
+    )
+    .bind(project)
+    .bind(quarter.start().as_micros())
+    .bind(quarter.end().as_micros())
+    .bind(ROWS_A_QUARTER)
+    .fetch_one(connection)
+    .await
+}
+
+/// Makes one quarter's columns, a part after the other; how many events they hold.
 async fn make_quarter(
     connection: &mut SqliteConnection,
     project: &str,
     quarter: Quarter,
 ) -> Result<usize, sqlx::Error> {
-    let rows = raw_rows(connection, project, quarter).await?;
-    let numbers = numbered(connection, project, &names(&rows), (quarter.0, quarter.0)).await?;
     sqlx::query("DELETE FROM event_columns WHERE project = ? AND quarter = ?")
         .bind(project)
         .bind(quarter.0)
         .execute(&mut *connection)
         .await?;
-    for column in encode(&rows, &numbers) {
-        sqlx::query("INSERT INTO event_columns (project, quarter, name, data) VALUES (?, ?, ?, ?)")
-            .bind(project)
-            .bind(quarter.0)
-            .bind(column.name)
-            .bind(column.data)
-            .execute(&mut *connection)
-            .await?;
+    let (mut part, mut events, mut after) = (0_i64, 0, None);
+    loop {
+        let (rows, last) = raw_rows(connection, project, quarter, after).await?;
+        let numbers = numbered(connection, project, &names(&rows), (quarter.0, quarter.0)).await?;
+        for column in encode(&rows, &numbers) {
+            sqlx::query("INSERT INTO event_columns (project, quarter, part, name, data) VALUES (?, ?, ?, ?, ?)")
+                .bind(project)
+                .bind(quarter.0)
+                .bind(part)
+                .bind(column.name)
+                .bind(column.data)
+                .execute(&mut *connection)
+                .await?;
+        }
+        events += rows.len();
+        part += 1;
+        if rows.len() < ROWS_A_PART {
+            return Ok(events);
+        }
+        after = last;
     }
-    Ok(rows.len())
 }
 
+/// The next rows of a quarter behind a place, and the place of the last.
 async fn raw_rows(
     connection: &mut SqliteConnection,
     project: &str,
     quarter: Quarter,
-) -> Result<Vec<RawRow>, sqlx::Error> {
+    after: Option<(Timestamp, Uuid)>,
+) -> Result<(Vec<RawRow>, Option<(Timestamp, Uuid)>), sqlx::Error> {
+    let (from, id) = after.unwrap_or((quarter.start(), Uuid::nil()));
     let mut answers = sqlx::query(
-        "SELECT e.timestamp, e.session_id, e.user_id, s.user_id, e.event_type, e.event_action, e.metadata
+        "SELECT e.timestamp, e.session_id, e.user_id, s.user_id, e.event_type, e.event_action, e.metadata, e.id
          FROM raw_events e LEFT JOIN session_users s ON s.session_id = e.session_id AND s.project = e.project
-         WHERE e.project = ? AND e.timestamp >= ? AND e.timestamp < ? ORDER BY e.timestamp, e.id",
+         WHERE e.project = ?1 AND e.timestamp >= ?2 AND e.timestamp < ?3
+             AND (NOT ?4 OR e.timestamp > ?2 OR e.id > ?5)
+         ORDER BY e.timestamp, e.id LIMIT ?6",
     )
     .bind(project)
-    .bind(quarter.start().as_micros())
+    .bind(from.as_micros())
     .bind(quarter.end().as_micros())
+    .bind(after.is_some())
+    .bind(id)
+    .bind(ROWS_A_PART as i64)
     .fetch(connection);
-    let mut rows = Vec::new();
+    let (mut rows, mut last) = (Vec::new(), None);
     while let Some(row) = answers.try_next().await? {
+        let timestamp = Timestamp::from_micros(row.try_get(0)?);
         rows.push(RawRow {
-            timestamp: Timestamp::from_micros(row.try_get(0)?),
+            timestamp,
             session_id: row.try_get(1)?,
             user_id: row.try_get(2)?,
             known: row.try_get(3)?,
@@ -117,8 +159,9 @@ async fn raw_rows(
             event_action: row.try_get(5)?,
             metadata: row.try_get(6)?,
         });
+        last = Some((timestamp, row.try_get(7)?));
     }
-    Ok(rows)
+    Ok((rows, last))
 }
 
 /// The numbers of names, new ones given where there are none; the names were seen in these quarters.
@@ -232,7 +275,7 @@ async fn apply_changes(connection: &mut SqliteConnection, project: &str) -> Resu
     let numbers = numbered(connection, project, &users, (first, last)).await?;
     for quarters in seen_in(&changes).chunks(PATCHES_AT_ONCE) {
         let rows = sqlx::query(
-            "SELECT quarter, data FROM event_columns WHERE project = ? AND name = ?
+            "SELECT quarter, part, data FROM event_columns WHERE project = ? AND name = ?
                 AND quarter IN (SELECT value FROM json_each(?))",
         )
         .bind(project)
@@ -241,16 +284,19 @@ async fn apply_changes(connection: &mut SqliteConnection, project: &str) -> Resu
         .fetch_all(&mut *connection)
         .await?;
         for row in rows {
-            let (quarter, data): (i64, &[u8]) = (row.try_get(0)?, row.try_get(1)?);
+            let (quarter, part, data): (i64, i64, &[u8]) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
             let patched = patched(data, &changes, &numbers).map_err(|error| sqlx::Error::Decode(error.into()))?;
             let Some(data) = patched else { continue };
-            sqlx::query("UPDATE event_columns SET data = ? WHERE project = ? AND quarter = ? AND name = ?")
-                .bind(data)
-                .bind(project)
-                .bind(quarter)
-                .bind(ACTORS)
-                .execute(&mut *connection)
-                .await?;
+            sqlx::query(
+                "UPDATE event_columns SET data = ? WHERE project = ? AND quarter = ? AND part = ? AND name = ?",
+            )
+            .bind(data)
+            .bind(project)
+            .bind(quarter)
+            .bind(part)
+            .bind(ACTORS)
+            .execute(&mut *connection)
+            .await?;
         }
     }
     Ok(sessions.len() as i64)

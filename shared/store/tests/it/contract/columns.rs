@@ -49,7 +49,7 @@ async fn nothing_drifts(fixture: &Fixture, project: &Project) {
 
 /// Every column as it is, and as it is after all were made anew from raw rows.
 async fn is_as_if_made_anew(fixture: &Fixture) {
-    let all = "SELECT project, quarter, name, data FROM event_columns ORDER BY project, quarter, name";
+    let all = "SELECT project, quarter, name, part, data FROM event_columns ORDER BY project, quarter, name, part";
     let kept = fixture.rows(all, vec![]).await;
     assert!(!kept.is_empty());
     fixture
@@ -197,4 +197,22 @@ pub(crate) async fn events_from_before_there_were_columns_get_them(fixture: &Fix
     assert_eq!(asked(fixture, &project, metrics.clone()).await, (vec![2.0, 2.0], Source::Mixed));
     refresh(fixture).await;
     assert_eq!(asked(fixture, &project, metrics).await, (vec![2.0, 2.0], Source::Rollup));
+}
+
+pub(crate) async fn a_quarter_of_many_events_has_parts(fixture: &Fixture) {
+    let project = project("shop");
+    let in_a_quarter = |id: u128| of(id, &format!("session {}", id % 900), id.is_multiple_of(7).then_some("bo"), 50);
+    for turn in 0..11_u128 {
+        let events = (0..5_000_u128).map(|index| in_a_quarter(1 + turn * 5_000 + index)).collect();
+        fixture.put(&batch(&project, events)).await;
+    }
+    let metrics = json!(["events", "sessions", "users", "visitors"]);
+    let expected = vec![55_000.0, 900.0, 1.0, 1.0];
+    assert_eq!(asked(fixture, &project, metrics.clone()).await, (expected.clone(), Source::Mixed));
+    refresh(fixture).await;
+    let parts = fixture.rows("SELECT count(*) FROM event_columns WHERE name = 'actors'", vec![]).await;
+    assert_eq!(as_int(&parts[0][0]), 2);
+    assert_eq!(asked(fixture, &project, metrics).await, (expected, Source::Rollup));
+    nothing_drifts(fixture, &project).await;
+    is_as_if_made_anew(fixture).await;
 }
