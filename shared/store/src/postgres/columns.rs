@@ -330,12 +330,19 @@ async fn apply_changes(connection: &mut PgConnection, project: &str) -> Result<i
     Ok(sessions.len() as i64)
 }
 
-/// Drops columns before `cutoff`, and the numbers of those who were not seen since.
+/// Drops columns before `cutoff` whose raw rows are gone, and the numbers of those who were not seen since. Raw rows go by
+/// whole chunks: some stay longer, and so do their columns.
 pub(super) async fn drop_old(pool: &PgPool, begin: &Begin, cutoff: Quarter) -> Result<(), sqlx::Error> {
     let projects: Vec<String> =
         sqlx::query_scalar("SELECT project FROM newest_receipts ORDER BY project").fetch_all(pool).await?;
     for project in projects {
         let mut session = Session::begin(pool, begin).await?;
+        let oldest: Option<Instant> =
+            sqlx::query_scalar("SELECT timestamp FROM raw_events WHERE project = $1 ORDER BY timestamp LIMIT 1")
+                .bind(&project)
+                .fetch_optional(session.connection()?)
+                .await?;
+        let cutoff = oldest.map_or(cutoff, |Instant(oldest)| Quarter::of(oldest).min(cutoff));
         let dropped = sqlx::query("DELETE FROM event_columns WHERE project = $1 AND quarter < $2")
             .bind(&project)
             .bind(cutoff.0)

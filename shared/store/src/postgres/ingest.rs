@@ -41,8 +41,8 @@ const FORGET: &str = "
     WHERE e.id = c.id AND e.project = c.project";
 
 /// All that is counted, in one statement: session identities, rollups, receipt counts, newest receipts; and what that makes
-/// of the columns: which quarters have changed, and whose sessions (by the rows as they were before; one that another writer
-/// changes meanwhile is told by that one). The parts run in
+/// of the columns: which quarters have changed, and which sessions have to be looked at, all whose row is touched: what it
+/// holds in the end is only known after it. The parts run in
 /// this order in every writer, and each in the order of its arrays. A session's row is only touched where it changes, so
 /// that writers of one session seldom wait for each other; the 23 hours are a day less what `KnownSessions` leaves out.
 const TALLY: &str = "
@@ -84,10 +84,12 @@ const TALLY: &str = "
     ), changes AS (
         INSERT INTO identity_changes (project, session_id)
         SELECT n.project, n.session_id
-        FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::uuid[])
-            AS n (session_id, project, user_id, timestamp, id)
-        LEFT JOIN session_users AS k ON k.session_id = n.session_id AND k.project = n.project
-        WHERE k.session_id IS NULL OR ((n.timestamp, n.id) < (k.timestamp, k.id) AND n.user_id <> k.user_id)
+        FROM unnest($1::text[], $2::text[], $4::timestamptz[], $5::uuid[], $6::timestamptz[])
+            AS n (session_id, project, timestamp, id, last_timestamp)
+        WHERE coalesce((
+            SELECT (n.timestamp, n.id) < (k.timestamp, k.id)
+                OR n.last_timestamp >= k.last_timestamp + INTERVAL '23 hours'
+            FROM session_users AS k WHERE k.session_id = n.session_id AND k.project = n.project), true)
     )
     SELECT";
 
