@@ -10,6 +10,7 @@ mod mask;
 mod reader;
 mod scanning;
 mod statements;
+mod staying;
 mod values;
 
 pub(crate) use counting::Counting;
@@ -17,4 +18,5 @@ pub(crate) use group::Counted;
 pub(crate) use reader::{ColumnReader, Quarterly};
 pub(crate) use scanning::Scanning;
 pub(crate) use statements::{STATEMENTS, statements};
+pub(crate) use staying::Staying;
 pub(crate) use values::{can_be_judged, can_be_read};

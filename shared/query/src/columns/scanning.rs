@@ -143,7 +143,7 @@ impl Quarterly for Scanning {
 }
 
 /// Who stands behind a pair.
-fn key(by: Actor, actors: &Actors, pair: usize, changed: &HashMap<u32, u32>) -> u64 {
+pub(super) fn key(by: Actor, actors: &Actors, pair: usize, changed: &HashMap<u32, u32>) -> u64 {
     let at = |numbers: &[u32]| numbers.get(pair).copied().unwrap_or(0);
     let session = at(&actors.sessions);
     let user = match (by, at(&actors.users)) {

@@ -7,7 +7,7 @@
 //! - A start event that is a return event too counts for cell 0, and so does a return event at the same instant.
 //!
 //! Both sides of an actor's life in a unit are two instants, its first start and its last return: the statement gives these,
-//! ordered by actor and unit, and [`fold`] makes the cohorts of them.
+//! ordered by actor and unit, and `fold` makes the cohorts of them.
 
 mod answer;
 mod fold;

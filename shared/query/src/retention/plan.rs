@@ -6,10 +6,12 @@ use super::answer::{Cohort, EventQuery, RetentionAnswer, RetentionCell, Retentio
 use super::fold::Fold;
 use super::units::Units;
 use super::{FirstStart, RetentionQuestion, Stay};
+use crate::columns::{self, ColumnReader, Quarterly as _, Staying};
 use crate::cursor::Resolved;
 use crate::event_record::instant;
 use crate::filter::{Columns, Filtered as _};
 use crate::plan::{cache_key, kept, resolve, until_tomorrow, warn_of_cut, within};
+use crate::scan::ActorKey;
 use crate::sql::Sql;
 use crate::{
     Askable, Cell, Context, Dialect, Executable, Filter, Intake, QueryError, Range, Row, ScanMeta, Source, Statement,
@@ -22,6 +24,7 @@ pub struct RetentionPlan {
     question: RetentionQuestion,
     project: Project,
     newest_receipt: Option<Timestamp>,
+    has_columns: bool,
     asked: String,
     resolved: Resolved,
     /// Where start events count.
@@ -65,6 +68,7 @@ impl Askable for RetentionQuestion {
             question: self.clone(),
             project: context.project.clone(),
             newest_receipt: context.newest_receipt,
+            has_columns: context.has_columns,
             asked: self.to_json().to_string(),
             resolved,
             range,
@@ -76,13 +80,19 @@ impl Askable for RetentionQuestion {
     }
 }
 
-impl Executable for RetentionPlan {
-    type Answer = RetentionAnswer;
-    type Intake = RetentionIntake;
+impl RetentionPlan {
+    /// What is gathered from columns, where they tell all that is asked.
+    fn staying(&self) -> Option<Staying> {
+        let question = &self.question;
+        (self.has_columns && columns::can_be_judged(question.start.iter().chain(&question.returned))).then(|| {
+            let (border, units) = (self.range.from, self.units.buckets());
+            Staying::new(question.by, self.scanned, border, units, &question.start, &question.returned)
+        })
+    }
 
     /// One row for each actor and unit with an event of the question: the actor, the unit's index (-1 before the range), the
     /// instants of its first start and its last return in it, how many such events; by actor, then unit.
-    fn statements(&self, dialect: Dialect) -> Vec<Statement> {
+    fn of_raw_rows(&self, dialect: Dialect) -> Statement {
         let mut sql = Sql::new(dialect, &self.project, self.range);
         let unit = if self.units.buckets().starts().is_empty() {
             "-1".to_owned()
@@ -111,12 +121,29 @@ impl Executable for RetentionPlan {
             sql.events(),
             conditions.join("\n  AND "),
         );
-        vec![sql.finish(text)]
+        sql.finish(text)
+    }
+}
+
+impl Executable for RetentionPlan {
+    type Answer = RetentionAnswer;
+    type Intake = RetentionIntake;
+
+    fn statements(&self, dialect: Dialect) -> Vec<Statement> {
+        match self.staying() {
+            None => vec![self.of_raw_rows(dialect)],
+            Some(staying) => columns::statements(&self.project, self.scanned, &staying.columns(), dialect).into(),
+        }
+    }
+
+    fn is_of_one_state(&self) -> bool {
+        self.staying().is_some()
     }
 
     fn intake(&self) -> RetentionIntake {
         let fold = Fold::new(self.question.mode, self.units.cohorts(), self.units.periods(), self.range.to);
-        RetentionIntake { plan: self.clone(), actor: None, fold, events_read: 0 }
+        let reader = self.staying().map(|staying| Box::new(ColumnReader::new(staying)));
+        RetentionIntake { plan: self.clone(), reader, actor: None, fold, events_read: 0 }
     }
 
     fn cache_key(&self) -> String {
@@ -131,37 +158,58 @@ fn passes(sql: &mut Sql, filters: &[Filter]) -> Option<String> {
 }
 
 /// Folds the rows of a [`RetentionPlan`] as they come.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct RetentionIntake {
     plan: RetentionPlan,
-    actor: Option<String>,
+    /// Takes the rows where they are those of columns.
+    reader: Option<Box<ColumnReader<Staying>>>,
+    actor: Option<ActorKey>,
     fold: Fold,
     events_read: u64,
+}
+
+impl RetentionIntake {
+    fn take(&mut self, actor: ActorKey, events: u64, stay: &Stay) {
+        if self.actor.as_ref() != Some(&actor) {
+            self.fold.next_actor();
+            self.actor = Some(actor);
+        }
+        self.events_read += events;
+        self.fold.take(stay);
+    }
 }
 
 impl Intake for RetentionIntake {
     type Answer = RetentionAnswer;
 
-    fn push(&mut self, _: usize, row: Row) -> Result<(), QueryError> {
+    fn push(&mut self, statement: usize, row: Row) -> Result<(), QueryError> {
+        if let Some(reader) = &mut self.reader {
+            return reader.push(statement, row);
+        }
         let Ok([Cell::Text(actor), Cell::Int(unit), first_start, last_return, Cell::Int(events)]) =
             <[Cell; 5]>::try_from(row)
         else {
             return Ok(());
         };
-        if self.actor.as_ref() != Some(&actor) {
-            self.fold.next_actor();
-            self.actor = Some(actor);
-        }
-        self.events_read += u64::try_from(events).unwrap_or(0);
-        self.fold.take(&Stay {
+        let stay = Stay {
             unit: usize::try_from(unit).ok(),
             first_start: instant(&first_start),
             last_return: instant(&last_return),
-        });
+        };
+        self.take(ActorKey::Text(actor), u64::try_from(events).unwrap_or(0), &stay);
         Ok(())
     }
 
     fn finish(mut self) -> Result<RetentionAnswer, QueryError> {
+        let mut source = Source::Raw;
+        if let Some(reader) = self.reader.take() {
+            let (staying, raw) = reader.finish()?;
+            source = if raw > 0 { Source::Mixed } else { Source::Rollup };
+            for (actor, unit, of_unit) in staying.stays() {
+                let stay = Stay { unit, first_start: of_unit.first_start, last_return: of_unit.last_return };
+                self.take(actor, of_unit.events, &stay);
+            }
+        }
         self.fold.next_actor();
         let (plan, now) = (&self.plan, self.plan.resolved.now);
         let mut cohorts: Vec<Cohort> = Vec::with_capacity(plan.units.cohorts());
@@ -184,7 +232,7 @@ impl Intake for RetentionIntake {
         }
         // A unit ahead of now is only there where somebody started in it.
         cohorts.truncate(until);
-        let meta = ScanMeta::new(Source::Raw, self.events_read, plan.newest_receipt, &plan.warnings);
+        let meta = ScanMeta::new(source, self.events_read, plan.newest_receipt, &plan.warnings);
         Ok(RetentionAnswer { cohorts, meta, query: plan.query.clone() })
     }
 }

@@ -170,6 +170,8 @@ on_every_store! {
     paths_of_old_columns: super::kinds::agree_by_old_columns::<super::sequences::Paths>,
     paths: super::kinds::agree::<super::sequences::Paths>,
     retention: super::kinds::agree::<super::cohorts::Cohorts>,
+    retention_of_columns: super::kinds::agree_by_columns::<super::cohorts::Cohorts>,
+    retention_of_old_columns: super::kinds::agree_by_old_columns::<super::cohorts::Cohorts>,
     sessions_listed: super::kinds::agree::<super::sessions::Sessions>,
     one_session: super::kinds::agree::<super::sessions::OneSession>,
     one_user: super::kinds::agree::<super::sessions::OneUser>,

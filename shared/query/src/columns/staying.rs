@@ -1,0 +1,147 @@
+//! In which units of the calendar each actor started and returned, gathered quarter by quarter.
+
+use std::collections::HashMap;
+
+use analytics_columns::{ACTOR, ACTORS, Segment, TIME};
+use analytics_domain::Timestamp;
+
+use super::mask::mask;
+use super::reader::{Quarterly, Stop};
+use super::scanning::key;
+use super::values::{Fields, columns_of, fields_of};
+use crate::scan::ActorKey;
+use crate::{Actor, Buckets, Filter, Range};
+
+/// Most (actor, unit) that are gathered for one answer: some 500 MB.
+const STAYS_MAX: usize = 8_000_000;
+
+/// What counts as a start and as a return, and where each actor had them so far.
+#[derive(Debug)]
+pub(crate) struct Staying {
+    by: Actor,
+    read: Range,
+    /// Before it lies no unit.
+    border: Timestamp,
+    units: Buckets,
+    starts: Vec<Filter>,
+    returns: Vec<Filter>,
+    stays: HashMap<(u64, i64), UnitStay>,
+}
+
+/// An actor's events in a unit.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct UnitStay {
+    pub(crate) first_start: Option<Timestamp>,
+    pub(crate) last_return: Option<Timestamp>,
+    pub(crate) events: u64,
+}
+
+impl UnitStay {
+    fn add(&mut self, other: Self) {
+        self.first_start = match (self.first_start, other.first_start) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        };
+        self.last_return = self.last_return.max(other.last_return);
+        self.events += other.events;
+    }
+}
+
+impl Staying {
+    /// The units are told from `border` on; `read` may reach further back.
+    pub(crate) fn new(
+        by: Actor,
+        read: Range,
+        border: Timestamp,
+        units: &Buckets,
+        starts: &[Filter],
+        returns: &[Filter],
+    ) -> Self {
+        Self {
+            by,
+            read,
+            border,
+            units: units.clone(),
+            starts: starts.to_vec(),
+            returns: returns.to_vec(),
+            stays: HashMap::new(),
+        }
+    }
+
+    /// The unit that holds an instant, -1 before the border, and where it ends.
+    fn unit_at(&self, instant: Timestamp) -> (i64, Timestamp) {
+        if instant < self.border {
+            return (-1, self.border);
+        }
+        match self.units.index_of(instant) {
+            Some(index) => (index as i64, self.units.end_of(index).max(instant.saturating_add_micros(1))),
+            None => (-1, self.read.to),
+        }
+    }
+
+    /// The stays by actor and unit: the unit's index, `None` before the border.
+    pub(crate) fn stays(self) -> impl Iterator<Item = (ActorKey, Option<usize>, UnitStay)> {
+        let mut stays: Vec<((u64, i64), UnitStay)> = self.stays.into_iter().collect();
+        stays.sort_unstable_by_key(|(key, _)| *key);
+        stays.into_iter().map(|((actor, unit), stay)| (ActorKey::Number(actor), usize::try_from(unit).ok(), stay))
+    }
+}
+
+impl Quarterly for Staying {
+    fn columns(&self) -> Vec<String> {
+        let mut names = vec![ACTORS.to_owned(), ACTOR.to_owned(), TIME.to_owned()];
+        names.extend(self.starts.iter().chain(&self.returns).flat_map(fields_of).flat_map(|field| columns_of(&field)));
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    fn take(&mut self, segment: &Segment, changed: &HashMap<u32, u32>) -> Result<(), Stop> {
+        let actors = segment.actors()?;
+        let mut fields = Fields::new(segment, &actors);
+        let starts = mask(&self.starts, &mut fields)?;
+        let returns = mask(&self.returns, &mut fields)?;
+        let times = segment.times(&actors)?;
+        let pairs = segment.actor(&actors)?;
+        let keys: Vec<u64> = (0..actors.len()).map(|pair| key(self.by, &actors, pair, changed)).collect();
+        let holds = |mask: &Option<Vec<bool>>, event: usize| {
+            mask.as_ref().is_none_or(|mask| mask.get(event).copied().unwrap_or(false))
+        };
+        let after = times.partition_point(|time| *time < self.read.to);
+        let mut event = times.partition_point(|time| *time < self.read.from);
+        // A quarter seldom lies in two units: what its pairs did in one is gathered before it is looked up.
+        let mut of_pairs = vec![UnitStay::default(); actors.len()];
+        while let Some(time) = times.get(event).filter(|_| event < after) {
+            let (unit, end) = self.unit_at(*time);
+            let until = times.partition_point(|time| *time < end).min(after);
+            let mut touched = Vec::new();
+            for event in event..until {
+                let (is_start, is_return) = (holds(&starts, event), holds(&returns, event));
+                let pair = pairs.get(event).map_or(usize::MAX, |pair| *pair as usize);
+                let Some(stay) = of_pairs.get_mut(pair).filter(|_| is_start || is_return) else { continue };
+                if stay.events == 0 {
+                    touched.push(pair);
+                }
+                let time = times.get(event).copied();
+                stay.add(UnitStay {
+                    first_start: time.filter(|_| is_start),
+                    last_return: time.filter(|_| is_return),
+                    events: 1,
+                });
+            }
+            for pair in touched {
+                let (Some(stay), Some(actor)) = (of_pairs.get_mut(pair), keys.get(pair)) else { continue };
+                self.stays.entry((*actor, unit)).or_default().add(std::mem::take(stay));
+            }
+            event = until.max(event + 1);
+        }
+        if self.stays.len() > STAYS_MAX {
+            let message = format!(
+                "the question looks at more than {STAYS_MAX} persons and units; narrow date_range, ask for a longer unit or \
+                 add a filter"
+            );
+            return Err(Stop::TooLarge(message));
+        }
+        Ok(())
+    }
+}
