@@ -124,7 +124,7 @@ fn breakdowns() -> [Asked; 3] {
         body: json!({ "metrics": ["events", "sessions"], "dimensions": [dimension], "date_range": "30d" }),
         naive: format!(
             "SELECT {naive}, count(*), count(DISTINCT e.session_id) {} GROUP BY 1 \
-             ORDER BY 2 DESC, 1 COLLATE \"C\" LIMIT 100",
+             ORDER BY 2 DESC, ({naive}) COLLATE \"C\" LIMIT 100",
             raw(MONTH)
         ),
         clickhouse: format!(

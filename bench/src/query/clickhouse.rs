@@ -13,7 +13,7 @@ use super::times::{RUNS, Times, WARM_UPS};
 use crate::Outcome;
 
 /// The most seconds that all runs of a statement may take, where one takes less.
-const SECONDS: f64 = 20.0;
+const SECONDS: f64 = 10.0;
 
 /// The rows in the order of the script's table. Each event's person is found once, here: ClickHouse has it as a column.
 const EXPORT: &str = "SELECT e.timestamp AT TIME ZONE 'UTC', e.session_id, e.user_id, \

@@ -209,7 +209,8 @@ async fn numbered(
         if names.is_empty() {
             continue;
         }
-        // Those whose quarters reach further now are written; all are told.
+        // Those whose quarters reach further now are written; all are told. The names stand twice: without them, and without
+        // statistics of a table that has just grown, every name of the project would be read for each one that is written.
         let rows = sqlx::query(
             "WITH known AS (
                 SELECT i.name, i.number, i.first_quarter <= $4 AND i.last_quarter >= $5 AS within
@@ -217,7 +218,7 @@ async fn numbered(
              ), wider AS (
                 UPDATE identities i SET first_quarter = least(i.first_quarter, $4),
                     last_quarter = greatest(i.last_quarter, $5)
-                FROM known k WHERE NOT k.within AND i.project = $1 AND i.kind = $2 AND i.name = k.name
+                FROM known k WHERE NOT k.within AND i.project = $1 AND i.kind = $2 AND i.name = ANY($3) AND i.name = k.name
              )
              SELECT name, number FROM known",
         )
