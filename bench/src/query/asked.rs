@@ -214,11 +214,11 @@ fn funnel(what: &'static str, range: &str, days: [&str; 2]) -> Asked {
         naive: format!(
             "WITH e AS (SELECT {PERSON} AS person, e.timestamp AS t, e.event_action AS a {}), \
              one AS (SELECT *, max(t) FILTER (WHERE a = 'view_item') OVER (PARTITION BY person ORDER BY t) AS first FROM e), \
-             two AS (SELECT *, max(first) FILTER (WHERE a = 'add_to_cart' AND t <= first + INTERVAL '1 day') \
+             two AS (SELECT *, max(first) FILTER (WHERE a = 'add_to_cart' AND t <= first + INTERVAL '24 hours') \
                  OVER (PARTITION BY person ORDER BY t) AS second FROM one) \
              SELECT count(DISTINCT person) FILTER (WHERE a = 'view_item'), \
-                 count(DISTINCT person) FILTER (WHERE a = 'add_to_cart' AND t <= first + INTERVAL '1 day'), \
-                 count(DISTINCT person) FILTER (WHERE a = 'purchase' AND t <= second + INTERVAL '1 day') FROM two",
+                 count(DISTINCT person) FILTER (WHERE a = 'add_to_cart' AND t <= first + INTERVAL '24 hours'), \
+                 count(DISTINCT person) FILTER (WHERE a = 'purchase' AND t <= second + INTERVAL '24 hours') FROM two",
             raw(days)
         ),
         clickhouse: format!(
