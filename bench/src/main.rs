@@ -54,6 +54,9 @@ enum Part {
         /// How many events; up to 1,000,000, SQLite is asked too
         #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1_000..))]
         events: u64,
+        /// Only questions whose names hold this text; may be given several times
+        #[arg(long = "only", value_name = "TEXT")]
+        words: Vec<String>,
     },
     /// The bare axum route (used by the collector part)
     #[command(hide = true)]
@@ -85,7 +88,7 @@ fn main() -> Outcome<()> {
             Part::Fanout => runtime.block_on(fanout::measure(&mut table)),
             Part::Start => start::measure(&mut table),
             Part::Lambda => lambda::measure(&mut table),
-            Part::Query { events } => runtime.block_on(query::measure(&mut table, events)),
+            Part::Query { events, words } => runtime.block_on(query::measure(&mut table, events, &words)),
             Part::Bare { .. } => Ok(()),
         };
         measured?;

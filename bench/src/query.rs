@@ -50,8 +50,12 @@ const ON_DISK: [(&str, &str); 8] = [
     ("marks and changes", "pg_total_relation_size('column_marks') + pg_total_relation_size('identity_changes')"),
 ];
 
-/// Loads, asks all three in turn, question by question, then SQLite.
-pub async fn measure(table: &mut Table, events: u64) -> Outcome<()> {
+/// Loads, asks all three in turn, question by question, then SQLite; only those whose names hold one of `words`, if any.
+pub async fn measure(table: &mut Table, events: u64, words: &[String]) -> Outcome<()> {
+    let questions = asked::questions(words);
+    if questions.is_empty() {
+        return Err(format!("no question has {} in its name", words.join(" or ")).into());
+    }
     let mut options = PostgresOptions::new(Edition::Timescale17);
     options.durable = true;
     options.settings.push(("shared_buffers".into(), "1GB".into()));
@@ -74,11 +78,15 @@ pub async fn measure(table: &mut Table, events: u64) -> Outcome<()> {
         Ok(engine) => table.note("chDB", engine.about.clone()),
         Err(missing) => table.note("chDB", format!("left out: {}", line(missing))),
     }
-    for asked in asked::all() {
-        compare(table, &store, &database, clickhouse.as_mut().ok(), &asked).await?;
+    let mut differences = Vec::new();
+    for asked in &questions {
+        differences.extend(compare(table, &store, &database, clickhouse.as_mut().ok(), asked).await?);
     }
     drop(clickhouse);
-    if events <= SQLITE_EVENTS { sqlite(table, events).await } else { Ok(()) }
+    if events <= SQLITE_EVENTS {
+        sqlite(table, events, &questions).await?;
+    }
+    if differences.is_empty() { Ok(()) } else { Err(differences.join("\n").into()) }
 }
 
 fn note_load(table: &mut Table, store: &str, events: u64, loaded: Loaded) {
@@ -93,21 +101,21 @@ fn note_load(table: &mut Table, store: &str, events: u64, loaded: Loaded) {
     );
 }
 
-/// One question to all three; an error where their figures differ.
+/// One question to all three; tells where their figures differ, and shows no ratio there.
 async fn compare(
     table: &mut Table,
     store: &Arc<dyn EventStore>,
     database: &Database,
     clickhouse: Option<&mut ClickHouse>,
     asked: &Asked,
-) -> Outcome<()> {
+) -> Outcome<Vec<String>> {
     let ours = ask(store.as_ref(), asked).await;
     let too_slow = || format!("over {} s", naive::TIMEOUT).into();
     let others = [
         ("SQL", Some(naive::ask(database, &asked.naive)?.ok_or_else(too_slow))),
         ("chDB", clickhouse.map(|engine| engine.ask(&asked.clickhouse))),
     ];
-    let (mut beside, mut ratios, mut rival) = (Vec::new(), Vec::new(), None);
+    let (mut beside, mut ratios, mut rival, mut differences) = (Vec::new(), Vec::new(), None, Vec::new());
     for (name, other) in others {
         let (figures, times) = match other {
             None => continue,
@@ -117,13 +125,15 @@ async fn compare(
             }
             Some(Ok(answered)) => answered,
         };
-        beside.push(format!("{name} {times}"));
         if let Ok((our_figures, our_times, _)) = &ours {
             if let Some(difference) = difference(our_figures, &figures) {
-                return Err(format!("{}: our figures are not those of {name}: {difference}", asked.what).into());
+                beside.push(format!("{name}: other figures"));
+                differences.push(format!("{}: our figures are not those of {name}: {difference}", asked.what));
+                continue;
             }
             ratios.push(format!("{name} {:.2}", times.middle() / our_times.middle()));
         }
+        beside.push(format!("{name} {times}"));
         if name == "chDB" {
             rival = Some(times.middle());
         }
@@ -134,7 +144,7 @@ async fn compare(
     };
     let goals = goals(asked, 1.0, ours.as_ref().ok().map(|(_, times, _)| times), rival);
     table.beside(asked.what, shown, beside.join("; "), ratios.join("; "), &goals);
-    Ok(())
+    Ok(differences)
 }
 
 /// What is wanted and whether it is met; a question without an answer meets nothing.
@@ -150,7 +160,7 @@ fn goals(asked: &Asked, factor: f64, ours: Option<&Times>, rival: Option<f64>) -
 }
 
 /// The same events and questions in SQLite.
-async fn sqlite(table: &mut Table, events: u64) -> Outcome<()> {
+async fn sqlite(table: &mut Table, events: u64, questions: &[Asked]) -> Outcome<()> {
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("events.db");
     let store = SqliteStore::open(&path, SqliteOptions::default()).await?;
@@ -159,13 +169,13 @@ async fn sqlite(table: &mut Table, events: u64) -> Outcome<()> {
     note_load(table, "SQLite", events, load(&store, events, 1).await?);
     let bytes = std::fs::metadata(&path)?.len() as f64 / events as f64;
     table.note("SQLite: on disk, all of it", format!("{bytes:.1} bytes an event"));
-    for asked in asked::all() {
-        let ours = ask(store.as_ref(), &asked).await;
+    for asked in questions {
+        let ours = ask(store.as_ref(), asked).await;
         let shown = match &ours {
             Ok((_, times, source)) => format!("{times}, {source}"),
             Err(error) => line(&error.to_string()),
         };
-        let goals = goals(&asked, SQLITE_FACTOR, ours.as_ref().ok().map(|(_, times, _)| times), None);
+        let goals = goals(asked, SQLITE_FACTOR, ours.as_ref().ok().map(|(_, times, _)| times), None);
         table.beside(&format!("SQLite, {}", asked.what), shown, String::new(), String::new(), &goals);
     }
     Ok(())

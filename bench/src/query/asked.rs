@@ -60,8 +60,14 @@ fn table([from, to]: [&str; 2]) -> String {
     format!("FROM events WHERE ts >= toDateTime64('{from}', 6, 'UTC') AND ts < toDateTime64('{to}', 6, 'UTC')")
 }
 
-/// Every question, in the order of the table.
-pub fn all() -> Vec<Asked> {
+/// The questions in the order of the table: those whose names hold one of `words`, all of them where there is none.
+pub fn questions(words: &[String]) -> Vec<Asked> {
+    let mut questions = all();
+    questions.retain(|asked| words.is_empty() || words.iter().any(|word| asked.what.contains(word)));
+    questions
+}
+
+fn all() -> Vec<Asked> {
     let mut all = vec![overview(), trend("UTC", MONTH), trend("Asia/Kathmandu", NEPAL_MONTH)];
     all.extend(breakdowns());
     all.extend(uniques());
@@ -210,7 +216,8 @@ fn funnel(what: &'static str, range: &str, days: [&str; 2]) -> Asked {
             "steps": [step("view_item"), step("add_to_cart"), step("purchase")], "window": "1d", "by": "person",
             "date_range": range,
         }),
-        // The latest start that a step can still follow is enough to tell how far somebody gets.
+        // The latest start that a step can still follow is enough to tell how far somebody gets. A window is of hours: a day
+        // of the server's zone may have 25 of them.
         naive: format!(
             "WITH e AS (SELECT {PERSON} AS person, e.timestamp AS t, e.event_action AS a {}), \
              one AS (SELECT *, max(t) FILTER (WHERE a = 'view_item') OVER (PARTITION BY person ORDER BY t) AS first FROM e), \
