@@ -37,8 +37,15 @@ impl ClickHouse {
         let folder = tempfile::tempdir()?;
         let rows = folder.path().join("events.tsv");
         let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-        let mut child = Command::new(workspace.join("scripts/tools"))
-            .arg("python")
+        let found = Command::new(workspace.join("scripts/python-folder"))
+            .args(["python-chdb", "python-chdb.txt"])
+            .stderr(Stdio::inherit())
+            .output()?;
+        if !found.status.success() {
+            return Err(format!("scripts/python-folder ended with {}", found.status).into());
+        }
+        let python = Path::new(String::from_utf8(found.stdout)?.trim()).join("bin/python");
+        let mut child = Command::new(python)
             .arg(workspace.join("bench/ask_chdb.py"))
             .args([folder.path(), &rows])
             .stdin(Stdio::piped())
