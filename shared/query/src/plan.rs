@@ -47,6 +47,15 @@ pub trait Executable {
         false
     }
 
+    /// The same to be answered from raw rows, where gathering from columns was refused as too large: raw rows come in order and
+    /// are folded away one by one. `None` where there is no other way, or this is it.
+    fn without_columns(&self) -> Option<Self>
+    where
+        Self: Sized,
+    {
+        None
+    }
+
     /// What the rows of the statements are handed to as they come; every asking takes its own.
     fn intake(&self) -> Self::Intake;
 

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::sync::{Mutex, PoisonError};
 
 use analytics_domain::{Project, Retention, Timestamp};
-use analytics_query::{Askable, Context, Executable, Intake, QueryError, Statement, plan};
+use analytics_query::{Askable, Context, Executable, Intake, QueryError, QueryErrorCode, Statement, plan};
 use futures::future::try_join_all;
 use thiserror::Error;
 
@@ -60,15 +60,27 @@ impl<P: Executable> Prepared<P> {
     /// # Errors
     /// [`AnswerError`].
     pub async fn run(&self, store: &dyn EventStore) -> Result<P::Answer, AnswerError> {
-        let statements = self.0.statements(store.dialect());
-        if self.0.is_of_one_state() {
-            return read_together(store, &statements, self.0.intake()).await;
+        match run(store, &self.0).await {
+            Err(AnswerError::Query(refusal)) if refusal.code == QueryErrorCode::QueryTooLarge => {
+                match self.0.without_columns() {
+                    Some(plan) => run(store, &plan).await,
+                    None => Err(refusal.into()),
+                }
+            }
+            answered => answered,
         }
-        let intake = Mutex::new(self.0.intake());
-        try_join_all(statements.iter().enumerate().map(|(index, statement)| read(store, index, statement, &intake)))
-            .await?;
-        Ok(intake.into_inner().unwrap_or_else(PoisonError::into_inner).finish()?)
     }
+}
+
+async fn run<P: Executable>(store: &dyn EventStore, plan: &P) -> Result<P::Answer, AnswerError> {
+    let statements = plan.statements(store.dialect());
+    if plan.is_of_one_state() {
+        return read_together(store, &statements, plan.intake()).await;
+    }
+    let intake = Mutex::new(plan.intake());
+    try_join_all(statements.iter().enumerate().map(|(index, statement)| read(store, index, statement, &intake)))
+        .await?;
+    Ok(intake.into_inner().unwrap_or_else(PoisonError::into_inner).finish()?)
 }
 
 /// Hands the rows of statements to the intake, those of one after those of the other.

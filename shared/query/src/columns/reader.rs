@@ -212,3 +212,41 @@ fn refusal(stop: Stop) -> QueryError {
         Stop::TooLarge(message) => QueryError::too_large("", message),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How many events each part had that was handed on.
+    #[derive(Debug, Default)]
+    struct Parts(Vec<u32>);
+
+    impl Quarterly for Parts {
+        fn columns(&self) -> Vec<String> {
+            Vec::new()
+        }
+
+        fn take(&mut self, segment: &Segment, _: &HashMap<u32, u32>) -> Result<(), Stop> {
+            self.0.push(segment.actors()?.events);
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn raw_rows_of_a_large_quarter_are_handed_on_in_parts() {
+        let text = |text: &str| Cell::Text(text.to_owned());
+        let row = |micros: i64| {
+            let unknown = || Cell::Null;
+            let known =
+                [text("s"), unknown(), text("t"), text("a"), text("{}"), unknown(), unknown(), unknown(), unknown()];
+            std::iter::once(Cell::Int(micros)).chain(known).collect::<Row>()
+        };
+        let mut reader = ColumnReader::new(Parts::default());
+        let all = ROWS_AT_ONCE as i64 + 7;
+        (0..all).for_each(|micros| reader.push(3, row(micros)).unwrap());
+        // Another quarter begins a part of its own.
+        reader.push(3, row(900_000_000)).unwrap();
+        let (Parts(parts), raw) = reader.finish().unwrap();
+        assert_eq!((parts, raw), (vec![ROWS_AT_ONCE as u32, 7, 1], all as u64 + 1));
+    }
+}

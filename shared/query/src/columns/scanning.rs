@@ -12,8 +12,8 @@ use super::values::{Fields, columns_of, fields_of};
 use crate::scan::{ActorKey, ScannedEvent};
 use crate::{Actor, Field, Filter, Range};
 
-/// Most events that are gathered for one answer: some 250 MB.
-const EVENTS_MAX: usize = 8_000_000;
+/// Most events that are gathered for one answer: some 150 MB. More are read from raw rows, in order.
+const EVENTS_MAX: usize = 4_000_000;
 
 /// What is read of each event, and the events so far.
 #[derive(Debug)]
@@ -24,6 +24,7 @@ pub(crate) struct Scanning {
     pub(crate) marks: Vec<Vec<Filter>>,
     pub(crate) unmarked: bool,
     pub(crate) label: Option<Field>,
+    most: usize,
     hits: Vec<Hit>,
     places: HashMap<Arc<str>, u32>,
     labels: Vec<Arc<str>>,
@@ -56,6 +57,7 @@ impl Scanning {
             marks: marks.iter().map(|filters| filters.to_vec()).collect(),
             unmarked,
             label: label.cloned(),
+            most: EVENTS_MAX,
             hits: Vec::new(),
             places: HashMap::new(),
             labels: Vec::new(),
@@ -132,10 +134,9 @@ impl Quarterly for Scanning {
             let timestamp = times.get(event).copied().unwrap_or(self.range.from);
             self.hits.push(Hit { actor, timestamp, marks, label: labels.get(event).copied().unwrap_or(0) });
         }
-        if self.hits.len() > EVENTS_MAX {
-            let message = format!(
-                "the question looks at more than {EVENTS_MAX} events; narrow date_range or add a filter to the steps"
-            );
+        if self.hits.len() > self.most {
+            let message =
+                format!("the question looks at more than {} events; narrow date_range or add a filter", self.most);
             return Err(Stop::TooLarge(message));
         }
         Ok(())
@@ -192,7 +193,30 @@ fn ordered(hits: &[Hit]) -> Vec<u32> {
 
 #[cfg(test)]
 mod tests {
+    use analytics_columns::{EventRow, Quarter, columns};
+
     use super::*;
+
+    #[test]
+    fn no_more_events_are_gathered_than_may_be() {
+        let row = |micros| EventRow {
+            timestamp: Timestamp::from_micros(micros),
+            session: 1,
+            user: 0,
+            known: 0,
+            event_type: "a",
+            event_action: "b",
+            metadata: "{}",
+        };
+        let segment = Segment::new(Quarter(0), columns(&[row(1), row(2), row(3), row(9)]));
+        let range = Range { from: Timestamp::from_micros(0), to: Timestamp::from_micros(9) };
+        let scanning = |most| Scanning { most, ..Scanning::new(Actor::Session, range, &[], &[&[]], false, None) };
+        let mut enough = scanning(3);
+        assert!(enough.take(&segment, &HashMap::new()).is_ok());
+        assert_eq!(enough.events().count(), 3);
+        let refused = scanning(2).take(&segment, &HashMap::new());
+        assert!(matches!(refused, Err(Stop::TooLarge(message)) if message.contains("more than 2 events")));
+    }
 
     #[test]
     fn events_stand_by_actor_and_time_and_equal_ones_as_they_came() {

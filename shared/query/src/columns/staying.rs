@@ -12,8 +12,9 @@ use super::values::{Fields, columns_of, fields_of};
 use crate::scan::ActorKey;
 use crate::{Actor, Buckets, Filter, Range};
 
-/// Most (actor, unit) that are gathered for one answer: some 500 MB.
-const STAYS_MAX: usize = 8_000_000;
+/// Most (actor, unit) that are gathered for one answer: some 350 MB while they are put in order. More are read from raw rows,
+/// which come in order.
+const STAYS_MAX: usize = 2_000_000;
 
 /// What counts as a start and as a return, and where each actor had them so far.
 #[derive(Debug)]

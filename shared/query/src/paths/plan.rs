@@ -101,6 +101,10 @@ impl Executable for PathsPlan {
         self.scan(|scan| matches!(scan.reader(self.has_columns), ScanReader::Columns(_)))
     }
 
+    fn without_columns(&self) -> Option<Self> {
+        self.is_of_one_state().then(|| Self { has_columns: false, ..self.clone() })
+    }
+
     fn intake(&self) -> PathsIntake {
         PathsIntake {
             ends: Ends {

@@ -140,6 +140,10 @@ impl Executable for RetentionPlan {
         self.staying().is_some()
     }
 
+    fn without_columns(&self) -> Option<Self> {
+        self.is_of_one_state().then(|| Self { has_columns: false, ..self.clone() })
+    }
+
     fn intake(&self) -> RetentionIntake {
         let fold = Fold::new(self.question.mode, self.units.cohorts(), self.units.periods(), self.range.to);
         let reader = self.staying().map(|staying| Box::new(ColumnReader::new(staying)));

@@ -130,3 +130,27 @@ fn no_text_of_a_client_is_in_the_sql() {
         }
     }
 }
+
+#[test]
+fn columns_are_asked_for_by_parameters_alone() {
+    let asked = |key: &str, value: &str| {
+        let context = analytics_query::Context { has_columns: true, ..context() };
+        let property = format!("metadata.{}", serde_json::Value::from(key));
+        let filters = json!([["is", property, [value]], ["exists", property]]);
+        let step = json!({"filters": filters});
+        let figures =
+            json!({"metrics": ["visitors", format!("sum:{property}")], "dimensions": [property], "filters": filters});
+        let figures = question(&figures).plan(&context).unwrap();
+        let funnel =
+            FunnelQuestion::from_json(&json!({"steps": [step, step], "window": "1h", "breakdown": property})).unwrap();
+        let funnel = funnel.plan(&context).unwrap();
+        DIALECTS.map(|(dialect, _)| [figures.statements(dialect), funnel.statements(dialect)].concat())
+    };
+    for (plain, hostile) in asked("plain", "text").iter().zip(asked("x' OR '1'='1", "'; DROP TABLE raw_events; --")) {
+        assert_eq!(plain.len(), 8, "both are answered from columns");
+        for (plain, hostile) in plain.iter().zip(hostile) {
+            assert_eq!(plain.sql, hostile.sql);
+            assert_eq!(plain.params.len(), hostile.params.len());
+        }
+    }
+}

@@ -14,6 +14,8 @@ use analytics_store::{AnswerError, EventStore, answer};
 struct Counting {
     rows: u64,
     most: u64,
+    /// How many it takes where it is answered another way; 0 where there is none.
+    otherwise: u64,
 }
 
 impl Askable for Counting {
@@ -36,6 +38,10 @@ impl Executable for Counting {
             params: vec![],
         };
         vec![upto(self.rows), upto(7)]
+    }
+
+    fn without_columns(&self) -> Option<Self> {
+        (self.otherwise > 0).then_some(Self { most: self.otherwise, otherwise: 0, ..*self })
     }
 
     fn intake(&self) -> Counted {
@@ -79,7 +85,7 @@ async fn rows_are_folded_as_they_come_and_a_refusal_ends_the_reading() {
     store.migrate().await.unwrap();
     let ask = async |rows, most| {
         let (project, now) = (Project::default(), Timestamp::from_micros(0));
-        answer(&store, &Counting { rows, most }, &project, Retention { days: 0 }, now).await
+        answer(&store, &Counting { rows, most, otherwise: 0 }, &project, Retention { days: 0 }, now).await
     };
     assert_eq!(ask(1_000, u64::MAX).await.unwrap(), [1_000, 7]);
     // Reading them all would take minutes.
@@ -89,4 +95,20 @@ async fn rows_are_folded_as_they_come_and_a_refusal_ends_the_reading() {
         assert!(matches!(&refused, AnswerError::Query(error) if error.path == "date_range"), "{refused:?}");
     }
     assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn what_is_too_large_for_columns_is_asked_of_raw_rows() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(folder.path().join("events.db"), SqliteOptions::default()).await.unwrap();
+    store.migrate().await.unwrap();
+    let ask = async |rows, most, otherwise| {
+        let (project, now) = (Project::default(), Timestamp::from_micros(0));
+        answer(&store, &Counting { rows, most, otherwise }, &project, Retention { days: 0 }, now).await
+    };
+    assert_eq!(ask(100, 10, 200).await.unwrap(), [100, 7]);
+    // Where that is too much as well, it is the end.
+    assert!(
+        matches!(ask(100, 10, 50).await, Err(AnswerError::Query(error)) if error.code == QueryErrorCode::QueryTooLarge)
+    );
 }
