@@ -1,5 +1,7 @@
 //! Metrics, dimensions, buckets and ranges over a corpus counted by hand.
 
+use std::time::{Duration, Instant};
+
 use analytics_blackbox::{Deployment, Tenant};
 use serde_json::{Value, json};
 
@@ -16,6 +18,7 @@ every_form! {
     persons,
     ranges,
     the_answer_says_what_it_is,
+    answers_come_from_columns_soon,
     comparison_with_the_period_before,
     an_answer_is_kept_for_a_moment,
     nothing_stored,
@@ -234,6 +237,22 @@ async fn ranges(deployment: &'static Deployment) {
     for (range, count) in cases {
         let answer = tenant.query(&json!({ "metrics": ["events"], "date_range": range })).await.expect_status(200);
         assert_eq!(answer.number(), count, "{range}: {}", answer.text);
+    }
+}
+
+/// Whoever stores events also makes their columns: a while later no raw row is read any more.
+async fn answers_come_from_columns_soon(deployment: &'static Deployment) {
+    let tenant = stored(deployment).await;
+    let question = json!({ "metrics": ["events", "sessions", "visitors"], "date_range": days() });
+    let started = Instant::now();
+    loop {
+        let answer = tenant.ask("/api/query", &question).await.expect_status(200);
+        assert_eq!(answer.metrics()[0][0], 12, "{}", answer.text);
+        if answer.body["meta"]["source"] == "rollup" {
+            return;
+        }
+        assert!(started.elapsed() < Duration::from_secs(60), "still from raw rows: {}", answer.text);
+        tokio::time::sleep(Duration::from_millis(200)).await;
     }
 }
 

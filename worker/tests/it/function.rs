@@ -40,6 +40,11 @@ async fn messages_are_stored_junk_is_put_aside_and_nothing_comes_again() {
     work.store.request_replay(&Project::default(), None).await.unwrap();
     assert_eq!(invoke(&work, MessageEvent::Tick, TIME).await, Vec::<String>::new());
     assert_eq!(rows(&database), "4");
+    // And a tick makes the columns of what was stored before it.
+    invoke(&work, MessageEvent::Tick, TIME).await;
+    let count = |of: &str| database.psql(&format!("SELECT count(*) FROM {of}")).unwrap();
+    assert_eq!(count("column_marks").trim(), "0");
+    assert_ne!(count("event_columns").trim(), "0");
 }
 
 #[tokio::test]
