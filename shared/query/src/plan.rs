@@ -34,10 +34,10 @@ pub trait Askable {
 /// A planned question: statements to run in any order, and the answer made of their rows.
 pub trait Executable {
     /// What the kind is answered with.
-    type Answer: Serialize;
+    type Answer: Serialize + Send + 'static;
 
     /// What takes the rows in.
-    type Intake: Intake<Answer = Self::Answer>;
+    type Intake: Intake<Answer = Self::Answer> + 'static;
 
     /// The statements in a store's dialect, one or more.
     fn statements(&self, dialect: Dialect) -> Vec<Statement>;

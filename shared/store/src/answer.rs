@@ -1,12 +1,14 @@
 //! From a question to its answer: plan, select, shape.
 
 use std::ops::ControlFlow;
+use std::panic::resume_unwind;
 use std::sync::{Mutex, PoisonError};
 
 use analytics_domain::{Project, Retention, Timestamp};
 use analytics_query::{Askable, Context, Executable, Intake, QueryError, QueryErrorCode, Statement, plan};
 use futures::future::try_join_all;
 use thiserror::Error;
+use tokio::task::spawn_blocking;
 
 use crate::{EventStore, StoreError};
 
@@ -83,12 +85,17 @@ async fn run<P: Executable>(store: &dyn EventStore, plan: &P) -> Result<P::Answe
     Ok(intake.into_inner().unwrap_or_else(PoisonError::into_inner).finish()?)
 }
 
-/// Hands the rows of statements to the intake, those of one after those of the other.
-async fn read_together<I: Intake>(
+/// Hands the rows of statements to the intake, those of one after those of the other. What was gathered from columns may be
+/// millions of events: the answer is made of them where it keeps nobody else waiting.
+async fn read_together<I>(
     store: &dyn EventStore,
     statements: &[Statement],
     mut intake: I,
-) -> Result<I::Answer, AnswerError> {
+) -> Result<I::Answer, AnswerError>
+where
+    I: Intake + 'static,
+    I::Answer: Send + 'static,
+{
     let mut refusal = None;
     let mut hand_over = |place, row| match intake.push(place, row) {
         Ok(()) => ControlFlow::Continue(()),
@@ -100,7 +107,10 @@ async fn read_together<I: Intake>(
     store.select_together(statements, &mut hand_over).await?;
     match refusal {
         Some(refusal) => Err(refusal.into()),
-        None => Ok(intake.finish()?),
+        None => match spawn_blocking(move || intake.finish()).await {
+            Ok(answer) => Ok(answer?),
+            Err(ended) => resume_unwind(ended.into_panic()),
+        },
     }
 }
 
