@@ -38,6 +38,11 @@ impl<'b> Reader<'b> {
     }
 
     pub(crate) fn number(&mut self) -> Result<u64, Corrupt> {
+        // Most are small.
+        if let [byte @ ..0x80, rest @ ..] = self.bytes {
+            self.bytes = rest;
+            return Ok(u64::from(*byte));
+        }
         let mut number = 0_u64;
         for (index, byte) in self.bytes.iter().enumerate().take(10) {
             number |= u64::from(byte & 0x7f) << (7 * index);

@@ -10,7 +10,6 @@ pub struct NumberSet {
     list: Vec<u32>,
     sorted: usize,
     bits: Vec<u64>,
-    in_bits: usize,
 }
 
 impl NumberSet {
@@ -32,7 +31,11 @@ impl NumberSet {
         if self.bits.is_empty() {
             self.settle();
         }
-        if self.bits.is_empty() { self.list.len() } else { self.in_bits }
+        if self.bits.is_empty() {
+            self.list.len()
+        } else {
+            self.bits.iter().map(|word| word.count_ones() as usize).sum()
+        }
     }
 
     /// About how many bytes it takes.
@@ -64,7 +67,6 @@ impl NumberSet {
             self.bits.resize(word + 1, 0);
         }
         if let Some(found) = self.bits.get_mut(word) {
-            self.in_bits += usize::from(*found & bit == 0);
             *found |= bit;
         }
     }

@@ -119,7 +119,7 @@ impl Segment {
     ///
     /// # Errors
     /// [`Corrupt`].
-    pub fn texts(&self, actors: &Actors, name: &str) -> Result<Option<Texts>, Corrupt> {
+    pub fn texts(&self, actors: &Actors, name: &str) -> Result<Option<Texts<'_>>, Corrupt> {
         let Some(bytes) = self.columns.get(name) else { return Ok(None) };
         let Texts { values, codes } = texts::decode(bytes)?;
         Ok(Some(Texts { values, codes: self.of_each(actors, codes)? }))

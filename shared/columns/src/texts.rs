@@ -9,9 +9,9 @@ const VERSION: u8 = 1;
 
 /// A column of texts.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Texts {
+pub struct Texts<'b> {
     /// The texts, each once.
-    pub values: Vec<Box<str>>,
+    pub values: Vec<&'b str>,
     /// For each event its text, counted from 1; 0 where it has none.
     pub codes: Vec<u32>,
 }
@@ -35,10 +35,10 @@ pub(crate) fn encode<'t>(texts: impl Iterator<Item = Option<&'t str>>) -> Vec<u8
     bytes
 }
 
-pub(crate) fn decode(bytes: &[u8]) -> Result<Texts, Corrupt> {
+pub(crate) fn decode(bytes: &[u8]) -> Result<Texts<'_>, Corrupt> {
     let mut reader = Reader::new(bytes, VERSION)?;
     let count = reader.count()?;
-    let values = (0..count).map(|_| reader.text().map(Box::from)).collect::<Result<Vec<_>, _>>()?;
+    let values = (0..count).map(|_| reader.text()).collect::<Result<Vec<_>, _>>()?;
     let codes = read_codes(&mut reader, count + 1)?;
     Ok(Texts { values, codes })
 }

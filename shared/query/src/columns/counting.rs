@@ -5,9 +5,10 @@ use std::ops::Range as Places;
 
 use analytics_columns::{ACTOR, ACTORS, Actors, Corrupt, Quarter, Segment, TIME};
 use analytics_domain::Timestamp;
+use foldhash::fast::RandomState;
 
-use super::group::{Counted, Group, NumberTally, Seen, Sets, aggregate};
-use super::grouping::{ABSENT, Alike, Numbers, PlacedTexts, alike};
+use super::group::{Counted, Group, NumberTally, Sets, aggregate};
+use super::grouping::{ABSENT, Combinations, Numbers, PlacedTexts};
 use super::mask::mask;
 use super::reader::{Quarterly, Stop};
 use super::values::{Fields, columns_of, fields_of};
@@ -27,8 +28,10 @@ pub(crate) struct Counting {
     counted: Vec<Counted>,
     numbers: Vec<Property>,
     /// The texts found of each field.
-    texts: Vec<HashMap<Box<str>, u32>>,
-    found: HashMap<GroupKey, usize>,
+    texts: Vec<HashMap<Box<str>, u32, RandomState>>,
+    /// Which number stands for a number and the place of a text: the first is the bucket, and each field's text gives the next,
+    /// the last one's the place of the group.
+    found: Vec<HashMap<(u32, u32), u32, RandomState>>,
     groups: Vec<Group>,
 }
 
@@ -38,9 +41,6 @@ struct Slice {
     bucket: Option<usize>,
     events: Places<usize>,
 }
-
-/// The bucket and the texts, by their places.
-type GroupKey = (Option<usize>, Vec<u32>);
 
 impl Quarterly for Counting {
     fn columns(&self) -> Vec<String> {
@@ -65,41 +65,47 @@ impl Quarterly for Counting {
     fn take(&mut self, segment: &Segment, changed: &HashMap<u32, u32>) -> Result<(), Stop> {
         let actors = segment.actors()?;
         let slices = self.slices(segment, &actors)?;
+        let sets = Sets::of(&self.counted);
         if self.is_plain()
             && let [Slice { bucket, events }] = slices.as_slice()
             && events.len() == actors.events as usize
         {
-            let sets = Sets::of(&self.counted);
-            let group = self.group((*bucket, Vec::new()))?;
+            let place = self.group(*bucket, &[])?;
+            let Some(group) = self.groups.get_mut(place) else { return Ok(()) };
             group.events += i64::from(actors.events);
-            (0..actors.len()).for_each(|pair| sets.insert(group, &actors, pair, changed));
+            sets.insert(group, &actors, 0..actors.len(), changed);
             return Ok(());
         }
         let mut fields = Fields::new(segment, &actors);
         let passing = mask(&self.filters, &mut fields)?;
         let texts = self.places_of_texts(&mut fields)?;
         let numbers = self.numbers_of_events(&mut fields)?;
-        let pairs = if self.needs_sets() { segment.actor(&actors)? } else { Vec::new() };
-        let mut seen = Seen::new(actors.len());
-        let sets = Sets::of(&self.counted);
-        let passes =
-            |event: &usize| passing.as_ref().is_none_or(|passing| passing.get(*event).copied().unwrap_or(false));
+        let pairs = if sets.are_needed() { segment.actor(&actors)? } else { Vec::new() };
+        let combinations = Combinations::of(&texts);
+        let mut found = Vec::new();
         for Slice { bucket, events } in slices {
-            for Alike { texts, events } in alike(&texts, events.filter(passes)) {
-                let group = self.group((bucket, texts))?;
-                group.events += events.len() as i64;
-                seen.next();
-                for event in events {
-                    for (tally, numbers) in group.numbers.iter_mut().zip(&numbers) {
-                        if let Some(number) = numbers.of_event(event) {
-                            tally.add(number);
-                        }
-                    }
-                    if let Some(pair) = pairs.get(event).map(|pair| *pair as usize)
-                        && seen.is_new(pair)
-                    {
-                        sets.insert(group, &actors, pair, changed);
-                    }
+            let counts = combinations.count(events.clone(), passing.as_deref(), &pairs, actors.len());
+            let mut places = vec![usize::MAX; if numbers.is_empty() { 0 } else { combinations.len() }];
+            for (combination, events) in counts.found() {
+                let place = self.group(bucket, combinations.texts_of(combination))?;
+                let Some(group) = self.groups.get_mut(place) else { continue };
+                group.events += i64::from(events);
+                if sets.are_needed() {
+                    counts.pairs_of(combination, &mut found);
+                    sets.insert(group, &actors, found.iter().copied(), changed);
+                }
+                if let Some(slot) = places.get_mut(combination) {
+                    *slot = place;
+                }
+            }
+            for event in events.filter(|_| !numbers.is_empty()) {
+                if passing.as_ref().is_some_and(|passing| !passing.get(event).copied().unwrap_or(false)) {
+                    continue;
+                }
+                let place = places.get(combinations.of_event(event)).copied().unwrap_or(usize::MAX);
+                let Some(group) = self.groups.get_mut(place) else { continue };
+                for (tally, numbers) in group.numbers.iter_mut().zip(&numbers) {
+                    numbers.of_event(event).into_iter().for_each(|number| tally.add(number));
                 }
             }
         }
@@ -121,18 +127,10 @@ impl Counting {
                 numbers.push(property.clone());
             }
         }
-        let texts = vec![HashMap::new(); fields.len()];
-        Self {
-            range,
-            buckets,
-            fields,
-            filters: filters.to_vec(),
-            counted,
-            numbers,
-            texts,
-            found: HashMap::new(),
-            groups: Vec::new(),
-        }
+        let texts = vec![HashMap::default(); fields.len()];
+        // Without a field the bucket alone tells the group.
+        let found = vec![HashMap::default(); fields.len().max(1)];
+        Self { range, buckets, fields, filters: filters.to_vec(), counted, numbers, texts, found, groups: Vec::new() }
     }
 
     /// Whether every quarter lies in one bucket, and in the range or outside.
@@ -148,7 +146,7 @@ impl Counting {
     }
 
     fn needs_sets(&self) -> bool {
-        self.counted.iter().any(|counted| matches!(counted, Counted::Sessions | Counted::Users | Counted::Visitors))
+        Sets::of(&self.counted).are_needed()
     }
 
     /// The places of the quarter's events in each bucket, those in the range.
@@ -183,7 +181,7 @@ impl Counting {
     }
 
     /// For each field the places of the texts of its values, and the values themselves.
-    fn places_of_texts(&mut self, fields: &mut Fields<'_>) -> Result<Vec<PlacedTexts>, Corrupt> {
+    fn places_of_texts<'s>(&mut self, fields: &mut Fields<'s>) -> Result<Vec<PlacedTexts<'s>>, Corrupt> {
         let mut all = Vec::with_capacity(self.fields.len());
         for (field, known) in self.fields.iter().zip(&mut self.texts) {
             let values = fields.values(field)?;
@@ -207,24 +205,29 @@ impl Counting {
         Ok(all)
     }
 
-    fn numbers_of_events(&self, fields: &mut Fields<'_>) -> Result<Vec<Numbers>, Corrupt> {
+    fn numbers_of_events<'s>(&self, fields: &mut Fields<'s>) -> Result<Vec<Numbers<'s>>, Corrupt> {
         let numbers =
             self.numbers.iter().map(|property| Ok(Numbers::new(fields.values(&Field::Metadata(property.clone()))?)));
         numbers.collect()
     }
 
-    fn group(&mut self, key: GroupKey) -> Result<&mut Group, Stop> {
-        let place = match self.found.get(&key) {
-            Some(place) => *place,
-            None if self.groups.len() > ROW_BUDGET => return Err(too_large()),
-            None => {
-                let numbers = vec![NumberTally::default(); self.numbers.len()];
-                self.groups.push(Group { numbers, ..Group::default() });
-                self.found.insert(key, self.groups.len() - 1);
-                self.groups.len() - 1
+    /// The place of a group, which is a new one where there was none.
+    fn group(&mut self, bucket: Option<usize>, texts: &[u32]) -> Result<usize, Stop> {
+        let bucket = bucket.unwrap_or(0);
+        let mut number = bucket as u32;
+        let last = self.found.len() - 1;
+        for (level, found) in self.found.iter_mut().enumerate() {
+            let next = if level == last { self.groups.len() } else { found.len() } as u32;
+            number = *found.entry((number, texts.get(level).copied().unwrap_or(0))).or_insert(next);
+        }
+        if number as usize == self.groups.len() {
+            if self.groups.len() > ROW_BUDGET {
+                return Err(too_large());
             }
-        };
-        self.groups.get_mut(place).ok_or(too_large())
+            let numbers = vec![NumberTally::default(); self.numbers.len()];
+            self.groups.push(Group { bucket, texts: texts.to_vec(), numbers, ..Group::default() });
+        }
+        Ok(number as usize)
     }
 
     fn check_size(&self) -> Result<(), Stop> {
@@ -239,7 +242,7 @@ impl Counting {
     pub(crate) fn rows(mut self) -> Vec<Row> {
         if self.buckets.is_none() && self.fields.is_empty() && self.groups.is_empty() {
             // Of everything there is a row, also where that is nothing.
-            let _ = self.group((None, Vec::new()));
+            let _ = self.group(None, &[]);
         }
         let texts: Vec<HashMap<u32, Box<str>>> = self
             .texts
@@ -247,13 +250,12 @@ impl Counting {
             .map(|texts| texts.into_iter().map(|(text, place)| (place, text)).collect())
             .collect();
         let mut rows = Vec::with_capacity(self.groups.len());
-        for ((bucket, places), index) in self.found {
-            let Some(group) = self.groups.get_mut(index) else { continue };
-            let mut row: Row = Vec::with_capacity(1 + places.len() + self.counted.len());
+        for group in &mut self.groups {
+            let mut row: Row = Vec::with_capacity(1 + group.texts.len() + self.counted.len());
             if self.buckets.is_some() {
-                row.push(Cell::Int(bucket.unwrap_or(0) as i64));
+                row.push(Cell::Int(group.bucket as i64));
             }
-            row.extend(places.iter().zip(&texts).map(|(place, texts)| match texts.get(place) {
+            row.extend(group.texts.iter().zip(&texts).map(|(place, texts)| match texts.get(place) {
                 Some(text) => Cell::Text(text.to_string()),
                 None => Cell::Null,
             }));

@@ -34,6 +34,9 @@ impl Counted {
 /// A group.
 #[derive(Debug, Default)]
 pub(super) struct Group {
+    /// The bucket, 0 where there are none, and the places of its texts, a field after the other.
+    pub(super) bucket: usize,
+    pub(super) texts: Vec<u32>,
     pub(super) events: i64,
     pub(super) sessions: NumberSet,
     pub(super) users: NumberSet,
@@ -102,48 +105,36 @@ impl Sets {
         }
     }
 
-    pub(super) fn insert(self, group: &mut Group, actors: &Actors, pair: usize, changed: &HashMap<u32, u32>) {
-        let at = |numbers: &[u32]| numbers.get(pair).copied().unwrap_or(0);
-        let (session, user) = (at(&actors.sessions), at(&actors.users));
+    /// Whether any is.
+    pub(super) const fn are_needed(self) -> bool {
+        self.sessions || self.users || self.visitors
+    }
+
+    /// Takes the people of pairs in, each of which may come again.
+    pub(super) fn insert(
+        self,
+        group: &mut Group,
+        actors: &Actors,
+        pairs: impl Iterator<Item = usize> + Clone,
+        changed: &HashMap<u32, u32>,
+    ) {
+        let at = |numbers: &[u32], pair: usize| numbers.get(pair).copied().unwrap_or(0);
         if self.sessions {
-            group.sessions.insert(session);
+            pairs.clone().for_each(|pair| group.sessions.insert(at(&actors.sessions, pair)));
         }
-        if self.users && user > 0 {
-            group.users.insert(user);
+        if self.users {
+            let users = pairs.clone().map(|pair| at(&actors.users, pair));
+            users.filter(|user| *user > 0).for_each(|user| group.users.insert(user));
         }
         if self.visitors {
-            let known = || changed.get(&session).copied().unwrap_or_else(|| at(&actors.known));
-            match if user > 0 { user } else { known() } {
-                0 => group.strangers.insert(session),
-                person => group.people.insert(person),
+            for pair in pairs {
+                let (session, user) = (at(&actors.sessions, pair), at(&actors.users, pair));
+                let known = || changed.get(&session).copied().unwrap_or_else(|| at(&actors.known, pair));
+                match if user > 0 { user } else { known() } {
+                    0 => group.strangers.insert(session),
+                    person => group.people.insert(person),
+                }
             }
         }
-    }
-}
-
-/// The pairs that were met in a group already.
-#[derive(Debug)]
-pub(super) struct Seen {
-    stamps: Vec<u32>,
-    stamp: u32,
-}
-
-impl Seen {
-    /// None of so many pairs was met.
-    pub(super) fn new(pairs: usize) -> Self {
-        Self { stamps: vec![0; pairs], stamp: 0 }
-    }
-
-    /// The next group begins.
-    pub(super) fn next(&mut self) {
-        self.stamp += 1;
-    }
-
-    /// Whether the pair is met for the first time in this group.
-    pub(super) fn is_new(&mut self, pair: usize) -> bool {
-        let Some(stamp) = self.stamps.get_mut(pair) else { return false };
-        let is_new = *stamp != self.stamp;
-        *stamp = self.stamp;
-        is_new
     }
 }

@@ -68,7 +68,7 @@ fn joined(mut all: Vec<bool>, next: &[bool], join: impl Fn(bool, bool) -> bool) 
     all
 }
 
-fn of_values(values: &Values, holds: impl Fn(&FieldValue) -> bool) -> Vec<bool> {
-    let by_code: Vec<bool> = values.values.iter().map(holds).collect();
+fn of_values<'s>(values: &Values<'s>, holds: impl Fn(FieldValue<'s>) -> bool) -> Vec<bool> {
+    let by_code: Vec<bool> = values.values.iter().copied().map(holds).collect();
     values.codes.iter().map(|code| by_code.get(*code as usize).copied().unwrap_or(false)).collect()
 }

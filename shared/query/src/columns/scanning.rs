@@ -85,6 +85,20 @@ impl Scanning {
         Ok(values.codes.iter().map(|code| by_code.get(*code as usize).copied().unwrap_or(0)).collect())
     }
 
+    /// For each event a bit for each list of filters that it passes.
+    fn marks_of_events(&self, fields: &mut Fields<'_>) -> Result<Vec<u64>, Corrupt> {
+        let mut marks = vec![0_u64; fields.events()];
+        for (bit, filters) in self.marks.iter().enumerate() {
+            match mask(filters, fields)? {
+                None => marks.iter_mut().for_each(|marks| *marks |= 1 << bit),
+                Some(passing) => {
+                    marks.iter_mut().zip(passing).for_each(|(marks, passes)| *marks |= u64::from(passes) << bit);
+                }
+            }
+        }
+        Ok(marks)
+    }
+
     /// The events by (actor, timestamp, id).
     pub(crate) fn events(self) -> impl Iterator<Item = ScannedEvent> {
         let Self { hits, labels, .. } = self;
@@ -114,7 +128,7 @@ impl Quarterly for Scanning {
         let actors = segment.actors()?;
         let mut fields = Fields::new(segment, &actors);
         let passing = mask(&self.filters, &mut fields)?;
-        let marks = self.marks.iter().map(|filters| mask(filters, &mut fields)).collect::<Result<Vec<_>, _>>()?;
+        let marks = self.marks_of_events(&mut fields)?;
         let labels = self.places_of_labels(&mut fields)?;
         let times = segment.times(&actors)?;
         let pairs = segment.actor(&actors)?;
@@ -124,10 +138,9 @@ impl Quarterly for Scanning {
         };
         let first = times.partition_point(|time| *time < self.range.from);
         let after = times.partition_point(|time| *time < self.range.to);
-        for event in (first..after).filter(|event| holds(&passing, *event)) {
-            let bits = marks.iter().enumerate().filter(|(_, mask)| holds(mask, event));
-            let marks = bits.fold(0, |bits, (bit, _)| bits | 1 << bit);
-            if marks == 0 && !self.unmarked {
+        for event in first..after {
+            let marks = marks.get(event).copied().unwrap_or(0);
+            if marks == 0 && !self.unmarked || !holds(&passing, event) {
                 continue;
             }
             let actor = pairs.get(event).and_then(|pair| keys.get(*pair as usize)).copied().unwrap_or(0);

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use analytics_columns::{ACTOR, ACTORS, Segment, TIME};
 use analytics_domain::Timestamp;
+use foldhash::fast::RandomState;
 
 use super::mask::mask;
 use super::reader::{Quarterly, Stop};
@@ -26,7 +27,7 @@ pub(crate) struct Staying {
     units: Buckets,
     starts: Vec<Filter>,
     returns: Vec<Filter>,
-    stays: HashMap<(u64, i64), UnitStay>,
+    stays: HashMap<(u64, i64), UnitStay, RandomState>,
 }
 
 /// An actor's events in a unit.
@@ -65,7 +66,7 @@ impl Staying {
             units: units.clone(),
             starts: starts.to_vec(),
             returns: returns.to_vec(),
-            stays: HashMap::new(),
+            stays: HashMap::default(),
         }
     }
 

@@ -10,19 +10,19 @@ use crate::filter::{FieldUse, find, text_of_json};
 use crate::{Field, Filter};
 
 /// A value as it is stored.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum FieldValue {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FieldValue<'s> {
     /// Nothing is there.
     Absent,
     /// The text of a field of the event itself.
-    Plain(Box<str>),
+    Plain(&'s str),
     /// The JSON text at a path of the metadata.
-    Json(Box<str>),
+    Json(&'s str),
 }
 
-impl FieldValue {
+impl<'s> FieldValue<'s> {
     /// Its text, as filters and dimensions see it.
-    pub(crate) fn text(&self) -> Option<Cow<'_, str>> {
+    pub(crate) fn text(self) -> Option<Cow<'s, str>> {
         match self {
             Self::Absent => None,
             Self::Plain(text) => Some(Cow::Borrowed(text)),
@@ -31,26 +31,26 @@ impl FieldValue {
     }
 
     /// Its number, where it is a JSON number.
-    pub(crate) fn number(&self) -> Option<f64> {
+    pub(crate) fn number(self) -> Option<f64> {
         let Self::Json(json) = self else { return None };
         if json.starts_with(|c: char| c == '-' || c.is_ascii_digit()) { json.parse().ok() } else { None }
     }
 
     /// Whether it is there and not JSON null.
-    pub(crate) fn exists(&self) -> bool {
+    pub(crate) fn exists(self) -> bool {
         match self {
             Self::Absent => false,
             Self::Plain(_) => true,
-            Self::Json(json) => **json != *"null",
+            Self::Json(json) => json != "null",
         }
     }
 }
 
 /// A field's values over a quarter.
 #[derive(Debug, Clone)]
-pub(crate) struct Values {
+pub(crate) struct Values<'s> {
     /// The values; the first is [`FieldValue::Absent`].
-    pub(crate) values: Vec<FieldValue>,
+    pub(crate) values: Vec<FieldValue<'s>>,
     /// The place of each event's value.
     pub(crate) codes: Vec<u32>,
 }
@@ -101,7 +101,7 @@ pub(crate) fn can_be_judged<'f>(filters: impl IntoIterator<Item = &'f Filter>) -
 pub(crate) struct Fields<'s> {
     segment: &'s Segment,
     actors: &'s Actors,
-    read: HashMap<Field, Rc<Values>>,
+    read: HashMap<Field, Rc<Values<'s>>>,
 }
 
 impl<'s> Fields<'s> {
@@ -114,7 +114,7 @@ impl<'s> Fields<'s> {
         self.actors.events as usize
     }
 
-    pub(crate) fn values(&mut self, field: &Field) -> Result<Rc<Values>, Corrupt> {
+    pub(crate) fn values(&mut self, field: &Field) -> Result<Rc<Values<'s>>, Corrupt> {
         if let Some(values) = self.read.get(field) {
             return Ok(Rc::clone(values));
         }
@@ -124,7 +124,7 @@ impl<'s> Fields<'s> {
     }
 }
 
-fn read(segment: &Segment, actors: &Actors, field: &Field) -> Result<Values, Corrupt> {
+fn read<'s>(segment: &'s Segment, actors: &Actors, field: &Field) -> Result<Values<'s>, Corrupt> {
     let found = match field {
         Field::EventType => segment.texts(actors, EVENT_TYPE)?.map(|texts| values(texts, plain)),
         Field::EventAction => segment.texts(actors, EVENT_ACTION)?.map(|texts| values(texts, plain)),
@@ -145,18 +145,18 @@ fn read(segment: &Segment, actors: &Actors, field: &Field) -> Result<Values, Cor
     Ok(found.unwrap_or_else(|| Values { values: vec![FieldValue::Absent], codes: vec![0; actors.events as usize] }))
 }
 
-fn values(texts: Texts, value: impl Fn(Box<str>) -> FieldValue) -> Values {
+fn values<'s>(texts: Texts<'s>, value: impl Fn(&'s str) -> FieldValue<'s>) -> Values<'s> {
     let Texts { values, codes } = texts;
     Values { values: std::iter::once(FieldValue::Absent).chain(values.into_iter().map(value)).collect(), codes }
 }
 
-fn plain(text: Box<str>) -> FieldValue {
+fn plain(text: &str) -> FieldValue<'_> {
     FieldValue::Plain(text)
 }
 
-fn at(keys: &[String], json: Box<str>) -> FieldValue {
+fn at<'s>(keys: &[String], json: &'s str) -> FieldValue<'s> {
     if keys.is_empty() {
         return FieldValue::Json(json);
     }
-    find(keys, &json).map_or(FieldValue::Absent, |found| FieldValue::Json(found.into()))
+    find(keys, json).map_or(FieldValue::Absent, FieldValue::Json)
 }

@@ -85,6 +85,8 @@ fn text_of<'e>(field: &Field, event: &'e Event<'_>) -> Option<Cow<'e, str>> {
 /// The text of a value in metadata; none of null, objects and arrays.
 pub(crate) fn text_of_json(json: &str) -> Option<Cow<'_, str>> {
     match json.as_bytes().first()? {
+        // Without an escape the text is what stands between the quotes.
+        b'"' if !json.contains('\\') => json.strip_prefix('"')?.strip_suffix('"').map(Cow::Borrowed),
         b'"' => serde_json::from_str::<Text<'_>>(json).ok().map(|text| text.0),
         b'{' | b'[' | b'n' => None,
         _ => Some(Cow::Borrowed(json)),
