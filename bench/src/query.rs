@@ -14,13 +14,14 @@ use std::time::Instant;
 
 use analytics_domain::{Project, Retention};
 use analytics_query::{
-    Askable, Executable, FunnelQuestion, PathsQuestion, QueryError, Question, RetentionQuestion, SessionsQuestion,
+    Askable, Executable, FunnelQuestion, PathsQuestion, QueryError, Question, RetentionQuestion, SessionQuestion,
+    SessionsQuestion, UserQuestion,
 };
 use analytics_store::postgres::{PostgresOptions as StoreOptions, PostgresStore};
 use analytics_store::sqlite::{SqliteOptions, SqliteStore};
 use analytics_store::{EventStore, answer};
 use analytics_testkit::postgres::{Database, Edition, PostgresOptions, PostgresServer};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use self::asked::{Asked, Kind};
 use self::clickhouse::ClickHouse;
@@ -190,9 +191,16 @@ async fn ask(store: &dyn EventStore, asked: &Asked) -> Outcome<(Figures, Times, 
         Kind::Retention => runs(store, || RetentionQuestion::from_json(body)).await?,
         Kind::Paths => runs(store, || PathsQuestion::from_json(body)).await?,
         Kind::Sessions => runs(store, || SessionsQuestion::from_json(body)).await?,
+        Kind::Session => runs(store, || SessionQuestion::from_json(id(body), &json!({}))).await?,
+        Kind::User => runs(store, || UserQuestion::from_json(id(body), &json!({}))).await?,
     };
     let source = answer["meta"]["source"].as_str().unwrap_or("raw").to_owned();
     Ok((of_answer(asked.kind, &answer), times, source))
+}
+
+/// Whose events are asked for.
+fn id(body: &Value) -> &str {
+    body["id"].as_str().unwrap_or_default()
 }
 
 /// Asks until the time is up: from the question's JSON to the answer's, as a route does without its cache.

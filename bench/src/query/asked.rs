@@ -15,6 +15,10 @@ pub enum Kind {
     Paths,
     /// A page of sessions.
     Sessions,
+    /// The events of the session that the body names as `id`.
+    Session,
+    /// The events of the person that the body names as `id`.
+    User,
 }
 
 /// A question, its counterparts, and what is wanted of it.
@@ -71,12 +75,12 @@ fn all() -> Vec<Asked> {
     let mut all = vec![overview(), trend("UTC", MONTH), trend("Asia/Kathmandu", NEPAL_MONTH)];
     all.extend(breakdowns());
     all.extend(uniques());
-    all.push(prices());
+    all.extend([prices(), waits()]);
     all.extend([
         funnel("3-step funnel by person, 7 days", "7d", WEEK),
         funnel("3-step funnel by person, 30 days", "30d", MONTH),
     ]);
-    all.extend([retention(), paths(), sessions()]);
+    all.extend([retention(), paths(), sessions(), session(), person()]);
     all
 }
 
@@ -207,6 +211,25 @@ fn prices() -> Asked {
     }
 }
 
+fn waits() -> Asked {
+    Asked {
+        what: "p95:metadata.ms by day, 30 days",
+        kind: Kind::Figures,
+        body: json!({ "metrics": ["p95:metadata.ms"], "dimensions": ["time:day"], "date_range": "30d" }),
+        naive: format!(
+            "SELECT (e.timestamp AT TIME ZONE 'UTC')::date, \
+             percentile_cont(0.95) WITHIN GROUP (ORDER BY (e.metadata->>'ms')::float8) {} GROUP BY 1",
+            raw(MONTH)
+        ),
+        clickhouse: format!(
+            "SELECT toDate(ts, 'UTC') AS day, quantileExactInclusive(0.95)(metadata.ms.:Int64) {} GROUP BY day",
+            table(MONTH)
+        ),
+        limit: Some(500.0),
+        races: true,
+    }
+}
+
 fn funnel(what: &'static str, range: &str, days: [&str; 2]) -> Asked {
     let step = |action: &str| json!({ "filters": [["is", "event_action", [action]]] });
     Asked {
@@ -243,18 +266,18 @@ fn funnel(what: &'static str, range: &str, days: [&str; 2]) -> Asked {
 /// The events lie in thirty days, so that four weeks are asked for.
 fn retention() -> Asked {
     Asked {
-        what: "retention by person, 4 weeks, cohorts of 30 days",
+        what: "retention by person, 8 weeks, cohorts of 30 days",
         kind: Kind::Retention,
         body: json!({
             "start": { "filters": [["is", "event_action", ["page_view"]]] }, "return": { "filters": [] },
-            "unit": "week", "periods": 4, "mode": "on", "first": "in_range", "by": "person", "date_range": "30d",
+            "unit": "week", "periods": 8, "mode": "on", "first": "in_range", "by": "person", "date_range": "30d",
         }),
         naive: format!(
             "WITH e AS (SELECT {PERSON} AS person, e.timestamp AS t, e.event_action AS a {}), \
              s AS (SELECT person, min(t) AS start FROM e WHERE a = 'page_view' GROUP BY person), \
              w AS (SELECT person, date_trunc('week', start AT TIME ZONE 'UTC')::date AS cohort, \
                  date_trunc('week', t AT TIME ZONE 'UTC')::date AS week FROM s JOIN e USING (person) WHERE t >= start) \
-             SELECT cohort, (week - cohort) / 7, count(DISTINCT person) FROM w WHERE week - cohort < 28 GROUP BY 1, 2",
+             SELECT cohort, (week - cohort) / 7, count(DISTINCT person) FROM w WHERE week - cohort < 56 GROUP BY 1, 2",
             raw(MONTH)
         ),
         clickhouse: format!(
@@ -263,7 +286,7 @@ fn retention() -> Asked {
              SELECT person, toStartOfWeek(ts, 1, 'UTC') AS week, minIf(ts, action = 'page_view') AS first, \
                  countIf(action = 'page_view') AS starts, max(ts) AS last {} GROUP BY person, week) \
              GROUP BY person HAVING sum(starts) > 0) \
-             ARRAY JOIN arrayFilter(x -> x.2 >= start, weeks) AS seen WHERE period < 4 GROUP BY cohort, period",
+             ARRAY JOIN arrayFilter(x -> x.2 >= start, weeks) AS seen WHERE period < 8 GROUP BY cohort, period",
             table(MONTH)
         ),
         limit: Some(500.0),
@@ -314,6 +337,38 @@ fn sessions() -> Asked {
              GROUP BY session ORDER BY min(ts) DESC, session DESC LIMIT 100",
             table(WEEK)
         ),
+        limit: None,
+        races: false,
+    }
+}
+
+fn session() -> Asked {
+    let id = "s-000000001388";
+    Asked {
+        what: "a session's events",
+        kind: Kind::Session,
+        body: json!({ "id": id }),
+        naive: format!(
+            "SELECT session_id, count(*) FROM raw_events WHERE project = 'default' AND session_id = '{id}' GROUP BY 1"
+        ),
+        clickhouse: format!("SELECT session, count() FROM events WHERE session = '{id}' GROUP BY session"),
+        limit: None,
+        races: false,
+    }
+}
+
+fn person() -> Asked {
+    let id = "user-000042";
+    Asked {
+        what: "a person's events",
+        kind: Kind::User,
+        body: json!({ "id": id }),
+        naive: format!(
+            "SELECT '{id}', count(*), count(DISTINCT e.session_id) FROM raw_events e \
+             LEFT JOIN session_users s ON s.project = e.project AND s.session_id = e.session_id \
+             WHERE e.project = 'default' AND coalesce(e.user_id, s.user_id) = '{id}'"
+        ),
+        clickhouse: format!("SELECT '{id}', count(), uniqExact(session) FROM events WHERE person = 'u{id}'"),
         limit: None,
         races: false,
     }

@@ -18,6 +18,8 @@ pub fn of_answer(kind: Kind, answer: &Value) -> Figures {
             let row = |session: &Value| ["session_id", "user_id", "events"].map(|name| cell(&session[name])).to_vec();
             list(answer, "results").iter().map(row).collect()
         }
+        Kind::Session => vec![["session_id", "events"].map(|name| cell(&answer["session"][name])).to_vec()],
+        Kind::User => vec![["user_id", "events", "sessions"].map(|name| cell(&answer["user"][name])).to_vec()],
     };
     rows.sort();
     rows

@@ -194,6 +194,16 @@ impl Executable for Plan {
         self.selections().any(|selection| matches!(selection.from, From::Columns(_)))
     }
 
+    /// Only where percentiles are asked for: the store puts numbers in order on disk. What else is too large for columns is so
+    /// for raw rows, too.
+    fn without_columns(&self) -> Option<Self> {
+        (self.is_of_one_state() && self.tally.has_percentiles()).then(|| Self {
+            main: self.main.without_columns(),
+            compared: self.compared.as_ref().map(Selection::without_columns),
+            ..self.clone()
+        })
+    }
+
     fn intake(&self) -> QuestionIntake {
         QuestionIntake::new(self)
     }

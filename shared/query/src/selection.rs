@@ -47,6 +47,15 @@ impl Selection {
         Self { range, buckets, from }
     }
 
+    /// The same from raw rows, where this is from columns.
+    pub(crate) fn without_columns(&self) -> Self {
+        let from = match &self.from {
+            From::Columns(_) => From::Raw,
+            other => other.clone(),
+        };
+        Self { from, ..self.clone() }
+    }
+
     /// The statements, one or more; see [`Selection::statement`] for the rows of one, [`crate::columns`] for those of several.
     pub(crate) fn statements(
         &self,
@@ -208,7 +217,7 @@ fn from_columns(question: &Question, tally: &Tally) -> Option<Vec<Counted>> {
             Dimension::Field(field) => columns::can_be_read(field),
             Dimension::Time(_) => true,
         });
-    if readable { tally.counted() } else { None }
+    readable.then(|| tally.counted())
 }
 
 /// The UTC date of an instant, `2026-11-02`.

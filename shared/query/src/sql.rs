@@ -89,6 +89,51 @@ impl Sql {
         ]
     }
 
+    /// Whether an event of a session lies in a quarter of an hour that the session may have been seen in: from the first to the
+    /// last that its number tells of, or where columns are yet to be made. It only spares the store other rows.
+    pub(crate) fn when_session_was_seen(&mut self, session: &str) -> String {
+        let numbers = self.number_of("s", session);
+        self.in_quarters(&numbers)
+    }
+
+    /// The same of a user. A session whose user has changed may be theirs from now on, which the user's number does not tell yet.
+    pub(crate) fn when_user_was_seen(&mut self, user: &str) -> String {
+        let numbers = self.number_of("u", user);
+        let project = self.project();
+        self.in_quarters(&format!(
+            "{numbers}\n    UNION ALL SELECT i.first_quarter, i.last_quarter FROM identity_changes c\n    \
+             JOIN identities i ON i.project = c.project AND i.kind = 's' AND i.name = c.session_id\n    \
+             WHERE c.project = {project}"
+        ))
+    }
+
+    fn number_of(&mut self, kind: &'static str, name: &str) -> String {
+        let (project, name) = (self.project(), self.text(name));
+        format!(
+            "SELECT i.first_quarter, i.last_quarter FROM identities i\n    \
+             WHERE i.project = {project} AND i.kind = '{kind}' AND i.name = {name}"
+        )
+    }
+
+    /// Whether an event lies within the quarters that `seen` selects the first and last of, or within the marked ones.
+    fn in_quarters(&mut self, seen: &str) -> String {
+        let project = self.project();
+        let start = |quarter: &str| match self.dialect {
+            Dialect::Postgres => format!("to_timestamp(({quarter}) * 900)"),
+            Dialect::Sqlite => format!("({quarter}) * 900000000"),
+        };
+        let seen = |quarter: &str| format!("(SELECT {}\n    FROM ({seen}) n)", start(quarter));
+        let marked =
+            |quarter: &str| format!("(SELECT {} FROM column_marks m WHERE m.project = {project})", start(quarter));
+        format!(
+            "((e.timestamp >= {}\n    AND e.timestamp < {})\n    OR (e.timestamp >= {}\n    AND e.timestamp < {}))",
+            seen("min(n.first_quarter)"),
+            seen("max(n.last_quarter) + 1"),
+            marked("min(m.quarter)"),
+            marked("max(m.quarter) + 1"),
+        )
+    }
+
     /// The project.
     pub(crate) fn project(&mut self) -> String {
         let project = self.project.clone();

@@ -53,25 +53,26 @@ impl Tally {
 
     /// Whether numbers have to be put in order in a statement that has no aggregate for it.
     pub(crate) fn needs_ranks(&self, dialect: Dialect) -> bool {
-        let is_percentile = |measure: &Measure| matches!(measure, Measure::Percentile(..));
-        dialect == Dialect::Sqlite && self.measures.iter().any(is_percentile)
+        dialect == Dialect::Sqlite && self.has_percentiles()
     }
 
-    /// The aggregates as columns are counted for them, in the same order; `None` where they tell not all of them.
-    pub(crate) fn counted(&self) -> Option<Vec<Counted>> {
-        let counted = self.measures.iter().map(|measure| {
-            Some(match measure {
-                Measure::Events => Counted::Events,
-                Measure::Sessions => Counted::Sessions,
-                Measure::Users => Counted::Users,
-                Measure::Visitors => Counted::Visitors,
-                Measure::Sum(property) => Counted::Sum(property.clone()),
-                Measure::Numbers(property) => Counted::Numbers(property.clone()),
-                Measure::Min(property) => Counted::Min(property.clone()),
-                Measure::Max(property) => Counted::Max(property.clone()),
-                // It takes all numbers at once, where the others are kept one for each group.
-                Measure::Percentile(..) => return None,
-            })
+    /// Whether percentiles are asked for: they take as much memory as there are different numbers.
+    pub(crate) fn has_percentiles(&self) -> bool {
+        self.measures.iter().any(|measure| matches!(measure, Measure::Percentile(..)))
+    }
+
+    /// The aggregates as columns are counted for them, in the same order.
+    pub(crate) fn counted(&self) -> Vec<Counted> {
+        let counted = self.measures.iter().map(|measure| match measure {
+            Measure::Events => Counted::Events,
+            Measure::Sessions => Counted::Sessions,
+            Measure::Users => Counted::Users,
+            Measure::Visitors => Counted::Visitors,
+            Measure::Sum(property) => Counted::Sum(property.clone()),
+            Measure::Numbers(property) => Counted::Numbers(property.clone()),
+            Measure::Min(property) => Counted::Min(property.clone()),
+            Measure::Max(property) => Counted::Max(property.clone()),
+            Measure::Percentile(percent, property) => Counted::Percentile(*percent, property.clone()),
         });
         counted.collect()
     }

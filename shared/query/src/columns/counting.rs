@@ -27,6 +27,8 @@ pub(crate) struct Counting {
     filters: Vec<Filter>,
     counted: Vec<Counted>,
     numbers: Vec<Property>,
+    /// Of which of these percentiles are asked for.
+    ranked: Vec<bool>,
     /// The texts found of each field.
     texts: Vec<HashMap<Box<str>, u32, RandomState>>,
     /// Which number stands for a number and the place of a text: the first is the bucket, and each field's text gives the next,
@@ -127,10 +129,15 @@ impl Counting {
                 numbers.push(property.clone());
             }
         }
+        let is_ranked = |property: &Property| {
+            counted.iter().any(|counted| matches!(counted, Counted::Percentile(_, ranked) if ranked == property))
+        };
+        let ranked = numbers.iter().map(is_ranked).collect();
         let texts = vec![HashMap::default(); fields.len()];
         // Without a field the bucket alone tells the group.
         let found = vec![HashMap::default(); fields.len().max(1)];
-        Self { range, buckets, fields, filters: filters.to_vec(), counted, numbers, texts, found, groups: Vec::new() }
+        let filters = filters.to_vec();
+        Self { range, buckets, fields, filters, counted, numbers, ranked, texts, found, groups: Vec::new() }
     }
 
     /// Whether every quarter lies in one bucket, and in the range or outside.
@@ -224,15 +231,15 @@ impl Counting {
             if self.groups.len() > ROW_BUDGET {
                 return Err(too_large());
             }
-            let numbers = vec![NumberTally::default(); self.numbers.len()];
+            let numbers = self.ranked.iter().map(|ranked| NumberTally::new(*ranked)).collect();
             self.groups.push(Group { bucket, texts: texts.to_vec(), numbers, ..Group::default() });
         }
         Ok(number as usize)
     }
 
     fn check_size(&self) -> Result<(), Stop> {
-        // Looked at seldom: the sum over all groups is not for every quarter.
-        if self.groups.len() < 1_000 {
+        // Looked at seldom: few sets take little, and the sum over all groups is not for every quarter.
+        if self.groups.len() < 1_000 && !self.ranked.contains(&true) {
             return Ok(());
         }
         if self.groups.iter().map(Group::bytes).sum::<usize>() > SET_BYTES { Err(too_large()) } else { Ok(()) }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use analytics_columns::{Actors, NumberSet};
+use foldhash::fast::RandomState;
 
 use crate::{Cell, Property};
 
@@ -20,12 +21,17 @@ pub(crate) enum Counted {
     Numbers(Property),
     Min(Property),
     Max(Property),
+    Percentile(u8, Property),
 }
 
 impl Counted {
     pub(super) fn property(&self) -> Option<&Property> {
         match self {
-            Self::Sum(property) | Self::Numbers(property) | Self::Min(property) | Self::Max(property) => Some(property),
+            Self::Sum(property)
+            | Self::Numbers(property)
+            | Self::Min(property)
+            | Self::Max(property)
+            | Self::Percentile(_, property) => Some(property),
             Self::Events | Self::Sessions | Self::Users | Self::Visitors => None,
         }
     }
@@ -47,34 +53,71 @@ pub(super) struct Group {
 }
 
 impl Group {
-    /// About how many bytes its sets take.
+    /// About how many bytes its sets and numbers take.
     pub(super) fn bytes(&self) -> usize {
-        self.sessions.bytes() + self.users.bytes() + self.people.bytes() + self.strangers.bytes()
+        let sets = self.sessions.bytes() + self.users.bytes() + self.people.bytes() + self.strangers.bytes();
+        sets + self.numbers.iter().map(NumberTally::bytes).sum::<usize>()
     }
 }
 
 /// What is made of numbers.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct NumberTally {
     sum: f64,
     count: i64,
     least: Option<f64>,
     greatest: Option<f64>,
+    /// How often each number was met, where ranks are asked for.
+    often: Option<HashMap<u64, u64, RandomState>>,
 }
 
 impl NumberTally {
+    /// Nothing was met; `ranked`: whether percentiles are asked for.
+    pub(super) fn new(ranked: bool) -> Self {
+        Self { often: ranked.then(HashMap::default), ..Self::default() }
+    }
+
     pub(super) fn add(&mut self, number: f64) {
-        self.sum += number.clamp(-LARGEST, LARGEST);
+        let bounded = number.clamp(-LARGEST, LARGEST);
+        self.sum += bounded;
         self.count += 1;
         self.least = Some(self.least.map_or(number, |least| least.min(number)));
         self.greatest = Some(self.greatest.map_or(number, |greatest| greatest.max(number)));
+        if let Some(often) = &mut self.often {
+            // Minus zero is zero.
+            *often.entry((bounded + 0.0).to_bits()).or_default() += 1;
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        self.often.as_ref().map_or(0, |often| often.capacity() * 17)
+    }
+
+    /// The number at the rank `percent / 100 * (n - 1)`, counted from 0, as PostgreSQL's `percentile_cont` works it out.
+    fn percentile(&self, percent: u8) -> Option<f64> {
+        let often = self.often.as_ref()?;
+        let mut numbers: Vec<(f64, u64)> = often.iter().map(|(bits, often)| (f64::from_bits(*bits), *often)).collect();
+        numbers.sort_unstable_by(|(one, _), (other, _)| one.total_cmp(other));
+        let rank = f64::from(percent) / 100.0 * (self.count - 1) as f64;
+        let at = |rank: f64| {
+            let mut before = 0;
+            let holds = |(_, often): &&(f64, u64)| {
+                before += often;
+                before as f64 > rank
+            };
+            numbers.iter().find(holds).map(|(number, _)| *number)
+        };
+        let lower = at(rank.floor())?;
+        let upper = at(rank.ceil()).unwrap_or(lower);
+        Some(lower + (rank - rank.floor()) * (upper - lower))
     }
 }
 
 /// The cell of an aggregate; `numbers` are the paths of the group's tallies.
 pub(super) fn aggregate(group: &mut Group, counted: &Counted, numbers: &[Property]) -> Cell {
     let tally = counted.property().and_then(|property| numbers.iter().position(|known| known == property));
-    let tally = tally.and_then(|place| group.numbers.get(place)).copied().unwrap_or_default();
+    let none = NumberTally::default();
+    let tally = tally.and_then(|place| group.numbers.get(place)).unwrap_or(&none);
     let number = |number: Option<f64>| number.map_or(Cell::Null, Cell::Float);
     match counted {
         Counted::Events => Cell::Int(group.events),
@@ -85,6 +128,7 @@ pub(super) fn aggregate(group: &mut Group, counted: &Counted, numbers: &[Propert
         Counted::Numbers(_) => Cell::Int(tally.count),
         Counted::Min(_) => number(tally.least),
         Counted::Max(_) => number(tally.greatest),
+        Counted::Percentile(percent, _) => number(tally.percentile(*percent)),
     }
 }
 
@@ -136,5 +180,26 @@ impl Sets {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentiles_lie_between_the_numbers_around_their_rank() {
+        let mut tally = NumberTally::new(true);
+        assert_eq!(tally.percentile(50), None);
+        [4.0, 1.0, 4.0, 2.0].into_iter().for_each(|number| tally.add(number));
+        assert_eq!(tally.percentile(50), Some(3.0));
+        assert_eq!(tally.percentile(1), Some(1.03));
+        assert_eq!(tally.percentile(99), Some(4.0));
+        tally.add(f64::MAX);
+        assert_eq!(tally.percentile(75), Some(4.0));
+        assert_eq!(tally.greatest, Some(f64::MAX));
+        let mut one = NumberTally::new(true);
+        one.add(-0.0);
+        assert_eq!(one.percentile(95).map(f64::to_bits), Some(0));
     }
 }

@@ -10,6 +10,7 @@ use crate::intake::{Gathered, Gathering};
 use crate::page::{Order, Page};
 use crate::question::{LIMIT_DEFAULT, LIMIT_MAX};
 use crate::reading::{Member as _, members};
+use crate::sql::Sql;
 use crate::{
     Askable, Context, DateRange, Dialect, EventRecord, Executable, PageMeta, QueryError, Row, Statement, Zone,
 };
@@ -109,6 +110,13 @@ impl Askable for SessionQuestion {
     }
 }
 
+impl SessionPlan {
+    /// Whether an event is the session's.
+    fn is_in_it(&self, sql: &mut Sql) -> [String; 2] {
+        [sql.when_session_was_seen(&self.question.id), format!("e.session_id = {}", sql.text(&self.question.id))]
+    }
+}
+
 impl Executable for SessionPlan {
     type Answer = SessionAnswer;
     type Intake = Gathering<Self>;
@@ -117,13 +125,13 @@ impl Executable for SessionPlan {
     fn statements(&self, dialect: Dialect) -> Vec<Statement> {
         let mut sql = self.page.sql(dialect);
         let mut conditions = sql.in_range();
-        conditions.push(format!("e.session_id = {}", sql.text(&self.question.id)));
+        conditions.extend(self.is_in_it(&mut sql));
         let text = select(&mut sql, &conditions, &[], 1);
         let summary = sql.finish(text);
 
         let mut sql = self.page.sql(dialect);
         let mut conditions = self.page.conditions(&mut sql, Order::OldestFirst);
-        conditions.push(format!("e.session_id = {}", sql.text(&self.question.id)));
+        conditions.extend(self.is_in_it(&mut sql));
         vec![summary, self.page.events(sql, "", &conditions, Order::OldestFirst)]
     }
 

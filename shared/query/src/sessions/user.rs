@@ -83,9 +83,14 @@ impl UserPlan {
     }
 
     /// Whether an event is the person's, beside [`UserPlan::sessions`].
-    fn is_theirs(&self, sql: &mut Sql) -> String {
+    fn is_theirs(&self, sql: &mut Sql) -> [String; 2] {
         let id = sql.text(&self.question.id);
-        format!("(e.user_id = {id} OR (e.user_id IS NULL AND e.session_id IN (SELECT t.session_id FROM theirs t)))")
+        [
+            sql.when_user_was_seen(&self.question.id),
+            format!(
+                "(e.user_id = {id} OR (e.user_id IS NULL AND e.session_id IN (SELECT t.session_id FROM theirs t)))"
+            ),
+        ]
     }
 }
 
@@ -97,7 +102,7 @@ impl Executable for UserPlan {
     fn statements(&self, dialect: Dialect) -> Vec<Statement> {
         let mut sql = self.page.sql(dialect);
         let mut conditions = sql.in_range();
-        conditions.push(self.is_theirs(&mut sql));
+        conditions.extend(self.is_theirs(&mut sql));
         let sessions = self.sessions(&mut sql);
         let text = format!(
             "{}SELECT min(e.timestamp), max(e.timestamp), count(*), count(DISTINCT e.session_id)\nFROM {}\nWHERE {}",
@@ -109,7 +114,7 @@ impl Executable for UserPlan {
 
         let mut sql = self.page.sql(dialect);
         let mut conditions = self.page.conditions(&mut sql, Order::NewestFirst);
-        conditions.push(self.is_theirs(&mut sql));
+        conditions.extend(self.is_theirs(&mut sql));
         let sessions = self.sessions(&mut sql);
         vec![summary, self.page.events(sql, &sessions, &conditions, Order::NewestFirst)]
     }
