@@ -12,8 +12,12 @@ use super::values::{Fields, columns_of, fields_of};
 use crate::scan::{ActorKey, ScannedEvent};
 use crate::{Actor, Field, Filter, Range};
 
-/// Most events that are gathered for one answer: some 150 MB. More are read from raw rows, in order.
+/// Most events that are gathered for one answer: some 200 MB while they are put in order. More are read from raw rows, which come in
+/// order.
 const EVENTS_MAX: usize = 4_000_000;
+
+/// With more actors for each event, as when few events are left of many people, a count for each actor would take more than it saves.
+const SPARSE: usize = 16;
 
 /// What is read of each event, and the events so far.
 #[derive(Debug)]
@@ -31,12 +35,12 @@ pub(crate) struct Scanning {
 }
 
 /// An event that can matter.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct Hit {
-    /// The number of a user or a session, and in its lowest bit which of them.
-    actor: u64,
-    timestamp: Timestamp,
+    timestamp: i64,
     marks: u64,
+    /// As [`key`] gives it.
+    actor: u32,
     /// The place of its label, counted from 1; 0 for none.
     label: u32,
 }
@@ -102,14 +106,11 @@ impl Scanning {
     /// The events by (actor, timestamp, id).
     pub(crate) fn events(self) -> impl Iterator<Item = ScannedEvent> {
         let Self { hits, labels, .. } = self;
-        ordered(&hits).into_iter().filter_map(move |place| {
-            let hit = hits.get(place as usize)?;
-            Some(ScannedEvent {
-                actor: ActorKey::Number(hit.actor),
-                timestamp: hit.timestamp,
-                marks: hit.marks,
-                label: labels.get((hit.label as usize).wrapping_sub(1)).cloned(),
-            })
+        ordered(hits).into_iter().map(move |hit| ScannedEvent {
+            actor: ActorKey::Number(u64::from(hit.actor)),
+            timestamp: Timestamp::from_micros(hit.timestamp),
+            marks: hit.marks,
+            label: labels.get((hit.label as usize).wrapping_sub(1)).cloned(),
         })
     }
 }
@@ -132,7 +133,7 @@ impl Quarterly for Scanning {
         let labels = self.places_of_labels(&mut fields)?;
         let times = segment.times(&actors)?;
         let pairs = segment.actor(&actors)?;
-        let keys: Vec<u64> = (0..actors.len()).map(|pair| key(self.by, &actors, pair, changed)).collect();
+        let keys = keys(self.by, &actors, changed)?;
         let holds = |mask: &Option<Vec<bool>>, event: usize| {
             mask.as_ref().is_none_or(|mask| mask.get(event).copied().unwrap_or(false))
         };
@@ -144,7 +145,7 @@ impl Quarterly for Scanning {
                 continue;
             }
             let actor = pairs.get(event).and_then(|pair| keys.get(*pair as usize)).copied().unwrap_or(0);
-            let timestamp = times.get(event).copied().unwrap_or(self.range.from);
+            let timestamp = times.get(event).copied().unwrap_or(self.range.from).as_micros();
             self.hits.push(Hit { actor, timestamp, marks, label: labels.get(event).copied().unwrap_or(0) });
         }
         if self.hits.len() > self.most {
@@ -156,8 +157,12 @@ impl Quarterly for Scanning {
     }
 }
 
-/// Who stands behind a pair.
-pub(super) fn key(by: Actor, actors: &Actors, pair: usize, changed: &HashMap<u32, u32>) -> u64 {
+/// Who stands behind each pair: the number of a user or a session, and in the lowest bit which of them.
+pub(super) fn keys(by: Actor, actors: &Actors, changed: &HashMap<u32, u32>) -> Result<Vec<u32>, Stop> {
+    (0..actors.len()).map(|pair| key(by, actors, pair, changed)).collect()
+}
+
+fn key(by: Actor, actors: &Actors, pair: usize, changed: &HashMap<u32, u32>) -> Result<u32, Stop> {
     let at = |numbers: &[u32]| numbers.get(pair).copied().unwrap_or(0);
     let session = at(&actors.sessions);
     let user = match (by, at(&actors.users)) {
@@ -165,43 +170,45 @@ pub(super) fn key(by: Actor, actors: &Actors, pair: usize, changed: &HashMap<u32
         (Actor::Person, 0) => changed.get(&session).copied().unwrap_or_else(|| at(&actors.known)),
         (Actor::Person, user) => user,
     };
-    if user > 0 { u64::from(user) << 1 | 1 } else { u64::from(session) << 1 }
+    let (number, is_user) = if user > 0 { (user, 1) } else { (session, 0) };
+    let shifted = number.checked_mul(2).ok_or_else(|| Stop::TooLarge("there are too many sessions".to_owned()))?;
+    Ok(shifted | is_user)
 }
 
-/// The places of the events by (actor, timestamp), and of equal ones as they came: those of a quarter come in order.
-fn ordered(hits: &[Hit]) -> Vec<u32> {
+/// The events by (actor, timestamp), and equal ones as they came: those of a quarter come in order.
+fn ordered(mut hits: Vec<Hit>) -> Vec<Hit> {
     let actors = hits.iter().map(|hit| hit.actor as usize + 1).max().unwrap_or(0);
+    if actors / SPARSE > hits.len() {
+        hits.sort_by_key(|hit| (hit.actor, hit.timestamp));
+        return hits;
+    }
     // Counted first: how many events each actor has tells where they stand.
-    let mut next = vec![0_u32; actors + 1];
-    for hit in hits {
-        if let Some(count) = next.get_mut(hit.actor as usize + 1) {
+    let mut next = vec![0_u32; actors];
+    for hit in &hits {
+        if let Some(count) = next.get_mut(hit.actor as usize) {
             *count += 1;
         }
     }
     let mut sum = 0;
     for count in &mut next {
-        sum += *count;
-        *count = sum;
+        sum += std::mem::replace(count, sum);
     }
-    let mut places = vec![0_u32; hits.len()];
-    for (place, hit) in hits.iter().enumerate() {
+    let mut all = vec![Hit::default(); hits.len()];
+    for hit in hits {
         if let Some(next) = next.get_mut(hit.actor as usize) {
-            if let Some(slot) = places.get_mut(*next as usize) {
-                *slot = place as u32;
+            if let Some(slot) = all.get_mut(*next as usize) {
+                *slot = hit;
             }
             *next += 1;
         }
     }
     // Quarters come in their order, but those that were read from raw rows come last.
-    let time = |place: &u32| hits.get(*place as usize).map(|hit| hit.timestamp);
-    let of_one =
-        |a: &u32, b: &u32| hits.get(*a as usize).map(|hit| hit.actor) == hits.get(*b as usize).map(|hit| hit.actor);
-    for run in places.chunk_by_mut(of_one) {
-        if !run.is_sorted_by_key(time) {
-            run.sort_by_key(time);
+    for run in all.chunk_by_mut(|a, b| a.actor == b.actor) {
+        if !run.is_sorted_by_key(|hit| hit.timestamp) {
+            run.sort_by_key(|hit| hit.timestamp);
         }
     }
-    places
+    all
 }
 
 #[cfg(test)]
@@ -233,9 +240,12 @@ mod tests {
 
     #[test]
     fn events_stand_by_actor_and_time_and_equal_ones_as_they_came() {
-        let hit = |actor, micros| Hit { actor, timestamp: Timestamp::from_micros(micros), marks: 0, label: 0 };
-        let hits = [hit(4, 5), hit(1, 9), hit(4, 7), hit(4, 7), hit(1, 2), hit(4, 6)];
-        assert_eq!(ordered(&hits), [4, 1, 0, 5, 2, 3]);
-        assert_eq!(ordered(&[]), [] as [u32; 0]);
+        let hit = |actor, timestamp, label| Hit { timestamp, marks: 0, actor, label };
+        let hits = vec![hit(4, 5, 0), hit(1, 9, 0), hit(4, 7, 1), hit(4, 7, 2), hit(1, 2, 0), hit(4, 6, 0)];
+        let expected = [hit(1, 2, 0), hit(1, 9, 0), hit(4, 5, 0), hit(4, 6, 0), hit(4, 7, 1), hit(4, 7, 2)];
+        assert_eq!(ordered(hits), expected);
+        assert_eq!(ordered(Vec::new()), []);
+        let sparse = vec![hit(1_000_000, 5, 0), hit(3, 9, 1), hit(3, 9, 2), hit(3, 1, 0)];
+        assert_eq!(ordered(sparse), [hit(3, 1, 0), hit(3, 9, 1), hit(3, 9, 2), hit(1_000_000, 5, 0)]);
     }
 }

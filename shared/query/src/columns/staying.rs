@@ -8,7 +8,7 @@ use foldhash::fast::RandomState;
 
 use super::mask::mask;
 use super::reader::{Quarterly, Stop};
-use super::scanning::key;
+use super::scanning::keys;
 use super::values::{Fields, columns_of, fields_of};
 use crate::scan::ActorKey;
 use crate::{Actor, Buckets, Filter, Range};
@@ -27,7 +27,7 @@ pub(crate) struct Staying {
     units: Buckets,
     starts: Vec<Filter>,
     returns: Vec<Filter>,
-    stays: HashMap<(u64, i64), UnitStay, RandomState>,
+    stays: HashMap<(u32, i64), UnitStay, RandomState>,
 }
 
 /// An actor's events in a unit.
@@ -83,9 +83,11 @@ impl Staying {
 
     /// The stays by actor and unit: the unit's index, `None` before the border.
     pub(crate) fn stays(self) -> impl Iterator<Item = (ActorKey, Option<usize>, UnitStay)> {
-        let mut stays: Vec<((u64, i64), UnitStay)> = self.stays.into_iter().collect();
+        let mut stays: Vec<((u32, i64), UnitStay)> = self.stays.into_iter().collect();
         stays.sort_unstable_by_key(|(key, _)| *key);
-        stays.into_iter().map(|((actor, unit), stay)| (ActorKey::Number(actor), usize::try_from(unit).ok(), stay))
+        stays
+            .into_iter()
+            .map(|((actor, unit), stay)| (ActorKey::Number(u64::from(actor)), usize::try_from(unit).ok(), stay))
     }
 }
 
@@ -105,7 +107,7 @@ impl Quarterly for Staying {
         let returns = mask(&self.returns, &mut fields)?;
         let times = segment.times(&actors)?;
         let pairs = segment.actor(&actors)?;
-        let keys: Vec<u64> = (0..actors.len()).map(|pair| key(self.by, &actors, pair, changed)).collect();
+        let keys = keys(self.by, &actors, changed)?;
         let holds = |mask: &Option<Vec<bool>>, event: usize| {
             mask.as_ref().is_none_or(|mask| mask.get(event).copied().unwrap_or(false))
         };
