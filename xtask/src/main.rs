@@ -4,6 +4,7 @@
 
 mod command;
 mod failure;
+mod pairs;
 mod parity;
 mod reference;
 mod steps;
