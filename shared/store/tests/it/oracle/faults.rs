@@ -213,12 +213,13 @@ fn deeds_of_several_events_in_filters(case: &mut Case) -> bool {
                 true
             }
             ("not", _) => split(&mut filter[1]),
-            ("and" | "or", _) => filter[1].as_array_mut().unwrap().iter_mut().fold(false, |any, one| split(one) || any),
+            ("and" | "or", _) => filter[1].as_array_mut().unwrap().iter_mut().map(split).filter(|is| *is).count() > 0,
             _ => false,
         }
     }
     let filters = case.question.get_mut("filters").and_then(Json::as_array_mut);
-    filters.into_iter().flatten().fold(false, |any, filter| split(filter) || any)
+    // Each is split, so none is left out behind the first.
+    filters.into_iter().flatten().map(split).filter(|is| *is).count() > 0
 }
 
 fn without_retention(case: &mut Case) -> bool {
