@@ -9,6 +9,7 @@
 
 mod asking;
 mod cohorts;
+mod deeds;
 mod faults;
 mod figures;
 mod kinds;
@@ -126,4 +127,5 @@ on_every_store! {
     sessions_listed: super::kinds::agree::<super::sessions::Sessions>,
     one_session: super::kinds::agree::<super::sessions::OneSession>,
     one_user: super::kinds::agree::<super::sessions::OneUser>,
+    what_was_done: super::deeds::agree,
 }

@@ -33,6 +33,13 @@ pub(crate) struct Rows {
     total_rows: u64,
 }
 
+impl Rows {
+    /// All rows of an answer, on one page.
+    pub(crate) fn of(rows: Vec<OracleRow>) -> Self {
+        Self { total_rows: rows.len() as u64, first: rows.clone(), followed: rows }
+    }
+}
+
 impl fmt::Display for Rows {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?}", self.followed)
