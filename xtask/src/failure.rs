@@ -27,7 +27,7 @@ pub(crate) enum Failure {
     /// Rules are broken; each finding has been printed.
     #[error("{0} of the rules of the house are broken; `cargo xtask tidy --rules` says what they are for")]
     Tidy(usize),
-    /// Generated pages differ from the code.
+    /// Generated pages and pictures differ from what they are made from.
     #[error("{0} not what the code says: run `cargo xtask docs` and commit the result")]
     Drift(String),
     /// A step of the test run failed.

@@ -4,7 +4,9 @@
 
 mod command;
 mod failure;
+mod pairs;
 mod parity;
+mod pictures;
 mod reference;
 mod steps;
 mod tidy;
@@ -55,7 +57,7 @@ enum Chore {
         #[arg(long)]
         rules: bool,
     },
-    /// Write the reference pages in `docs/` that are made from the code.
+    /// Write the reference pages in `docs/` that are made from the code, and the pictures that are drawn of published answers.
     Docs {
         /// Write nothing; fail where a page differs from the code.
         #[arg(long)]

@@ -6,6 +6,7 @@ use clap::ValueEnum;
 
 use crate::command::Command;
 use crate::failure::Failure;
+use crate::pairs::Pairs;
 use crate::workspace::Workspace;
 use crate::{reference, tidy};
 
@@ -93,6 +94,7 @@ pub(crate) fn run(workspace: &Workspace, only: &[Step], skip: &[Step], arguments
     println!("{:>8} {:7.1} s", "all", started.elapsed().as_secs_f64());
     if tally.programs > 0 {
         println!("\ntests: {tally}");
+        print!("{}", tally.pairs);
     }
     println!("everything is green");
     Ok(())
@@ -120,7 +122,8 @@ fn take(workspace: &Workspace, step: Step, arguments: &[String], tally: &mut Tal
         Step::Test => {
             let everything = if arguments.is_empty() { vec!["--workspace".to_owned()] } else { arguments.to_vec() };
             // All failures of a run are worth seeing, so one failing program does not stop the others.
-            cargo().arguments(["test", "--no-fail-fast"]).arguments(everything).lines(|line| tally.count(line))
+            cargo().arguments(["test", "--no-fail-fast"]).arguments(everything).lines(|line| tally.count(line))?;
+            if arguments.is_empty() { tally.pairs.suffice() } else { Ok(()) }
         }
     }
 }
@@ -173,11 +176,13 @@ struct Tally {
     passed: u32,
     failed: u32,
     ignored: u32,
+    pairs: Pairs,
 }
 
 impl Tally {
     /// Takes a line like `test result: ok. 19 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out`.
     fn count(&mut self, line: &str) {
+        self.pairs.count(line);
         let Some(rest) = line.strip_prefix("test result: ") else { return };
         let numbers = rest.split_once(". ").map_or("", |(_, numbers)| numbers);
         let mut ran = 0;
@@ -198,7 +203,7 @@ impl Tally {
 
 impl std::fmt::Display for Tally {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { programs, passed, failed, ignored } = self;
+        let Self { programs, passed, failed, ignored, .. } = self;
         write!(f, "{passed} passed, {failed} failed, {ignored} ignored, in {programs} programs")
     }
 }
@@ -215,7 +220,7 @@ mod tests {
         tally.count("test result: ok. 0 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s");
         tally
             .count("test result: FAILED. 2 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 1.00s");
-        assert_eq!(tally, Tally { programs: 2, passed: 21, failed: 1, ignored: 1 });
+        assert_eq!(tally, Tally { programs: 2, passed: 21, failed: 1, ignored: 1, ..Tally::default() });
         assert_eq!(tally.to_string(), "21 passed, 1 failed, 1 ignored, in 2 programs");
     }
 

@@ -18,13 +18,13 @@ use crate::router::ApiDeps;
 #[utoipa::path(
     post, path = "/api/funnel", operation_id = "funnel", tag = "questions",
     request_body(content = FunnelBody, description = "The question.", examples(
-        ("purchase" = (summary = "From a product to its purchase within an hour, by country", value = json!({
+        ("purchase" = (summary = "From the shop to a purchase within a day, by country", value = json!({
             "steps": [
-                { "name": "Looked", "filters": [["starts_with", "metadata.path", ["/products/"]]] },
+                { "name": "Looked", "filters": [["starts_with", "metadata.path", ["/shop"]]] },
                 { "name": "Put into the cart", "filters": [["is", "event_action", ["add_to_cart"]]] },
                 { "name": "Bought", "filters": [["is", "event_action", ["purchase"]]] }
             ],
-            "window": "1h", "breakdown": "metadata.country", "date_range": "30d", "timezone": "Europe/Berlin"
+            "window": "1d", "breakdown": "metadata.country", "date_range": "30d", "timezone": "Europe/Berlin"
         }))),
         ("exclusion" = (summary = "Sessions that sign up without an error on the way", value = json!({
             "steps": [

@@ -13,6 +13,7 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 use utoipa::{Modify, OpenApi};
 
 pub(crate) mod answer;
+mod example;
 pub(crate) mod funnel;
 pub(crate) mod parameters;
 pub(crate) mod paths;
@@ -21,6 +22,7 @@ pub(crate) mod refusal;
 pub(crate) mod retention;
 pub(crate) mod sessions;
 
+use example::Answers;
 use refusal::OpenRefusals;
 
 /// The OpenAPI 3.1 document of these routes.
@@ -52,7 +54,7 @@ use refusal::OpenRefusals;
         page,
     ),
     components(schemas(refusal::Problem)),
-    modifiers(&Shared),
+    modifiers(&Shared, &Answers),
     security(("bearer" = ["read"]), ("api_key" = ["read"])),
     tags(
         (name = "questions", description = "What happened: figures, events, and what can be asked for."),

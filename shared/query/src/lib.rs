@@ -32,6 +32,7 @@ pub mod filter;
 pub mod formula;
 pub mod funnel;
 pub mod glob;
+mod ground;
 pub mod intake;
 pub mod metric;
 pub mod page;

@@ -265,8 +265,11 @@ pub(crate) fn kept(range: Range, context: &Context) -> Range {
 
 /// A range up to the end of tomorrow: no event lies further ahead than an hour, and a range of many years to come would have
 /// as many buckets.
+///
+/// One that begins behind it is left an instant: it still touches the week or month that it begins in, which may be this one.
 pub(crate) fn until_tomorrow(range: Range, zone: &Zone, now: Timestamp) -> Range {
     let end = zone.start_of_day(zone.clock(now).date().saturating_add(2.days()));
+    let end = end.max(range.from.saturating_add_micros(1));
     Range { from: range.from, to: range.to.min(end) }
 }
 

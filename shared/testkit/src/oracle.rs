@@ -8,6 +8,9 @@
 //! of rows, `limit` and `total_rows`; [`funnel`]s, [`paths`] and [`retention`](fn@retention) whole; lists of
 //! [`sessions`](fn@sessions), and the timelines of one [`session`] and one [`user`].
 //!
+//! It reads a little more than the language has: weeks that begin on Sunday, windows to the microsecond. By these a test asks
+//! what a store that is a little wrong would say, to see that such a store is found out.
+//!
 //! [`random_world`], [`random_events`] and [`random_question`] make, from a seed, worlds in which the hard cases lie close
 //! together: clock changes, edges of days, equal timestamps, values that only look alike. [`random_trails`] makes events of
 //! which one often follows another, for [`random_funnel`] and [`random_paths`].

@@ -112,6 +112,12 @@ function responses(section, api, all) {
     const cell = add(row, 'td', '');
     for (const shape of shapes) link(cell, shape);
   }
+  const good = Object.entries(all).find(([status]) => status.startsWith('2'))?.[1];
+  const example = Object.values(good?.content ?? {}).find((content) => content.example !== undefined)?.example;
+  if (example === undefined) return;
+  const details = add(section, 'details', '');
+  add(details, 'summary', 'An answer, its lists shortened');
+  pre(details, typeof example === 'string' ? example : JSON.stringify(example, null, 2));
 }
 
 function operation(api, path, verb, described) {

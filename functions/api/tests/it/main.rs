@@ -3,6 +3,7 @@
 
 mod answers;
 mod document;
+mod examples;
 mod export;
 mod funnels;
 mod paths;

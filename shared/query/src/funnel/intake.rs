@@ -6,7 +6,7 @@ use super::tally::Tally;
 use super::walk::{Rules, Seen, Walk};
 use super::{FunnelAnswer, FunnelPlan};
 use crate::intake::Intake;
-use crate::scan::{ActorKey, ScanMeta, ScanReader, ScannedEvent};
+use crate::scan::{ActorKey, ScanReader, ScannedEvent};
 use crate::{QueryError, Row};
 
 /// Takes the rows of a funnel's scan in, actor by actor.
@@ -27,7 +27,7 @@ pub struct FunnelIntake {
 impl FunnelIntake {
     pub(super) fn new(plan: &FunnelPlan) -> Self {
         Self {
-            reader: plan.scan(|scan| scan.reader(plan.has_columns)),
+            reader: plan.scan(|scan| scan.reader(plan.ground.has_columns)),
             rules: plan.rules(),
             walk: Walk::new(plan.question.order),
             plan: plan.clone(),
@@ -80,7 +80,7 @@ impl Intake for FunnelIntake {
         Ok(FunnelAnswer {
             steps,
             breakdown: self.plan.question.breakdown.is_some().then_some(breakdown),
-            meta: ScanMeta::new(source, self.events_read, self.plan.newest_receipt, &self.plan.warnings),
+            meta: self.plan.ground.meta(source, self.events_read),
             query: self.plan.query,
         })
     }

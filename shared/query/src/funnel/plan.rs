@@ -1,38 +1,27 @@
 //! A funnel in its context: what is scanned, and by which rules it is walked.
 
-use analytics_domain::{Project, Timestamp};
 use serde_json::{Value, json};
 
 use super::intake::FunnelIntake;
 use super::walk::Rules;
 use super::{FunnelAnswer, FunnelExclusion, FunnelQuery, FunnelQuestion, FunnelStep, StepOrder};
-use crate::cursor::Resolved;
-use crate::plan::{cache_key, kept, resolve, warn_of_cut, within};
-use crate::scan::{Scan, ScanReader};
-use crate::{Askable, Context, Dialect, Executable, Filter, QueryError, Range, Statement, Warning};
+use crate::ground::{Ground, is_of_columns};
+use crate::scan::Scan;
+use crate::{Askable, Context, Dialect, Executable, Filter, QueryError, Range, Statement};
 
 /// A planned [`FunnelQuestion`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct FunnelPlan {
     pub(super) question: FunnelQuestion,
-    project: Project,
-    pub(super) newest_receipt: Option<Timestamp>,
-    pub(super) has_columns: bool,
-    resolved: Resolved,
-    range: Range,
+    pub(super) ground: Ground,
     pub(super) query: FunnelQuery,
-    pub(super) warnings: Vec<Warning>,
 }
 
 impl Askable for FunnelQuestion {
     type Plan = FunnelPlan;
 
     fn plan(&self, context: &Context) -> Result<FunnelPlan, QueryError> {
-        let zone = &self.timezone;
-        let resolved = resolve(self.date_range, None, zone, context);
-        let mut warnings = Vec::new();
-        warn_of_cut(resolved.range, "the range", context, &mut warnings);
-        let shown = kept(resolved.range, context);
+        let ground = Ground::new(self.date_range, &self.timezone, context);
         let filters = |filters: &[Filter]| filters.iter().map(Filter::to_json).collect::<Vec<Value>>();
         let step = |step: &super::Step| FunnelStep { name: step.name.clone(), filters: filters(&step.filters) };
         let exclusion = |exclusion: &super::Exclusion| FunnelExclusion {
@@ -47,20 +36,11 @@ impl Askable for FunnelQuestion {
             by: self.by.name().to_owned(),
             exclude: self.exclude.iter().map(exclusion).collect(),
             breakdown: self.breakdown.as_ref().map(ToString::to_string),
-            date_range: [zone.write(shown.from), zone.write(shown.to)],
-            timezone: zone.name().to_owned(),
+            date_range: ground.shown.clone(),
+            timezone: self.timezone.name().to_owned(),
             filters: filters(&self.filters),
         };
-        Ok(FunnelPlan {
-            question: self.clone(),
-            project: context.project.clone(),
-            newest_receipt: context.newest_receipt,
-            has_columns: context.has_columns,
-            range: within(resolved.range, zone, resolved.now, context),
-            resolved,
-            query,
-            warnings,
-        })
+        Ok(FunnelPlan { question: self.clone(), ground, query })
     }
 }
 
@@ -77,15 +57,16 @@ impl FunnelPlan {
         let exclusions = self.question.exclude.iter().map(|exclusion| exclusion.filters.as_slice());
         let marks: Vec<&[Filter]> = steps.chain(exclusions).collect();
         // An attempt that begins just before the range ends still has its whole window.
-        let to = match self.range.from < self.range.to {
-            true => self.range.to.saturating_add_micros(self.question.window.micros()),
-            false => self.range.to,
+        let range = self.ground.range;
+        let to = match range.from < range.to {
+            true => range.to.saturating_add_micros(self.question.window.micros()),
+            false => range.to,
         };
         with(Scan {
-            project: &self.project,
+            project: &self.ground.project,
             by: self.question.by,
-            range: self.range,
-            read: Range { from: self.range.from, to },
+            range,
+            read: Range { from: range.from, to },
             filters: &self.question.filters,
             marks: &marks,
             // What stands between two steps is no step itself.
@@ -98,7 +79,7 @@ impl FunnelPlan {
         Rules {
             steps: self.question.steps.len(),
             window: self.question.window.micros(),
-            starts_before: self.range.to.as_micros(),
+            starts_before: self.ground.range.to.as_micros(),
             exclusions: self.question.exclude.iter().map(|exclusion| (exclusion.after, exclusion.before)).collect(),
         }
     }
@@ -109,15 +90,15 @@ impl Executable for FunnelPlan {
     type Intake = FunnelIntake;
 
     fn statements(&self, dialect: Dialect) -> Vec<Statement> {
-        self.scan(|scan| scan.statements(self.has_columns, dialect))
+        self.scan(|scan| scan.statements(self.ground.has_columns, dialect))
     }
 
     fn is_of_one_state(&self) -> bool {
-        self.scan(|scan| matches!(scan.reader(self.has_columns), ScanReader::Columns(_)))
+        self.scan(|scan| is_of_columns(&scan.reader(self.ground.has_columns)))
     }
 
     fn without_columns(&self) -> Option<Self> {
-        self.is_of_one_state().then(|| Self { has_columns: false, ..self.clone() })
+        self.is_of_one_state().then(|| Self { ground: self.ground.without_columns(), ..self.clone() })
     }
 
     fn intake(&self) -> FunnelIntake {
@@ -143,6 +124,6 @@ impl Executable for FunnelPlan {
             query.breakdown,
             query.filters
         ]);
-        cache_key("funnel", &self.project, &asked.to_string(), self.question.date_range, &self.resolved, &None)
+        self.ground.cache_key("funnel", &asked.to_string())
     }
 }

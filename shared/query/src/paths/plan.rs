@@ -2,17 +2,15 @@
 
 use std::sync::Arc;
 
-use analytics_domain::{Project, Timestamp};
 use serde_json::json;
 
 use super::PathsQuestion;
 use super::answer::{PathEnd, PathsAnswer, PathsQuery};
 use super::tally::Tally;
 use super::trail::{Ends, Trail};
-use crate::cursor::Resolved;
-use crate::plan::{cache_key, kept, resolve, warn_of_cut, within};
-use crate::scan::{ActorKey, Scan, ScanMeta, ScanReader, ScannedEvent};
-use crate::{Askable, Context, Dialect, Executable, Filter, Intake, QueryError, Range, Row, Statement, Warning};
+use crate::ground::{Ground, is_of_columns};
+use crate::scan::{ActorKey, Scan, ScanReader, ScannedEvent};
+use crate::{Askable, Context, Dialect, Executable, Filter, Intake, QueryError, Row, Statement};
 
 /// The mark of an event that paths begin with.
 const FROM: usize = 0;
@@ -23,24 +21,15 @@ const TO: usize = 1;
 #[derive(Debug, Clone, PartialEq)]
 pub struct PathsPlan {
     question: PathsQuestion,
-    project: Project,
-    newest_receipt: Option<Timestamp>,
-    has_columns: bool,
-    resolved: Resolved,
-    range: Range,
+    ground: Ground,
     query: PathsQuery,
-    warnings: Vec<Warning>,
 }
 
 impl Askable for PathsQuestion {
     type Plan = PathsPlan;
 
     fn plan(&self, context: &Context) -> Result<PathsPlan, QueryError> {
-        let zone = &self.timezone;
-        let resolved = resolve(self.date_range, None, zone, context);
-        let mut warnings = Vec::new();
-        warn_of_cut(resolved.range, "the range", context, &mut warnings);
-        let shown = kept(resolved.range, context);
+        let ground = Ground::new(self.date_range, &self.timezone, context);
         let end = |filters: &Vec<Filter>| PathEnd { filters: filters.iter().map(Filter::to_json).collect() };
         let query = PathsQuery {
             from: self.from.as_ref().map(end),
@@ -49,19 +38,10 @@ impl Askable for PathsQuestion {
             by: self.by.name().to_owned(),
             name: self.name.to_string(),
             limit: self.limit,
-            date_range: [zone.write(shown.from), zone.write(shown.to)],
-            timezone: zone.name().to_owned(),
+            date_range: ground.shown.clone(),
+            timezone: self.timezone.name().to_owned(),
         };
-        Ok(PathsPlan {
-            question: self.clone(),
-            project: context.project.clone(),
-            newest_receipt: context.newest_receipt,
-            has_columns: context.has_columns,
-            range: within(resolved.range, zone, resolved.now, context),
-            resolved,
-            query,
-            warnings,
-        })
+        Ok(PathsPlan { question: self.clone(), ground, query })
     }
 }
 
@@ -77,10 +57,10 @@ impl PathsPlan {
         let end = |filters: &'_ Option<Vec<Filter>>| filters.clone().unwrap_or_default();
         let (from, to) = (end(&self.question.from), end(&self.question.to));
         with(Scan {
-            project: &self.project,
+            project: &self.ground.project,
             by: self.question.by,
-            range: self.range,
-            read: self.range,
+            range: self.ground.range,
+            read: self.ground.range,
             filters: &[],
             marks: &[&from, &to],
             unmarked: true,
@@ -94,15 +74,15 @@ impl Executable for PathsPlan {
     type Intake = PathsIntake;
 
     fn statements(&self, dialect: Dialect) -> Vec<Statement> {
-        self.scan(|scan| scan.statements(self.has_columns, dialect))
+        self.scan(|scan| scan.statements(self.ground.has_columns, dialect))
     }
 
     fn is_of_one_state(&self) -> bool {
-        self.scan(|scan| matches!(scan.reader(self.has_columns), ScanReader::Columns(_)))
+        self.scan(|scan| is_of_columns(&scan.reader(self.ground.has_columns)))
     }
 
     fn without_columns(&self) -> Option<Self> {
-        self.is_of_one_state().then(|| Self { has_columns: false, ..self.clone() })
+        self.is_of_one_state().then(|| Self { ground: self.ground.without_columns(), ..self.clone() })
     }
 
     fn intake(&self) -> PathsIntake {
@@ -112,7 +92,7 @@ impl Executable for PathsPlan {
                 has_to: self.question.to.is_some(),
                 depth: self.question.depth,
             },
-            reader: self.scan(|scan| scan.reader(self.has_columns)),
+            reader: self.scan(|scan| scan.reader(self.ground.has_columns)),
             plan: self.clone(),
             actor: None,
             name: None,
@@ -135,7 +115,7 @@ impl Executable for PathsPlan {
             query.name,
             query.limit
         ]);
-        cache_key("paths", &self.project, &asked.to_string(), self.question.date_range, &self.resolved, &None)
+        self.ground.cache_key("paths", &asked.to_string())
     }
 }
 
@@ -193,7 +173,7 @@ impl Intake for PathsIntake {
         }
         self.count()?;
         let (nodes, links) = self.tally.finish(self.plan.question.limit as usize);
-        let meta = ScanMeta::new(source, self.events_read, self.plan.newest_receipt, &self.plan.warnings);
+        let meta = self.plan.ground.meta(source, self.events_read);
         Ok(PathsAnswer { nodes, links, meta, query: self.plan.query })
     }
 }

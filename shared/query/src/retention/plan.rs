@@ -1,39 +1,29 @@
 //! From a retention's question to its statement, and from the rows, as they come, to the cohorts.
 
-use analytics_domain::{Project, Timestamp};
-
 use super::answer::{Cohort, EventQuery, RetentionAnswer, RetentionCell, RetentionQuery};
 use super::fold::Fold;
 use super::units::Units;
 use super::{FirstStart, RetentionQuestion, Stay};
 use crate::columns::{self, ColumnReader, Quarterly as _, Staying};
-use crate::cursor::Resolved;
 use crate::event_record::instant;
 use crate::filter::{Columns, Filtered as _};
-use crate::plan::{cache_key, kept, resolve, until_tomorrow, warn_of_cut, within};
+use crate::ground::Ground;
+use crate::plan::until_tomorrow;
 use crate::scan::ActorKey;
 use crate::sql::Sql;
-use crate::{
-    Askable, Cell, Context, Dialect, Executable, Filter, Intake, QueryError, Range, Row, ScanMeta, Source, Statement,
-    Warning,
-};
+use crate::{Askable, Cell, Context, Dialect, Executable, Filter, Intake, QueryError, Range, Row, Source, Statement};
 
 /// A planned [`RetentionQuestion`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct RetentionPlan {
     question: RetentionQuestion,
-    project: Project,
-    newest_receipt: Option<Timestamp>,
-    has_columns: bool,
+    /// Start events count in its range.
+    ground: Ground,
     asked: String,
-    resolved: Resolved,
-    /// Where start events count.
-    range: Range,
     /// What is read: with `ever` from the first event that is kept, and up to the end of the last cell.
     scanned: Range,
     units: Units,
     query: RetentionQuery,
-    warnings: Vec<Warning>,
 }
 
 impl Askable for RetentionQuestion {
@@ -41,17 +31,14 @@ impl Askable for RetentionQuestion {
 
     fn plan(&self, context: &Context) -> Result<RetentionPlan, QueryError> {
         let zone = &self.timezone;
-        let resolved = resolve(self.date_range, None, zone, context);
-        let range = within(resolved.range, zone, resolved.now, context);
-        let mut warnings = Vec::new();
-        warn_of_cut(resolved.range, "the range", context, &mut warnings);
+        let ground = Ground::new(self.date_range, zone, context);
+        let range = ground.range;
         let units = Units::new(self.unit, range, self.periods, zone)?;
         let from = match self.first {
             FirstStart::InRange => range.from,
             FirstStart::Ever => context.retention.cutoff(context.now).min(range.from),
         };
-        let scanned = until_tomorrow(Range { from, to: units.end().max(from) }, zone, resolved.now);
-        let shown = kept(resolved.range, context);
+        let scanned = until_tomorrow(Range { from, to: units.end().max(from) }, zone, ground.now());
         let filters = |filters: &[Filter]| EventQuery { filters: filters.iter().map(Filter::to_json).collect() };
         let query = RetentionQuery {
             start: filters(&self.start),
@@ -61,22 +48,10 @@ impl Askable for RetentionQuestion {
             mode: self.mode.name().to_owned(),
             first: self.first.name().to_owned(),
             by: self.by.name().to_owned(),
-            date_range: [zone.write(shown.from), zone.write(shown.to)],
+            date_range: ground.shown.clone(),
             timezone: zone.name().to_owned(),
         };
-        Ok(RetentionPlan {
-            question: self.clone(),
-            project: context.project.clone(),
-            newest_receipt: context.newest_receipt,
-            has_columns: context.has_columns,
-            asked: self.to_json().to_string(),
-            resolved,
-            range,
-            scanned,
-            units,
-            query,
-            warnings,
-        })
+        Ok(RetentionPlan { question: self.clone(), ground, asked: self.to_json().to_string(), scanned, units, query })
     }
 }
 
@@ -84,20 +59,22 @@ impl RetentionPlan {
     /// What is gathered from columns, where they tell all that is asked.
     fn staying(&self) -> Option<Staying> {
         let question = &self.question;
-        (self.has_columns && columns::can_be_judged(question.start.iter().chain(&question.returned))).then(|| {
-            let (border, units) = (self.range.from, self.units.buckets());
-            Staying::new(question.by, self.scanned, border, units, &question.start, &question.returned)
-        })
+        (self.ground.has_columns && columns::can_be_judged(question.start.iter().chain(&question.returned))).then(
+            || {
+                let (border, units) = (self.ground.range.from, self.units.buckets());
+                Staying::new(question.by, self.scanned, border, units, &question.start, &question.returned)
+            },
+        )
     }
 
     /// One row for each actor and unit with an event of the question: the actor, the unit's index (-1 before the range), the
     /// instants of its first start and its last return in it, how many such events; by actor, then unit.
     fn of_raw_rows(&self, dialect: Dialect) -> Statement {
-        let mut sql = Sql::new(dialect, &self.project, self.range);
+        let mut sql = Sql::new(dialect, &self.ground.project, self.ground.range);
         let unit = if self.units.buckets().starts().is_empty() {
             "-1".to_owned()
         } else {
-            let border = sql.instant(self.range.from);
+            let border = sql.instant(self.ground.range.from);
             format!(
                 "CASE WHEN e.timestamp < {border} THEN -1 ELSE {} END",
                 sql.bucket(self.units.buckets(), "e.timestamp")
@@ -132,7 +109,9 @@ impl Executable for RetentionPlan {
     fn statements(&self, dialect: Dialect) -> Vec<Statement> {
         match self.staying() {
             None => vec![self.of_raw_rows(dialect)],
-            Some(staying) => columns::statements(&self.project, self.scanned, &staying.columns(), dialect).into(),
+            Some(staying) => {
+                columns::statements(&self.ground.project, self.scanned, &staying.columns(), dialect).into()
+            }
         }
     }
 
@@ -141,17 +120,17 @@ impl Executable for RetentionPlan {
     }
 
     fn without_columns(&self) -> Option<Self> {
-        self.is_of_one_state().then(|| Self { has_columns: false, ..self.clone() })
+        self.is_of_one_state().then(|| Self { ground: self.ground.without_columns(), ..self.clone() })
     }
 
     fn intake(&self) -> RetentionIntake {
-        let fold = Fold::new(self.question.mode, self.units.cohorts(), self.units.periods(), self.range.to);
+        let fold = Fold::new(self.question.mode, self.units.cohorts(), self.units.periods(), self.ground.range.to);
         let reader = self.staying().map(|staying| Box::new(ColumnReader::new(staying)));
         RetentionIntake { plan: self.clone(), reader, actor: None, fold, events_read: 0 }
     }
 
     fn cache_key(&self) -> String {
-        cache_key("retention", &self.project, &self.asked, self.question.date_range, &self.resolved, &None)
+        self.ground.cache_key("retention", &self.asked)
     }
 }
 
@@ -215,7 +194,7 @@ impl Intake for RetentionIntake {
             }
         }
         self.fold.next_actor();
-        let (plan, now) = (&self.plan, self.plan.resolved.now);
+        let (plan, now) = (&self.plan, self.plan.ground.now());
         let mut cohorts: Vec<Cohort> = Vec::with_capacity(plan.units.cohorts());
         let mut until = plan.units.index_of(now).map_or(0, |current| current + 1);
         for (index, (size, counts)) in self.fold.cohorts().enumerate() {
@@ -236,7 +215,7 @@ impl Intake for RetentionIntake {
         }
         // A unit ahead of now is only there where somebody started in it.
         cohorts.truncate(until);
-        let meta = ScanMeta::new(source, self.events_read, plan.newest_receipt, &plan.warnings);
+        let meta = plan.ground.meta(source, self.events_read);
         Ok(RetentionAnswer { cohorts, meta, query: plan.query.clone() })
     }
 }

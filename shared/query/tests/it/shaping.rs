@@ -37,6 +37,19 @@ fn nothing_is_still_an_answer() {
 }
 
 #[test]
+fn a_bucket_up_to_now_is_there_where_its_range_is_yet_to_come() {
+    let weeks = |from: &str| {
+        let range = json!([from, "2026-12-24"]);
+        let answer =
+            shape(&json!({"metrics": ["events"], "dimensions": ["time:week"], "date_range": range}), vec![vec![]]);
+        answer.results.into_iter().map(|row| row.dimensions[0].clone().unwrap()).collect::<Vec<_>>()
+    };
+    // It is Thursday: Saturday lies in this week, Monday in the next.
+    assert_eq!(weeks("2026-11-14"), ["2026-11-09T00:00:00+00:00"]);
+    assert!(weeks("2026-11-16").is_empty());
+}
+
+#[test]
 fn every_tuple_has_every_bucket_up_to_now() {
     let value = json!({"metrics": ["events"], "dimensions": ["event_type", "time:day"], "date_range": ["2026-11-10", "2026-11-20"]});
     let rows = vec![vec![Cell::Int(0), text("b"), Cell::Int(2)], vec![Cell::Int(1), Cell::Null, Cell::Int(3)]];

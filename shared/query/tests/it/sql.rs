@@ -94,6 +94,41 @@ fn sequences_are_what_they_were() {
     }
 }
 
+/// A deed is looked for in the range, also where a funnel reads on behind it.
+#[test]
+fn deeds_are_what_they_were() {
+    let bought = json!(["has_done", [["is", "event_action", ["buy"]], ["gt", "metadata.price", [10]]]]);
+    let range = json!(["2026-11-02", "2026-11-02"]);
+    let figures = json!({"metrics": ["events", "visitors"], "date_range": range, "filters": [bought]});
+    let step = json!({"filters": [["is", "event_action", ["look"]], bought]});
+    let funnel = json!({"steps": [step, {}], "window": "1h", "date_range": range});
+    let funnel = FunnelQuestion::from_json(&funnel).unwrap().plan(&context()).unwrap();
+    for (dialect, name) in DIALECTS {
+        let mut text = written(&plan(&question(&figures), &context()).unwrap().statements(dialect));
+        text.push_str(&written(&funnel.statements(dialect)));
+        insta::assert_snapshot!(format!("deeds_{name}"), text);
+    }
+}
+
+/// There may be ten in a question, wherever they stand in it; what is the same deed is looked up once.
+#[test]
+fn deeds_are_counted_over_all_steps() {
+    let deed = |action: usize| json!(["has_not_done", [["is", "event_action", [action.to_string()]]]]);
+    let steps = |deeds: [usize; 10]| {
+        let step = |deeds: &[usize]| json!({"filters": deeds.iter().map(|action| deed(*action)).collect::<Vec<_>>()});
+        json!({"steps": [step(&deeds[..5]), step(&deeds[5..])]})
+    };
+    for (deeds, looked_up) in [([0, 1, 2, 3, 4, 5, 6, 7, 8, 9], 10), ([0, 0, 1, 1, 0, 0, 0, 0, 1, 1], 2)] {
+        let funnel = FunnelQuestion::from_json(&steps(deeds)).unwrap().plan(&context()).unwrap();
+        let sql = &funnel.statements(Dialect::Postgres)[0].sql;
+        assert_eq!(sql.matches("SELECT DISTINCT").count(), looked_up, "{sql}");
+    }
+    let mut value = steps([0; 10]);
+    value["filters"] = json!([deed(0)]);
+    let error = FunnelQuestion::from_json(&value).unwrap_err();
+    assert!(error.message.contains("10 of has_done"), "{}: {error}", error.path);
+}
+
 /// Whatever a client writes, none of it is in the text.
 #[test]
 fn no_text_of_a_client_is_in_the_sql() {

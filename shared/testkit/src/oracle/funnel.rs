@@ -269,16 +269,17 @@ impl Question {
     }
 }
 
-/// `30m` in microseconds.
+/// `30m` in microseconds; `u` is one of them, which no question can say.
 fn window(text: &str) -> Result<i64, OracleError> {
     let wrong = || OracleError::new("window", "a number and s, m, h or d");
     let (number, unit) = text.split_at(text.len() - 1);
-    let seconds = match unit {
-        "s" => 1,
-        "m" => 60,
-        "h" => 60 * 60,
-        "d" => 24 * 60 * 60,
+    let micros = match unit {
+        "u" => 1,
+        "s" => 1_000_000,
+        "m" => 60 * 1_000_000,
+        "h" => 60 * 60 * 1_000_000,
+        "d" => 24 * 60 * 60 * 1_000_000,
         _ => return Err(wrong()),
     };
-    number.parse::<i64>().map(|number| number * seconds * 1_000_000).map_err(|_| wrong())
+    number.parse::<i64>().map(|number| number * micros).map_err(|_| wrong())
 }

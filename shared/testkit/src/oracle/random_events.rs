@@ -75,12 +75,19 @@ pub(super) const TEXTS: [&str; 27] = [
 pub(super) const NUMBERS: [f64; 14] =
     [0.0, 1.0, 2.0, 10.0, 10.5, -3.25, 0.5, 100.0, -1.0, 7.0, 1e21, 0.0000001, 9_007_199_254_740_992.0, 3.0];
 
+/// The zones that questions about a world are asked in. They are few, so that events lie at the edges of their days.
+pub(super) fn zones(now: Timestamp) -> [&'static str; 3] {
+    let first = usize::try_from(now.as_micros().rem_euclid(ZONES.len() as i64)).unwrap_or(0);
+    [0, 3, 6].map(|step| ZONES[(first + step) % ZONES.len()])
+}
+
 /// A world whose `now` lies close to a clock change, an edge of a day or anywhere, and the instants around which its
 /// events and ranges should lie. Years are 2005 to 2030.
 pub fn random_world(rng: &mut impl Rng, project: &Project) -> (World, Vec<Timestamp>) {
     let anywhere = Timestamp::from_utc_day(rng.random_range(12_784..22_280));
     let mut now = anywhere.saturating_add_micros(rng.random_range(0..MICROS_PER_DAY));
-    let zone = TimeZone::get(ZONES.choose(rng).copied().unwrap_or("UTC")).unwrap_or(TimeZone::UTC);
+    let place = rng.random_range(0..ZONES.len());
+    let zone = TimeZone::get(ZONES[place]).unwrap_or(TimeZone::UTC);
     if rng.random_bool(0.6)
         && let Some(instant) = now.to_jiff()
         && let Some(change) = zone.preceding(instant).next()
@@ -90,9 +97,12 @@ pub fn random_world(rng: &mut impl Rng, project: &Project) -> (World, Vec<Timest
         now = Timestamp::from_jiff(change.timestamp())
             .saturating_add_micros(hours * 3_600 * MICROS_PER_SECOND + rng.random_range(-1..3_600 * MICROS_PER_SECOND));
     }
+    // Few microseconds more, so that the questions know of the zone.
+    let count = ZONES.len() as i64;
+    now = now.saturating_add_micros((place as i64 - now.as_micros()).rem_euclid(count));
     let retention_days = *[0, 0, 1, 7, 30, 90, 400].choose(rng).unwrap_or(&0);
     let mut around = vec![now, now.saturating_add_micros(-24 * 3_600 * MICROS_PER_SECOND)];
-    for name in ZONES {
+    for name in zones(now) {
         let (Ok(zone), Some(instant)) = (TimeZone::get(name), now.to_jiff()) else { continue };
         let today = instant.to_zoned(zone.clone()).date();
         for days in [0, 1, 2, 6, 7, 29, 30] {

@@ -8,9 +8,9 @@ use rand::Rng;
 use rand::seq::{IndexedRandom, SliceRandom};
 use serde_json::{Value as Json, json};
 
-use super::random_events::{ACTIONS, KEYS, NUMBERS, SESSIONS, TEXTS, TYPES, USERS, one_of, random_instant};
+use super::World;
+use super::random_events::{ACTIONS, KEYS, NUMBERS, SESSIONS, TEXTS, TYPES, USERS, one_of, random_instant, zones};
 use super::value::write_key;
-use super::{World, ZONES};
 
 /// Which parts of the language random questions use besides those that every one may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub struct Extent {
 
 /// A valid question of retention in `world`, its ranges close to the instants `around`.
 pub fn random_retention(rng: &mut impl Rng, world: &World, around: &[Timestamp]) -> Json {
-    let zone = one_of(rng, &ZONES);
+    let zone = one_of(rng, &zones(world.now));
     let unit = one_of(rng, &["day", "day", "week", "month"]);
     let event = |rng: &mut _| {
         let filters: Vec<Json> =
@@ -78,7 +78,7 @@ pub fn random_timeline(rng: &mut impl Rng, world: &World, around: &[Timestamp], 
 
 /// Range, zone and size of a page.
 fn random_page(rng: &mut impl Rng, world: &World, around: &[Timestamp]) -> Json {
-    let zone = one_of(rng, &ZONES);
+    let zone = one_of(rng, &zones(world.now));
     let mut question = json!({ "timezone": zone });
     if rng.random_bool(0.7) {
         question["date_range"] = random_range(rng, world, around, zone, None);
@@ -93,7 +93,7 @@ fn random_page(rng: &mut impl Rng, world: &World, around: &[Timestamp]) -> Json 
 ///
 /// Minutes are asked of hours and hours of days only, so that an answer has few thousand rows at most.
 pub fn random_question(rng: &mut impl Rng, world: &World, around: &[Timestamp], extent: Extent) -> Json {
-    let zone = one_of(rng, &ZONES);
+    let zone = one_of(rng, &zones(world.now));
     let interval = *[None, None, Some("minute"), Some("hour"), Some("day"), Some("week"), Some("month")]
         .choose(rng)
         .unwrap_or(&None);
@@ -250,8 +250,15 @@ pub(super) fn random_filter(rng: &mut impl Rng, depth: u32, deeds: bool) -> Json
             0 => return json!(["and", some(rng)]),
             1 => return json!(["or", some(rng)]),
             2 => return json!(["not", random_filter(rng, depth + 1, deeds)]),
-            3 if deeds => {
-                let filters: Json = (0..rng.random_range(1..3)).map(|_| random_filter(rng, depth + 1, false)).collect();
+            3 | 4 if deeds => {
+                let filters: Json = if rng.random_bool(0.5) {
+                    // Many have done both, and not all of them with one event.
+                    let (types, actions) =
+                        ([(); 2].map(|()| one_of(rng, &TYPES)), [(); 2].map(|()| one_of(rng, &ACTIONS)));
+                    json!([["is", "event_type", types], ["is", "event_action", actions]])
+                } else {
+                    (0..rng.random_range(1..3)).map(|_| random_filter(rng, depth + 1, false)).collect()
+                };
                 return json!([one_of(rng, &["has_done", "has_not_done"]), filters]);
             }
             _ => {}

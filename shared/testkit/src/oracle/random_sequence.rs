@@ -7,9 +7,9 @@ use rand::Rng;
 use rand::seq::IndexedRandom;
 use serde_json::{Value as Json, json};
 
-use super::random_events::{ACTIONS, TYPES, one_of, random_events, random_instant};
+use super::random_events::{ACTIONS, TYPES, one_of, random_events, random_instant, zones};
 use super::random_question::{random_field, random_filter, random_range};
-use super::{StoredEvent, World, ZONES, canonical_json};
+use super::{StoredEvent, World, canonical_json};
 
 /// So few types that one step often follows another.
 const FEW_TYPES: usize = 3;
@@ -22,7 +22,12 @@ pub fn random_trails(rng: &mut impl Rng, n: usize, world: &World, around: &[Time
     let earliest = Timestamp::from_micros(946_684_800 * MICROS_PER_SECOND);
     let has_many = rng.random_bool(0.25);
     let mut events = random_events(rng, if has_many { n * 4 } else { n }, world, around);
-    let bases: Vec<Timestamp> = (0..rng.random_range(1..5)).map(|_| random_instant(rng, around)).collect();
+    let edge = |rng: &mut _| {
+        let before = *[0, 1, 1_800_000_000, 3_600_000_000].choose(rng).unwrap_or(&0);
+        around.choose(rng).copied().unwrap_or_default().saturating_add_micros(-before)
+    };
+    let base = |rng: &mut _| if Rng::random_bool(rng, 0.5) { edge(rng) } else { random_instant(rng, around) };
+    let bases: Vec<Timestamp> = (0..rng.random_range(1..5)).map(|_| base(rng)).collect();
     let steps = [0, 0, 0, 1, 1_000_000, 2_000_000, 5_000_000, 60_000_000, 900_000_000, 3_600_000_000, MICROS_PER_DAY];
     for stored in &mut events {
         if rng.random_bool(0.85) {
@@ -75,10 +80,10 @@ fn random_deed(rng: &mut impl Rng) -> Json {
 
 /// The members that say where and when is looked, and who belongs together.
 fn random_place(rng: &mut impl Rng, world: &World, around: &[Timestamp], events: &[StoredEvent], question: &mut Json) {
-    let zone = one_of(rng, &ZONES);
+    let zone = one_of(rng, &zones(world.now));
     question["date_range"] = match (events.choose(rng), events.choose(rng)) {
         // Edges of ranges on events: one is in it and the other is not.
-        (Some(a), Some(b)) if rng.random_bool(0.3) => {
+        (Some(a), Some(b)) if rng.random_bool(0.25) => {
             let (a, b) = (a.event.timestamp, b.event.timestamp);
             json!([a.min(b), a.max(b)])
         }
@@ -96,6 +101,19 @@ fn random_place(rng: &mut impl Rng, world: &World, around: &[Timestamp], events:
     }
 }
 
+/// Two events of a session with whole seconds between them, and how many: a window that ends with the second.
+fn pair<'e>(rng: &mut impl Rng, events: &'e [StoredEvent]) -> Option<(&'e StoredEvent, &'e StoredEvent, i64)> {
+    let one = events.choose(rng)?;
+    let distance = |other: &StoredEvent| other.event.timestamp.micros_since(one.event.timestamp);
+    let fits = |other: &&StoredEvent| {
+        let micros = distance(other);
+        let is_whole = micros % MICROS_PER_SECOND == 0 && (1..90 * MICROS_PER_DAY).contains(&micros);
+        is_whole && other.event.session_id == one.event.session_id
+    };
+    let possible: Vec<&StoredEvent> = events.iter().filter(fits).collect();
+    possible.choose(rng).map(|other| (one, *other, distance(other) / MICROS_PER_SECOND))
+}
+
 /// A valid funnel in `world`, its range close to the instants `around` and to `events`.
 pub fn random_funnel(rng: &mut impl Rng, world: &World, around: &[Timestamp], events: &[StoredEvent]) -> Json {
     let count = *[2, 2, 3, 3, 3, 4, 5, 10].choose(rng).unwrap_or(&2);
@@ -107,7 +125,16 @@ pub fn random_funnel(rng: &mut impl Rng, world: &World, around: &[Timestamp], ev
         })
         .collect();
     let mut question = json!({ "steps": steps });
-    if rng.random_bool(0.9) {
+    let pair = pair(rng, events).filter(|_| rng.random_bool(0.5));
+    if let Some((first, second, seconds)) = pair {
+        // Or just before the second of them.
+        let short = i64::from(seconds > 1 && rng.random_bool(0.3));
+        question["window"] = json!(format!("{}s", seconds - short));
+        let step = |of: &StoredEvent| json!({ "filters": [["is", "event_type", [of.event.event_type]], ["is", "event_action", [of.event.event_action]]] });
+        if rng.random_bool(0.6) {
+            (question["steps"][0], question["steps"][1]) = (step(first), step(second));
+        }
+    } else if rng.random_bool(0.8) {
         let windows = ["1s", "5s", "7s", "60s", "2m", "15m", "1h", "3h", "24h", "1d", "2d", "7d", "90d"];
         question["window"] = json!(one_of(rng, &windows));
     }

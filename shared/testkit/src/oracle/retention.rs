@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use analytics_domain::{Retention, Timestamp};
 use jiff::ToSpan;
-use jiff::civil::{Date, Weekday};
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde_json::{Value as Json, json};
 
@@ -119,7 +119,7 @@ impl Question {
         let date = date_of(instant, &self.zone)?;
         match self.unit {
             Interval::Month => Ok(date.first_of_month()),
-            Interval::Week => days_before(date, i64::from(date.weekday().since(Weekday::Monday))),
+            Interval::Week(first) => days_before(date, i64::from(date.weekday().since(first))),
             _ => Ok(date),
         }
     }
@@ -128,7 +128,7 @@ impl Question {
     fn units_after(&self, unit: Date, count: i64) -> Result<Date, OracleError> {
         let span = match self.unit {
             Interval::Month => count.months(),
-            Interval::Week => count.weeks(),
+            Interval::Week(_) => count.weeks(),
             _ => count.days(),
         };
         unit.checked_add(span).map_err(|_| OracleError::new("periods", "a unit of the calendar"))

@@ -16,6 +16,9 @@ pub(crate) struct Cohorts;
 
 #[async_trait]
 impl Kind for Cohorts {
+    type Answer = Json;
+
+    const NAME: &str = "retention";
     const MEMBERS: &[&str] = &["timezone", "unit", "mode", "first", "by", "periods"];
 
     fn random(rng: &mut StdRng, world: &World, around: &[Timestamp], _: &[StoredEvent]) -> Json {

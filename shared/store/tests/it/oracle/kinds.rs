@@ -1,12 +1,11 @@
-//! Kinds of questions whose whole answer the oracle gives as JSON, asked at random and compared as they are.
-//!
-//! The same variables as for the questions of metrics and dimensions say how many are asked and where the seeds begin.
+//! Kinds of questions, asked of a store and of the oracle at random and held against each other.
 
+use std::fmt::Display;
+use std::io::Write as _;
 use std::sync::Arc;
 
 use analytics_domain::{Project, Timestamp};
-use analytics_query::{Askable, Executable, plan};
-use analytics_store::{AnswerError, EventStore};
+use analytics_store::EventStore;
 use analytics_testkit::oracle::{StoredEvent, World, random_events, random_world};
 use async_trait::async_trait;
 use rand::SeedableRng;
@@ -14,14 +13,20 @@ use rand::rngs::StdRng;
 use serde_json::Value as Json;
 
 use super::asking::{Bench, Way};
-use super::{Case, EVENTS, QUESTIONS_A_WORLD, SHOWN, number, shrinking};
+use super::{Case, EVENTS, QUESTIONS_A_WORLD, number, shrinking};
 
-/// Candidates tried for one disagreement.
-const TRIES: usize = 400;
+/// Disagreements shown; a broken rule would show up in most questions.
+const SHOWN: usize = 5;
 
 /// A kind of question.
 #[async_trait]
 pub(crate) trait Kind: Sync {
+    /// An answer, as far as it is compared.
+    type Answer: PartialEq + Display + Send + Sync;
+
+    /// What it is called where suites are counted.
+    const NAME: &str;
+
     /// Optional members of a question, which go first when a disagreement is made small.
     const MEMBERS: &[&str];
 
@@ -34,121 +39,116 @@ pub(crate) trait Kind: Sync {
     fn random(rng: &mut StdRng, world: &World, around: &[Timestamp], events: &[StoredEvent]) -> Json;
 
     /// What the oracle says; `None` where it is no question.
-    fn expected(case: &Case) -> Option<Json>;
+    fn expected(case: &Case) -> Option<Self::Answer>;
 
     /// What the store says, in the same shape; an error is its sentence.
-    async fn got(bench: &Bench, world: &World, question: &Json) -> Result<Json, String>;
+    async fn got(bench: &Bench, world: &World, question: &Json) -> Result<Self::Answer, String>;
 
     /// Whether an answer says something about an event.
-    fn is_telling(answer: &Json) -> bool;
-}
+    fn is_telling(answer: &Self::Answer) -> bool;
 
-impl Bench {
-    /// Asks the store as the API does.
-    pub(crate) async fn answer<Q: Askable>(
-        &self,
-        world: &World,
-        question: &Q,
-    ) -> Result<<Q::Plan as Executable>::Answer, AnswerError> {
-        // A project's state is asked for in a test of its own.
-        let context = self.context(world).await.unwrap();
-        self.run(&plan(question, &context)?).await
+    /// What is different between the oracle's answer and the store's; `None` where they agree.
+    fn difference(expected: &Self::Answer, got: &Self::Answer) -> Option<String> {
+        (expected != got).then(|| format!("oracle {expected}\nstore  {got}"))
+    }
+
+    /// Holds against each other what else follows from a question on which the two agree.
+    async fn agrees_further(_bench: &Bench, _case: &Case) {}
+
+    /// Cases with a little less, those with much less first.
+    fn candidates(case: &Case) -> Vec<Case> {
+        shrinking::fewer_members_and_events(case, Self::MEMBERS)
     }
 }
 
-/// What is different; `None` where the two agree.
-async fn difference<K: Kind>(bench: &Bench, case: &Case) -> Option<String> {
-    let expected = K::expected(case)?;
+/// What is different between what is expected and what the store says; `None` where the two agree.
+pub(crate) async fn difference<K: Kind>(bench: &Bench, case: &Case, expected: &K::Answer) -> Option<String> {
     match K::got(bench, &case.world, &case.question).await {
-        Ok(got) if got == expected => None,
-        Ok(got) => Some(format!("oracle {expected}\nstore  {got}")),
+        Ok(got) => K::difference(expected, &got),
         Err(error) => Some(format!("the store fails: {error}")),
     }
 }
 
-/// The smallest case that was found in which the two still disagree, and how.
-async fn shrink<K: Kind>(bench: &Bench, mut case: Case) -> (Case, String) {
-    let mut found = "they agree when the same events are stored again in another project".to_owned();
-    let mut tries = 0;
-    'smaller: loop {
-        for candidate in candidates::<K>(&case) {
-            tries += 1;
-            if tries > TRIES {
-                return (case, found);
-            }
-            let candidate = bench.in_fresh_projects(&candidate);
-            bench.store_all(&candidate.events, &candidate.world).await;
-            if let Some(difference) = difference::<K>(bench, &candidate).await {
-                (case, found) = (candidate, difference);
-                continue 'smaller;
-            }
-        }
-        return (case, found);
-    }
+/// A world with its events, and where random questions about it come from.
+pub(crate) struct Asked {
+    rng: StdRng,
+    around: Vec<Timestamp>,
+    world: World,
+    events: Vec<StoredEvent>,
 }
 
-fn candidates<K: Kind>(case: &Case) -> Vec<Case> {
-    let mut candidates = Vec::new();
-    for member in K::MEMBERS {
-        let mut question = case.question.clone();
-        if question.as_object_mut().is_some_and(|members| members.remove(*member).is_some()) {
-            candidates.push(Case { question, ..case.clone() });
-        }
-    }
-    let mut size = case.events.len() / 2;
-    while size > 0 {
-        for start in (0..case.events.len()).step_by(size) {
-            let mut events = case.events.clone();
-            events.drain(start..(start + size).min(events.len()));
-            candidates.push(Case { events, ..case.clone() });
-        }
-        size /= 2;
-    }
-    candidates
-}
-
-/// Asks `store` and the oracle the same of raw rows, and fails where they disagree.
-pub(crate) async fn agree<K: Kind>(store: Arc<dyn EventStore>) {
-    agree_by::<K>(store, Way::Rows).await;
-}
-
-/// The same of columns that were made of a first half of the events.
-pub(crate) async fn agree_by_old_columns<K: Kind>(store: Arc<dyn EventStore>) {
-    agree_by::<K>(store, Way::OldColumns).await;
-}
-
-/// The same of columns of all events.
-pub(crate) async fn agree_by_columns<K: Kind>(store: Arc<dyn EventStore>) {
-    agree_by::<K>(store, Way::Columns).await;
-}
-
-async fn agree_by<K: Kind>(store: Arc<dyn EventStore>, way: Way) {
-    let pairs = number("ANALYTICS_ORACLE_PAIRS", 300);
-    let first_seed = number("ANALYTICS_ORACLE_SEED", 1);
-    let bench = Bench::new(store, way);
-    let mut shown = Vec::new();
-    let mut telling = 0;
-    for seed in first_seed..first_seed + pairs.div_ceil(QUESTIONS_A_WORLD) {
-        let mut rng = StdRng::seed_from_u64(seed);
+impl Asked {
+    /// The world of a seed, which is another one for each kind and way; its events are stored.
+    pub(crate) async fn stored<K: Kind>(bench: &Bench, seed: u64) -> Self {
+        let mut own = [0; 32];
+        let parts = [&seed.to_le_bytes(), bench.way.name().as_bytes(), K::NAME.as_bytes()].concat();
+        own.iter_mut().zip(parts).for_each(|(own, part)| *own = part);
+        let mut rng = StdRng::from_seed(own);
         let project = Project::new(&format!("seed-{seed}")).unwrap();
         let (world, around) = random_world(&mut rng, &project);
         let events = K::events(&mut rng, &world, &around);
+        // Another project's events stand in between and must not be seen.
         let other = World { project: Project::new("neighbour").unwrap(), ..world.clone() };
         let events = [events, random_events(&mut rng, 10, &other, &around)].concat();
         bench.store_all(&events, &world).await;
+        Self { rng, around, world, events }
+    }
+
+    /// A question about it.
+    pub(crate) fn question<K: Kind>(&mut self) -> Case {
+        let question = K::random(&mut self.rng, &self.world, &self.around, &self.events);
+        Case { world: self.world.clone(), events: self.events.clone(), question }
+    }
+}
+
+/// Asks `store` and the oracle the same of raw rows, and fails where they disagree.
+pub(crate) async fn agree<K: Kind>(store: Arc<dyn EventStore>, name: &str) {
+    agree_by::<K>(store, name, Way::Rows).await;
+}
+
+/// The same of columns that were made of a first half of the events.
+pub(crate) async fn agree_by_old_columns<K: Kind>(store: Arc<dyn EventStore>, name: &str) {
+    agree_by::<K>(store, name, Way::OldColumns).await;
+}
+
+/// The same of columns of all events.
+pub(crate) async fn agree_by_columns<K: Kind>(store: Arc<dyn EventStore>, name: &str) {
+    agree_by::<K>(store, name, Way::Columns).await;
+}
+
+async fn agree_by<K: Kind>(store: Arc<dyn EventStore>, name: &str, way: Way) {
+    let pairs = number("ANALYTICS_ORACLE_PAIRS", 300);
+    let seeds = number("ANALYTICS_ORACLE_SEED", 1)..;
+    let seeds = seeds.start..seeds.start + pairs.div_ceil(QUESTIONS_A_WORLD);
+    let bench = Bench::new(store, way);
+    let mut shown = Vec::new();
+    let (mut agreed, mut telling) = (0, 0);
+    for seed in seeds.clone() {
+        let mut asked = Asked::stored::<K>(&bench, seed).await;
         for _ in 0..QUESTIONS_A_WORLD {
-            let question = K::random(&mut rng, &world, &around, &events);
-            let case = Case { world: world.clone(), events: events.clone(), question };
+            let case = asked.question::<K>();
             let expected = K::expected(&case).unwrap_or_else(|| panic!("seed {seed}: no question: {}", case.question));
             telling += u64::from(K::is_telling(&expected));
-            if difference::<K>(&bench, &case).await.is_none() {
+            if difference::<K>(&bench, &case, &expected).await.is_none() {
+                K::agrees_further(&bench, &case).await;
+                agreed += 1;
                 continue;
             }
-            let (case, difference) = shrink::<K>(&bench, case).await;
+            let (case, difference) = shrinking::shrink::<K>(&bench, case).await;
             shown.push(format!("seed {seed}\n{}\n{difference}", shrinking::describe(&case)));
             assert!(shown.len() < SHOWN, "disagreements, more may follow:\n\n{}", shown.join("\n\n"));
         }
     }
     assert!(shown.is_empty(), "disagreements:\n\n{}", shown.join("\n\n"));
-    assert!(telling * 3 > pairs, "only {telling} of {pairs} answers told of an event");
+    assert!(agreed >= pairs, "{agreed} pairs were asked, not {pairs}");
+    assert!(telling * 4 > agreed, "only {telling} of {agreed} answers told of an event");
+    let (kind, way) = (K::NAME, way.name());
+    tell(&format!("oracle: {name}: {agreed} pairs of {kind} from {way}, seeds {} to {}", seeds.start, seeds.end - 1));
+}
+
+/// Writes a line to the test program's output, also where the output of tests that pass is not shown.
+pub(crate) fn tell(line: &str) {
+    let mut output = std::io::stdout().lock();
+    writeln!(output, "{line}").unwrap();
+    output.flush().unwrap();
 }

@@ -16,6 +16,9 @@ pub(crate) struct Funnels;
 
 #[async_trait]
 impl Kind for Funnels {
+    type Answer = Json;
+
+    const NAME: &str = "funnels";
     const MEMBERS: &[&str] = &["breakdown", "exclude", "filters", "timezone", "order", "by", "window"];
 
     fn events(rng: &mut StdRng, world: &World, around: &[Timestamp]) -> Vec<StoredEvent> {
@@ -52,6 +55,9 @@ pub(crate) struct Paths;
 
 #[async_trait]
 impl Kind for Paths {
+    type Answer = Json;
+
+    const NAME: &str = "paths";
     const MEMBERS: &[&str] = &["from", "to", "depth", "limit", "name", "by", "timezone"];
 
     fn events(rng: &mut StdRng, world: &World, around: &[Timestamp]) -> Vec<StoredEvent> {

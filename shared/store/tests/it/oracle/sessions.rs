@@ -76,6 +76,9 @@ pub(crate) struct Sessions;
 
 #[async_trait]
 impl Kind for Sessions {
+    type Answer = Json;
+
+    const NAME: &str = "lists of sessions";
     const MEMBERS: &[&str] = &["filters", "timezone", "limit"];
 
     fn random(rng: &mut StdRng, world: &World, around: &[Timestamp], _: &[StoredEvent]) -> Json {
@@ -103,6 +106,9 @@ pub(crate) struct OneSession;
 
 #[async_trait]
 impl Kind for OneSession {
+    type Answer = Json;
+
+    const NAME: &str = "single sessions";
     const MEMBERS: &[&str] = &["timezone", "limit"];
 
     fn random(rng: &mut StdRng, world: &World, around: &[Timestamp], _: &[StoredEvent]) -> Json {
@@ -134,6 +140,9 @@ pub(crate) struct OneUser;
 
 #[async_trait]
 impl Kind for OneUser {
+    type Answer = Json;
+
+    const NAME: &str = "persons";
     const MEMBERS: &[&str] = &["timezone", "limit"];
 
     fn random(rng: &mut StdRng, world: &World, around: &[Timestamp], _: &[StoredEvent]) -> Json {

@@ -5,58 +5,47 @@ use std::fmt::Write as _;
 use serde_json::{Value as Json, json};
 
 use super::Case;
-use super::asking::{Bench, difference};
+use super::asking::Bench;
+use super::kinds::{Kind, difference};
 
 /// Candidates tried for one disagreement; each is stored and asked anew.
-const TRIES: usize = 600;
+const TRIES: usize = 500;
 
 /// The smallest disagreement found from `case` on, and what it is.
-pub(crate) async fn shrink(bench: &Bench, case: Case) -> (Case, String) {
-    let mut shrinking = Shrinking { bench, tries: 0 };
-    let mut difference = shrinking.difference(&case).await;
-    let mut smallest = case;
-    if difference.is_none() {
-        // Asked again alone, with fresh events, the two agree: the first answer depended on what else was stored.
-        return (smallest, "they agree when the same events are stored again in another project".to_owned());
-    }
-    loop {
-        let mut smaller = None;
-        for candidate in candidates(&smallest) {
-            if let Some(found) = shrinking.difference(&candidate).await {
-                smaller = Some((candidate, found));
-                break;
+pub(crate) async fn shrink<K: Kind>(bench: &Bench, mut case: Case) -> (Case, String) {
+    // Asked again alone, with fresh events: where the two agree then, the first answer depended on what else was stored.
+    let mut found = "they agree when the same events are stored again in another project".to_owned();
+    let mut tries = 0;
+    let mut candidates = vec![case.clone()];
+    'smaller: loop {
+        for candidate in std::mem::take(&mut candidates) {
+            tries += 1;
+            if tries > TRIES {
+                return (case, found);
+            }
+            let candidate = bench.in_fresh_projects(&candidate);
+            let Some(expected) = K::expected(&candidate) else { continue };
+            bench.store_all(&candidate.events, &candidate.world).await;
+            if let Some(difference) = difference::<K>(bench, &candidate, &expected).await {
+                (case, found) = (candidate, difference);
+                candidates = K::candidates(&case);
+                continue 'smaller;
             }
         }
-        let Some((candidate, found)) = smaller else { break };
-        smallest = candidate;
-        difference = Some(found);
-    }
-    (smallest, difference.unwrap_or_default())
-}
-
-struct Shrinking<'b> {
-    bench: &'b Bench,
-    tries: usize,
-}
-
-impl Shrinking<'_> {
-    async fn difference(&mut self, case: &Case) -> Option<String> {
-        self.tries += 1;
-        if self.tries > TRIES {
-            return None;
-        }
-        let case = self.bench.in_fresh_projects(case);
-        let (expected, limit) = Bench::expected(&case)?;
-        self.bench.store_all(&case.events, &case.world).await;
-        let got = self.bench.ask(&case.world, &case.question).await;
-        difference(&expected, limit, &got)
+        return (case, found);
     }
 }
 
-/// Cases with a little less, those with much less first.
-fn candidates(case: &Case) -> Vec<Case> {
+/// Without one of these members, and with fewer events.
+pub(crate) fn fewer_members_and_events(case: &Case, members: &[&str]) -> Vec<Case> {
     let mut candidates = Vec::new();
-    let mut size = case.events.len();
+    for member in members {
+        let mut question = case.question.clone();
+        if question.as_object_mut().is_some_and(|members| members.remove(*member).is_some()) {
+            candidates.push(Case { question, ..case.clone() });
+        }
+    }
+    let mut size = case.events.len() / 2;
     while size > 0 {
         for start in (0..case.events.len()).step_by(size) {
             let mut events = case.events.clone();
@@ -65,6 +54,12 @@ fn candidates(case: &Case) -> Vec<Case> {
         }
         size /= 2;
     }
+    candidates
+}
+
+/// Smaller cases of figures: fewer events, a shorter question, less in an event.
+pub(crate) fn smaller_figures(case: &Case) -> Vec<Case> {
+    let mut candidates = fewer_members_and_events(case, &[]);
     candidates.extend(smaller_questions(&case.question).into_iter().map(|question| Case { question, ..case.clone() }));
     for (index, stored) in case.events.iter().enumerate() {
         if let Ok(Json::Object(metadata)) = serde_json::from_str(&stored.event.metadata) {

@@ -1,0 +1,69 @@
+//! What the questions of what follows what stand on: worked out of their range and context, the same for funnels, paths and
+//! retention.
+
+use analytics_domain::{Project, Timestamp};
+
+use crate::cursor::Resolved;
+use crate::plan::{cache_key, kept, resolve, warn_of_cut, within};
+use crate::scan::{ScanMeta, ScanReader};
+use crate::{Context, DateRange, Range, Source, Warning, Zone};
+
+/// The place and time of a planned question.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Ground {
+    pub(crate) project: Project,
+    pub(crate) has_columns: bool,
+    /// What is selected: within the retention, up to the end of tomorrow.
+    pub(crate) range: Range,
+    /// The range as the answer tells it.
+    pub(crate) shown: [String; 2],
+    date_range: DateRange,
+    resolved: Resolved,
+    newest_receipt: Option<Timestamp>,
+    warnings: Vec<Warning>,
+}
+
+impl Ground {
+    /// Resolves a question's range.
+    pub(crate) fn new(date_range: DateRange, zone: &Zone, context: &Context) -> Self {
+        let resolved = resolve(date_range, None, zone, context);
+        let mut warnings = Vec::new();
+        warn_of_cut(resolved.range, "the range", context, &mut warnings);
+        let shown = kept(resolved.range, context);
+        Self {
+            project: context.project.clone(),
+            has_columns: context.has_columns,
+            range: within(resolved.range, zone, resolved.now, context),
+            shown: [zone.write(shown.from), zone.write(shown.to)],
+            date_range,
+            resolved,
+            newest_receipt: context.newest_receipt,
+            warnings,
+        }
+    }
+
+    /// The instant that counts as now.
+    pub(crate) const fn now(&self) -> Timestamp {
+        self.resolved.now
+    }
+
+    /// The same, where columns are not to be read.
+    pub(crate) fn without_columns(&self) -> Self {
+        Self { has_columns: false, ..self.clone() }
+    }
+
+    /// How an answer came about.
+    pub(crate) fn meta(&self, source: Source, events_read: u64) -> ScanMeta {
+        ScanMeta::new(source, events_read, self.newest_receipt, &self.warnings)
+    }
+
+    /// The key by which the answer to a question of this kind is kept.
+    pub(crate) fn cache_key(&self, kind: &str, asked: &str) -> String {
+        cache_key(kind, &self.project, asked, self.date_range, &self.resolved, &None)
+    }
+}
+
+/// Whether a scan reads columns, and so needs all its statements to see one state of the store.
+pub(crate) fn is_of_columns(reader: &ScanReader) -> bool {
+    matches!(reader, ScanReader::Columns(_))
+}
