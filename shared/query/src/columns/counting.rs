@@ -14,7 +14,10 @@ use super::values::{Fields, columns_of, fields_of};
 use crate::plan::ROW_BUDGET;
 use crate::{Buckets, Cell, Field, Filter, Property, Range, Row};
 
-/// Most bytes that distinct sessions and people may take.
+/// What a text takes besides itself.
+const TEXT_ENTRY: usize = 48;
+
+/// Most bytes that distinct sessions and people may take, and most that the texts found may.
 const SET_BYTES: usize = 512 << 20;
 
 /// What is counted over a range, and what was so far.
@@ -28,6 +31,7 @@ pub(crate) struct Counting {
     numbers: Vec<Property>,
     /// The texts found of each field.
     texts: Vec<HashMap<Box<str>, u32>>,
+    text_bytes: usize,
     found: HashMap<GroupKey, usize>,
     groups: Vec<Group>,
 }
@@ -130,6 +134,7 @@ impl Counting {
             counted,
             numbers,
             texts,
+            text_bytes: 0,
             found: HashMap::new(),
             groups: Vec::new(),
         }
@@ -196,6 +201,7 @@ impl Counting {
                         Some(place) => *place,
                         None => {
                             let place = known.len() as u32;
+                            self.text_bytes += text.len() + TEXT_ENTRY;
                             known.insert(text.into(), place);
                             place
                         }
@@ -228,6 +234,9 @@ impl Counting {
     }
 
     fn check_size(&self) -> Result<(), Stop> {
+        if self.text_bytes > SET_BYTES {
+            return Err(too_large());
+        }
         // Looked at seldom: the sum over all groups is not for every quarter.
         if self.groups.len() < 1_000 {
             return Ok(());

@@ -101,7 +101,7 @@ impl Executable for PathsPlan {
         self.scan(|scan| matches!(scan.reader(self.has_columns), ScanReader::Columns(_)))
     }
 
-    fn without_columns(&self) -> Option<Self> {
+    fn fallback(&self) -> Option<Self> {
         self.is_of_one_state().then(|| Self { has_columns: false, ..self.clone() })
     }
 

@@ -140,7 +140,7 @@ impl Executable for RetentionPlan {
         self.staying().is_some()
     }
 
-    fn without_columns(&self) -> Option<Self> {
+    fn fallback(&self) -> Option<Self> {
         self.is_of_one_state().then(|| Self { has_columns: false, ..self.clone() })
     }
 
