@@ -38,10 +38,13 @@ macro_rules! every_form_of_processes {
 }
 
 mod agreement;
+mod budgets;
 mod collect;
 mod corpus;
 mod functions;
 mod health;
+mod injection;
+mod late;
 mod ledger;
 mod metrics;
 mod query;

@@ -10,7 +10,7 @@ use crate::answering::answer;
 use crate::openapi::answer::EventsAnswer;
 use crate::openapi::parameters::{CursorParams, EventsRangeParams, LimitParams, SelectionParams};
 use crate::openapi::refusal::PageRefusals;
-use crate::problems::QueryPairs;
+use crate::problems::{self, QueryPairs};
 use crate::router::ApiDeps;
 
 /// Lists events, newest first, page by page.
@@ -24,5 +24,5 @@ pub(crate) async fn list(
     headers: HeaderMap,
     QueryPairs(pairs): QueryPairs,
 ) -> Result<Response, Problem> {
-    answer(&deps, &headers, || EventsQuestion::from_parameters(&pairs)).await
+    answer(&deps, &headers, || EventsQuestion::from_parameters(&pairs)).await.map_err(problems::by_parameter)
 }

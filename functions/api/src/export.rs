@@ -81,9 +81,10 @@ pub(crate) async fn export(
     let plan = question.plan(&context).map_err(problems::query)?;
     let writer = Writer::new(format).map_err(defect)?;
     let (body, next) = match deps.export_bytes {
-        Some(most) => part(store, plan, writer, most).await?,
-        None => whole(store, plan, writer).await?,
-    };
+        Some(most) => part(store, plan, writer, most).await,
+        None => whole(store, plan, writer).await,
+    }
+    .map_err(problems::by_parameter)?;
     let disposition = HeaderValue::from_static(format.disposition());
     let media_type = HeaderValue::from_static(format.media_type());
     let mut response =

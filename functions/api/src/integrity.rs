@@ -8,7 +8,7 @@ use analytics_host::keys::Scope;
 use analytics_host::problem::Problem;
 use analytics_messaging::QueueDepth;
 use analytics_query::Given;
-use analytics_store::DayCounts;
+use analytics_store::{DayCounts, StoreError};
 use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -82,6 +82,11 @@ pub struct RollupDay {
     rollup: u64,
     /// Events by the columns that questions are answered from, and the raw rows read beside them.
     columns: u64,
+    /// Events that the table `daily_metrics` counts under `__other__`, by dimension: the day has more values than it counts
+    /// one by one. Left out where there are none; answers count every value for itself.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[schema(required = false, example = json!({ "event_action": 120 }))]
+    together: BTreeMap<String, u64>,
 }
 
 /// Tells what became of every event.
@@ -102,15 +107,25 @@ pub(crate) async fn integrity(
     let days = given.number("days", DAYS, MOST_DAYS).map_err(problems::query)?;
     let today = deps.clock.now().utc_day();
     let from = Timestamp::from_utc_day(today - i64::from(days) + 1);
-    let found = deps.store.integrity(&grant.project, from).await.map_err(problems::store)?;
+    let found = deps.store.integrity(&grant.project, from).await.map_err(|failure| match failure {
+        StoreError::TooSlow { .. } => problems::store(failure).with("path", "days"),
+        failure => problems::store(failure),
+    })?;
     let in_flight = match &deps.queue {
         Some(queue) => queue.depth().await.ok().and_then(|depth| in_flight(&depth, &grant.project)),
         None => None,
     };
+    let mut together = found.together;
     let rollups: Vec<RollupDay> = found
         .stored
         .iter()
-        .map(|(day, drift)| RollupDay { day: date(*day), raw: drift.raw, rollup: drift.rollup, columns: drift.columns })
+        .map(|(day, drift)| RollupDay {
+            day: date(*day),
+            raw: drift.raw,
+            rollup: drift.rollup,
+            columns: drift.columns,
+            together: together.remove(day).unwrap_or_default(),
+        })
         .collect();
     let drift = rollups.iter().map(|day| day.raw.abs_diff(day.rollup) + day.raw.abs_diff(day.columns)).sum();
     let received = found.received.into_iter().map(|(day, counts)| received(day, counts)).collect();

@@ -117,6 +117,21 @@ pub(crate) fn store(failure: StoreError) -> Problem {
     }
 }
 
+/// The refusal of a question that was asked with parameters: its place by the parameter that a member of the question came from.
+pub(crate) fn by_parameter(problem: Problem) -> Problem {
+    let Some(place) = problem.extra("path").and_then(Value::as_str) else { return problem };
+    let member = place.split(['.', '[']).next().unwrap_or_default();
+    let parameter = match member {
+        "date_range" => "range",
+        "dimensions" => "dimension",
+        "metrics" => "metric",
+        "filters" => "filter",
+        "timezone" => "tz",
+        _ => return problem,
+    };
+    problem.with("path", parameter)
+}
+
 /// 500 `internal_error`; what happened is in the log.
 pub(crate) fn defect() -> Problem {
     Problem::new(

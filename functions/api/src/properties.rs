@@ -11,7 +11,7 @@ use crate::answering::answer;
 use crate::openapi::answer::{Answer, PropertiesAnswer};
 use crate::openapi::parameters::{CursorParams, LimitParams, RangeParams, SearchParams, SelectionParams};
 use crate::openapi::refusal::{PageRefusals, ParameterRefusals};
-use crate::problems::QueryPairs;
+use crate::problems::{self, QueryPairs};
 use crate::router::ApiDeps;
 
 /// Lists the metadata keys seen, with their kinds, counts and examples.
@@ -27,7 +27,7 @@ pub(crate) async fn list(
     headers: HeaderMap,
     QueryPairs(pairs): QueryPairs,
 ) -> Result<Response, Problem> {
-    answer(&deps, &headers, || PropertiesQuestion::from_parameters(&pairs)).await
+    answer(&deps, &headers, || PropertiesQuestion::from_parameters(&pairs)).await.map_err(problems::by_parameter)
 }
 
 /// Lists the values of one property, the most frequent first.
@@ -55,5 +55,5 @@ pub(crate) async fn values(
             message: "expected a name in UTF-8".to_owned(),
         }),
     };
-    answer(&deps, &headers, read).await
+    answer(&deps, &headers, read).await.map_err(problems::by_parameter)
 }

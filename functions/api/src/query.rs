@@ -13,7 +13,7 @@ use crate::openapi::parameters::{
 };
 use crate::openapi::question::QuestionBody;
 use crate::openapi::refusal::{PageRefusals, QuestionRefusals};
-use crate::problems::{QueryPairs, WholeBody};
+use crate::problems::{self, QueryPairs, WholeBody};
 use crate::router::ApiDeps;
 
 /// Answers a question of the whole language.
@@ -55,7 +55,7 @@ pub(crate) async fn trends(
     headers: HeaderMap,
     QueryPairs(pairs): QueryPairs,
 ) -> Result<Response, Problem> {
-    answer(&deps, &headers, || -> Result<_, QueryError> { Question::trends(&pairs) }).await
+    answer(&deps, &headers, || -> Result<_, QueryError> { Question::trends(&pairs) }).await.map_err(by_parameter)
 }
 
 /// Answers with a ranking.
@@ -69,5 +69,13 @@ pub(crate) async fn breakdown(
     headers: HeaderMap,
     QueryPairs(pairs): QueryPairs,
 ) -> Result<Response, Problem> {
-    answer(&deps, &headers, || -> Result<_, QueryError> { Question::breakdown(&pairs) }).await
+    answer(&deps, &headers, || -> Result<_, QueryError> { Question::breakdown(&pairs) })
+        .await
+        .map_err(problems::by_parameter)
+}
+
+/// The first dimension of a series is its interval.
+fn by_parameter(problem: Problem) -> Problem {
+    let is_of_interval = problem.extra("path").is_some_and(|place| place == "dimensions[0]");
+    if is_of_interval { problem.with("path", "interval") } else { problems::by_parameter(problem) }
 }

@@ -13,7 +13,7 @@ use crate::openapi::parameters::{
 };
 use crate::openapi::refusal::{PageRefusals, SessionRefusals, UserRefusals};
 use crate::openapi::sessions::{SessionAnswer, SessionsAnswer, UserAnswer};
-use crate::problems::QueryPairs;
+use crate::problems::{self, QueryPairs};
 use crate::router::ApiDeps;
 
 /// Lists sessions, newest first, page by page.
@@ -30,7 +30,7 @@ pub(crate) async fn list(
     headers: HeaderMap,
     QueryPairs(pairs): QueryPairs,
 ) -> Result<Response, Problem> {
-    answer(&deps, &headers, || SessionsQuestion::from_parameters(&pairs)).await
+    answer(&deps, &headers, || SessionsQuestion::from_parameters(&pairs)).await.map_err(problems::by_parameter)
 }
 
 /// Shows one session: its figures, and its events in order, page by page.
@@ -48,7 +48,9 @@ pub(crate) async fn session(
     id: Result<Path<String>, PathRejection>,
     QueryPairs(pairs): QueryPairs,
 ) -> Result<Response, Problem> {
-    answer(&deps, &headers, || SessionQuestion::from_parameters(readable(&id)?, &pairs)).await
+    answer(&deps, &headers, || SessionQuestion::from_parameters(readable(&id)?, &pairs))
+        .await
+        .map_err(problems::by_parameter)
 }
 
 /// Shows one person by the user id: figures, and the timeline, page by page.
@@ -68,7 +70,9 @@ pub(crate) async fn user(
     id: Result<Path<String>, PathRejection>,
     QueryPairs(pairs): QueryPairs,
 ) -> Result<Response, Problem> {
-    answer(&deps, &headers, || UserQuestion::from_parameters(readable(&id)?, &pairs)).await
+    answer(&deps, &headers, || UserQuestion::from_parameters(readable(&id)?, &pairs))
+        .await
+        .map_err(problems::by_parameter)
 }
 
 /// The id of a path; looked at after the client's key, like everything that is asked.

@@ -82,6 +82,7 @@ pub use question::{OrderBy, OrderColumn, Question};
 pub use question_intake::QuestionIntake;
 pub use retention::{RetentionAnswer, RetentionQuestion};
 pub use scan::ScanMeta;
+pub use selection::OTHER_VALUE;
 pub use sessions::{SessionAnswer, SessionQuestion, SessionsAnswer, SessionsQuestion, UserAnswer, UserQuestion};
 pub use shorthand::Given;
 pub use statement::{Cell, Dialect, Param, Row, Statement};

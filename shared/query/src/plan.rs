@@ -47,9 +47,10 @@ pub trait Executable {
         false
     }
 
-    /// The same to be answered from raw rows, where gathering from columns was refused as too large: raw rows come in order and
-    /// are folded away one by one. `None` where there is no other way, or this is it.
-    fn without_columns(&self) -> Option<Self>
+    /// The same to be answered another way, where the intake refused this one as too large. Instead of columns, that is raw
+    /// rows, which come in order and are folded away one by one; instead of counts of days that do not tell every value,
+    /// columns. `None` where there is no other way, or this is it.
+    fn fallback(&self) -> Option<Self>
     where
         Self: Sized,
     {
@@ -98,6 +99,7 @@ pub struct Plan {
     pub(crate) offset: u64,
     pub(crate) main: Selection,
     pub(crate) compared: Option<Selection>,
+    pub(crate) has_columns: bool,
     pub(crate) query: NormalisedQuery,
     pub(crate) warnings: Vec<Warning>,
 }
@@ -173,6 +175,7 @@ impl Askable for Question {
             offset,
             main: selection,
             compared,
+            has_columns: context.has_columns,
             query,
             warnings,
         })
@@ -191,16 +194,24 @@ impl Executable for Plan {
     }
 
     fn is_of_one_state(&self) -> bool {
-        self.selections().any(|selection| matches!(selection.from, From::Columns(_)))
+        self.selections()
+            .any(|selection| matches!(selection.from, From::Columns(_)) || selection.is_by_values_of_days())
     }
 
-    /// Only where percentiles are asked for: the store puts numbers in order on disk. What else is too large for columns is so
-    /// for raw rows, too.
-    fn without_columns(&self) -> Option<Self> {
-        (self.is_of_one_state() && self.tally.has_percentiles()).then(|| Self {
-            main: self.main.without_columns(),
-            compared: self.compared.as_ref().map(Selection::without_columns),
-            ..self.clone()
+    /// Of columns, where days count some values together. Of raw rows only where percentiles are asked for, since the store puts
+    /// numbers in order on disk: what else is too large for columns is so for raw rows, too.
+    fn fallback(&self) -> Option<Self> {
+        let plan = self.clone();
+        if self.selections().any(Selection::is_by_values_of_days) {
+            let otherwise =
+                |selection: Selection| selection.without_values_of_days(&self.question, &self.tally, self.has_columns);
+            return Some(Self { main: otherwise(plan.main), compared: plan.compared.map(otherwise), ..plan });
+        }
+        let of_columns = self.selections().any(|selection| matches!(selection.from, From::Columns(_)));
+        (of_columns && self.tally.has_percentiles()).then(|| Self {
+            main: plan.main.without_columns(),
+            compared: plan.compared.as_ref().map(Selection::without_columns),
+            ..plan
         })
     }
 

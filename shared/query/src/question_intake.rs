@@ -3,19 +3,25 @@
 use crate::columns::{ColumnReader, Counting, STATEMENTS};
 use crate::intake::Intake;
 use crate::plan::Plan;
-use crate::{Answer, QueryError, Row, Source};
+use crate::{Answer, Cell, QueryError, Row, Source};
+
+/// Most bytes of the texts of SQL's groups: their rows are bounded, and a text may have 32 KiB.
+const TEXT_BYTES_MAX: usize = 128 << 20;
 
 /// Keeps the rows of SQL's groups, and counts over columns.
 #[derive(Debug)]
 pub struct QuestionIntake {
     plan: Plan,
     parts: Vec<Part>,
+    text_bytes: usize,
 }
 
 /// What is read for one range.
 #[derive(Debug)]
 enum Part {
     Groups(Vec<Row>),
+    /// Groups of what days count by value, behind the word whether some value has no count of its own.
+    ValuesOfDays(Vec<Row>),
     Columns(Box<ColumnReader<Counting>>),
 }
 
@@ -23,6 +29,7 @@ impl Part {
     const fn statements(&self) -> usize {
         match self {
             Self::Groups(_) => 1,
+            Self::ValuesOfDays(_) => 2,
             Self::Columns(_) => STATEMENTS,
         }
     }
@@ -32,11 +39,17 @@ impl QuestionIntake {
     /// An intake without rows.
     pub(crate) fn new(plan: &Plan) -> Self {
         let parts = plan.selections().map(|selection| match selection.counting(&plan.question) {
+            None if selection.is_by_values_of_days() => Part::ValuesOfDays(Vec::new()),
             None => Part::Groups(Vec::new()),
             Some(counting) => Part::Columns(Box::new(ColumnReader::new(counting))),
         });
-        Self { plan: plan.clone(), parts: parts.collect() }
+        Self { plan: plan.clone(), parts: parts.collect(), text_bytes: 0 }
     }
+}
+
+fn text_bytes(row: &Row) -> usize {
+    let length = |cell: &Cell| if let Cell::Text(text) = cell { text.len() } else { 0 };
+    row.iter().map(length).sum()
 }
 
 impl Intake for QuestionIntake {
@@ -50,10 +63,24 @@ impl Intake for QuestionIntake {
                 continue;
             }
             match part {
-                Part::Groups(rows) => rows.push(row),
+                Part::Groups(rows) => {
+                    self.text_bytes += text_bytes(&row);
+                    rows.push(row);
+                }
+                // Never the last word: the plan has a fallback.
+                Part::ValuesOfDays(_) if place == 0 => {
+                    return Err(QueryError::too_large("dimensions", "a day of the range counts some values together"));
+                }
+                Part::ValuesOfDays(rows) => rows.push(row),
                 Part::Columns(reader) => reader.push(place, row)?,
             }
             break;
+        }
+        if self.text_bytes > TEXT_BYTES_MAX {
+            let most = TEXT_BYTES_MAX >> 20;
+            let message =
+                format!("the values of the rows take more than {most} MiB; leave out a dimension or add a filter");
+            return Err(QueryError::too_large("dimensions", message));
         }
         Ok(())
     }
@@ -63,7 +90,7 @@ impl Intake for QuestionIntake {
         let mut raw = 0;
         for part in self.parts {
             rows.push(match part {
-                Part::Groups(rows) => rows,
+                Part::Groups(rows) | Part::ValuesOfDays(rows) => rows,
                 Part::Columns(reader) => {
                     let (counting, read) = reader.finish()?;
                     raw += read;

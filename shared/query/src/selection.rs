@@ -10,6 +10,9 @@ use crate::sql::Sql;
 use crate::tally::Tally;
 use crate::{Buckets, Dialect, Dimension, Field, Interval, Param, Question, Range, Statement};
 
+/// The `dimension_value` of `daily_metrics` under which a day counts the values that have no row of their own.
+pub const OTHER_VALUE: &str = "__other__";
+
 /// What a range is selected from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum From {
@@ -56,7 +59,22 @@ impl Selection {
         Self { from, ..self.clone() }
     }
 
-    /// The statements, one or more; see [`Selection::statement`] for the rows of one, [`crate::columns`] for those of several.
+    /// The same where days were found to count some values together: of columns or, where they cannot be read, of raw rows.
+    pub(crate) fn without_values_of_days(mut self, question: &Question, tally: &Tally, has_columns: bool) -> Self {
+        if self.is_by_values_of_days() {
+            let columns = if has_columns { from_columns(question, tally) } else { None };
+            self.from = columns.map_or(From::Raw, From::Columns);
+        }
+        self
+    }
+
+    /// Whether the range is selected from what days count by value.
+    pub(crate) const fn is_by_values_of_days(&self) -> bool {
+        matches!(self.from, From::Rollup(Some(_)))
+    }
+
+    /// The statements: [`Selection::statement`] alone; behind [`Selection::values_counted_together`], where that is asked; or
+    /// those of [`crate::columns`].
     pub(crate) fn statements(
         &self,
         question: &Question,
@@ -64,9 +82,13 @@ impl Selection {
         project: &Project,
         dialect: Dialect,
     ) -> Vec<Statement> {
-        match self.counting(question) {
-            None => vec![self.statement(question, tally, project, dialect)],
-            Some(counting) => columns::statements(project, self.range, &counting.columns(), dialect).into(),
+        if let Some(counting) = self.counting(question) {
+            return columns::statements(project, self.range, &counting.columns(), dialect).into();
+        }
+        let statement = self.statement(question, tally, project, dialect);
+        match &self.from {
+            From::Rollup(Some(field)) => vec![self.values_counted_together(field, project, dialect), statement],
+            _ => vec![statement],
         }
     }
 
@@ -128,6 +150,40 @@ impl Selection {
             text.push_str(&format!("\nLIMIT {}", ROW_BUDGET + 1));
         }
         sql.finish(text)
+    }
+
+    /// A row where some day of the range counts values of the field together. Each day is looked up by its key, and `CROSS JOIN`
+    /// keeps SQLite to that: the rows of a range are many.
+    fn values_counted_together(&self, field: &Field, project: &Project, dialect: Dialect) -> Statement {
+        let mut sql = Sql::new(dialect, project, self.range);
+        let from = sql.bind(Param::Text(utc_date(self.range.from)));
+        let to = sql.bind(Param::Text(utc_date(self.range.to)));
+        let (days, date) = match dialect {
+            Dialect::Postgres => (
+                format!(
+                    "SELECT generate_series({from}::date::timestamp, {to}::date - INTERVAL '1 day', INTERVAL '1 day')"
+                ),
+                "d.date::date",
+            ),
+            Dialect::Sqlite => (
+                format!(
+                    "SELECT {from} WHERE {from} < {to}\n  \
+                     UNION ALL SELECT date(d.date, '1 day') FROM d WHERE date(d.date, '1 day') < {to}"
+                ),
+                "d.date",
+            ),
+        };
+        let conditions = [
+            format!("e.project = {}", sql.text(project.as_str())),
+            format!("e.date = {date}"),
+            format!("e.metric_name = {}", sql.text("events")),
+            format!("e.dimension_key = {}", sql.text(&field.to_string())),
+            format!("e.dimension_value = {}", sql.text(OTHER_VALUE)),
+        ];
+        sql.finish(format!(
+            "WITH RECURSIVE d (date) AS (\n  {days}\n)\nSELECT 1\nFROM d CROSS JOIN daily_metrics e\nWHERE {}\nLIMIT 1",
+            conditions.join("\n  AND ")
+        ))
     }
 
     /// The conditions on `daily_metrics e`.

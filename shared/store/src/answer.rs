@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use analytics_domain::{Project, Retention, Timestamp};
@@ -11,6 +12,10 @@ use thiserror::Error;
 use tokio::task::spawn_blocking;
 
 use crate::{EventStore, StoreError};
+
+/// Most rows that a question may have the store hand over, over all its statements. What SQL reads and adds up by itself is
+/// bounded by the statement timeout alone.
+pub const ROWS_READ_MAX: u64 = 50_000_000;
 
 /// Why a question has no answer.
 #[derive(Debug, Error)]
@@ -62,10 +67,21 @@ impl<P: Executable> Prepared<P> {
     /// # Errors
     /// [`AnswerError`].
     pub async fn run(&self, store: &dyn EventStore) -> Result<P::Answer, AnswerError> {
-        match run(store, &self.0).await {
-            Err(AnswerError::Query(refusal)) if refusal.code == QueryErrorCode::QueryTooLarge => {
-                match self.0.without_columns() {
-                    Some(plan) => run(store, &plan).await,
+        self.run_within(store, ROWS_READ_MAX).await
+    }
+
+    /// The same with another bound than [`ROWS_READ_MAX`].
+    ///
+    /// # Errors
+    /// [`AnswerError`]; `query_too_large` where the store would hand over more than `most` rows.
+    pub async fn run_within(&self, store: &dyn EventStore, most: u64) -> Result<P::Answer, AnswerError> {
+        let budget = Budget { most, read: AtomicU64::new(0) };
+        match run(store, &self.0, &budget).await {
+            Err(AnswerError::Query(refusal))
+                if refusal.code == QueryErrorCode::QueryTooLarge && !budget.is_exceeded() =>
+            {
+                match self.0.fallback() {
+                    Some(plan) => run(store, &plan, &budget).await,
                     None => Err(refusal.into()),
                 }
             }
@@ -74,14 +90,37 @@ impl<P: Executable> Prepared<P> {
     }
 }
 
-async fn run<P: Executable>(store: &dyn EventStore, plan: &P) -> Result<P::Answer, AnswerError> {
+/// The rows that a question may read, and those that it has.
+#[derive(Debug)]
+struct Budget {
+    most: u64,
+    read: AtomicU64,
+}
+
+impl Budget {
+    fn take(&self) -> Result<(), QueryError> {
+        if self.read.fetch_add(1, Ordering::Relaxed) < self.most {
+            return Ok(());
+        }
+        let message = format!("the question reads more than {} rows; narrow date_range, or filter", self.most);
+        Err(QueryError { code: QueryErrorCode::QueryTooLarge, path: "date_range".to_owned(), message })
+    }
+
+    fn is_exceeded(&self) -> bool {
+        self.read.load(Ordering::Relaxed) > self.most
+    }
+}
+
+async fn run<P: Executable>(store: &dyn EventStore, plan: &P, budget: &Budget) -> Result<P::Answer, AnswerError> {
     let statements = plan.statements(store.dialect());
     if plan.is_of_one_state() {
-        return read_together(store, &statements, plan.intake()).await;
+        return read_together(store, &statements, plan.intake(), budget).await;
     }
     let intake = Mutex::new(plan.intake());
-    try_join_all(statements.iter().enumerate().map(|(index, statement)| read(store, index, statement, &intake)))
-        .await?;
+    try_join_all(
+        statements.iter().enumerate().map(|(index, statement)| read(store, index, statement, &intake, budget)),
+    )
+    .await?;
     Ok(intake.into_inner().unwrap_or_else(PoisonError::into_inner).finish()?)
 }
 
@@ -91,13 +130,14 @@ async fn read_together<I>(
     store: &dyn EventStore,
     statements: &[Statement],
     mut intake: I,
+    budget: &Budget,
 ) -> Result<I::Answer, AnswerError>
 where
     I: Intake + 'static,
     I::Answer: Send + 'static,
 {
     let mut refusal = None;
-    let mut hand_over = |place, row| match intake.push(place, row) {
+    let mut hand_over = |place, row| match budget.take().and_then(|()| intake.push(place, row)) {
         Ok(()) => ControlFlow::Continue(()),
         Err(error) => {
             refusal = Some(error);
@@ -120,13 +160,17 @@ async fn read<I: Intake>(
     index: usize,
     statement: &Statement,
     intake: &Mutex<I>,
+    budget: &Budget,
 ) -> Result<(), AnswerError> {
     let mut refusal = None;
-    let mut hand_over = |row| match intake.lock().unwrap_or_else(PoisonError::into_inner).push(index, row) {
-        Ok(()) => ControlFlow::Continue(()),
-        Err(error) => {
-            refusal = Some(error);
-            ControlFlow::Break(())
+    let mut hand_over = |row| {
+        let taken = budget.take();
+        match taken.and_then(|()| intake.lock().unwrap_or_else(PoisonError::into_inner).push(index, row)) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => {
+                refusal = Some(error);
+                ControlFlow::Break(())
+            }
         }
     };
     store.select_each(statement, &mut hand_over).await?;

@@ -191,6 +191,9 @@ pub struct Integrity {
     pub received: BTreeMap<i64, DayCounts>,
     /// By UTC day of event; only days whose raw rows are all kept.
     pub stored: BTreeMap<i64, Drift>,
+    /// By UTC day of event and dimension: the events whose values are counted together, where a day has more values than
+    /// [`crate::Cardinality`] lets it count one by one.
+    pub together: BTreeMap<i64, BTreeMap<String, u64>>,
 }
 
 /// A page of dead letters, newest first.

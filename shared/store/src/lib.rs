@@ -8,6 +8,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic"))]
 
 pub mod answer;
+pub mod cardinality;
 pub mod event_store;
 mod migration;
 #[cfg(feature = "postgres")]
@@ -19,6 +20,7 @@ mod settlement;
 pub mod sqlite;
 
 pub use answer::{AnswerError, Prepared, answer, prepare};
+pub use cardinality::Cardinality;
 pub use event_store::{
     DayCounts, DeadLetterPage, Drift, Edition, EventStore, FailedEvent, Ingest, IngestBatch, Integrity, Maintenance,
     OnPlacedRow, OnRow, ProjectState, Refreshed, StoreError, Upkeep,

@@ -15,7 +15,10 @@ use super::values::{Fields, columns_of, fields_of};
 use crate::plan::ROW_BUDGET;
 use crate::{Buckets, Cell, Field, Filter, Property, Range, Row};
 
-/// Most bytes that distinct sessions and people may take.
+/// What a text takes besides itself.
+const TEXT_ENTRY: usize = 48;
+
+/// Most bytes that distinct sessions and people may take, and most that the texts found may.
 const SET_BYTES: usize = 512 << 20;
 
 /// What is counted over a range, and what was so far.
@@ -31,6 +34,7 @@ pub(crate) struct Counting {
     ranked: Vec<bool>,
     /// The texts found of each field.
     texts: Vec<HashMap<Box<str>, u32, RandomState>>,
+    text_bytes: usize,
     /// Which number stands for a number and the place of a text: the first is the bucket, and each field's text gives the next,
     /// the last one's the place of the group.
     found: Vec<HashMap<(u32, u32), u32, RandomState>>,
@@ -137,7 +141,19 @@ impl Counting {
         // Without a field the bucket alone tells the group.
         let found = vec![HashMap::default(); fields.len().max(1)];
         let filters = filters.to_vec();
-        Self { range, buckets, fields, filters, counted, numbers, ranked, texts, found, groups: Vec::new() }
+        Self {
+            range,
+            buckets,
+            fields,
+            filters,
+            counted,
+            numbers,
+            ranked,
+            texts,
+            text_bytes: 0,
+            found,
+            groups: Vec::new(),
+        }
     }
 
     /// Whether every quarter lies in one bucket, and in the range or outside.
@@ -201,6 +217,7 @@ impl Counting {
                         Some(place) => *place,
                         None => {
                             let place = known.len() as u32;
+                            self.text_bytes += text.len() + TEXT_ENTRY;
                             known.insert(text.into(), place);
                             place
                         }
@@ -238,6 +255,9 @@ impl Counting {
     }
 
     fn check_size(&self) -> Result<(), Stop> {
+        if self.text_bytes > SET_BYTES {
+            return Err(too_large());
+        }
         // Looked at seldom: few sets take little, and the sum over all groups is not for every quarter.
         if self.groups.len() < 1_000 && !self.ranked.contains(&true) {
             return Ok(());

@@ -81,7 +81,7 @@ impl Executable for PathsPlan {
         self.scan(|scan| is_of_columns(&scan.reader(self.ground.has_columns)))
     }
 
-    fn without_columns(&self) -> Option<Self> {
+    fn fallback(&self) -> Option<Self> {
         self.is_of_one_state().then(|| Self { ground: self.ground.without_columns(), ..self.clone() })
     }
 

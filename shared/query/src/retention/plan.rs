@@ -119,7 +119,7 @@ impl Executable for RetentionPlan {
         self.staying().is_some()
     }
 
-    fn without_columns(&self) -> Option<Self> {
+    fn fallback(&self) -> Option<Self> {
         self.is_of_one_state().then(|| Self { ground: self.ground.without_columns(), ..self.clone() })
     }
 

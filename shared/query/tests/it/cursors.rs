@@ -5,14 +5,15 @@ use analytics_query::{Answer, Cell, Context, Dialect, EventsQuestion, Executable
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::{at, context, question};
+use crate::{at, context, of_statements, question};
 
 fn rows() -> Vec<Row> {
     (0..5).map(|n| vec![Cell::Text(format!("type {n}")), Cell::Int(10 - n)]).collect()
 }
 
 fn page(value: &Value, context: &Context) -> Answer {
-    plan(&question(value), context).unwrap().shape(vec![rows()]).unwrap()
+    let plan = plan(&question(value), context).unwrap();
+    plan.shape(of_statements(&plan, vec![rows()])).unwrap()
 }
 
 fn asked() -> Value {

@@ -14,7 +14,7 @@ mod shorthands;
 mod sql;
 
 use analytics_domain::{Project, Retention, Timestamp};
-use analytics_query::{Context, Question};
+use analytics_query::{Context, Dialect, Executable as _, Plan, Question, Row};
 use serde_json::Value;
 
 /// Thursday 2026-11-12, noon in UTC; events are kept for ever.
@@ -39,4 +39,11 @@ pub(crate) fn at(text: &str) -> Timestamp {
 
 pub(crate) fn question(value: &Value) -> Question {
     Question::from_json(value).unwrap_or_else(|error| panic!("{error}: {value}"))
+}
+
+/// The rows of each range as the plan's statements give them: where days are asked by value, the word comes first that no day
+/// counts values together, which is no row.
+pub(crate) fn of_statements(plan: &Plan, rows: Vec<Vec<Row>>) -> Vec<Vec<Row>> {
+    let by_values = plan.statements(Dialect::Sqlite).len() == 2 * rows.len();
+    rows.into_iter().flat_map(|rows| if by_values { vec![Vec::new(), rows] } else { vec![rows] }).collect()
 }

@@ -1,6 +1,6 @@
 //! Which questions the counts of whole UTC days answer.
 
-use analytics_query::{Answer, Executable as _, Source, plan};
+use analytics_query::{Answer, Cell, Dialect, Executable as _, QueryErrorCode, Source, plan};
 use serde_json::{Value, json};
 
 use crate::{context_at, question};
@@ -51,4 +51,35 @@ fn only_what_they_hold() {
     assert_eq!(with("date_range", json!(["2026-11-02T00:00:00Z", "2026-11-03T00:00:00Z"])), Source::Rollup);
     assert_eq!(with("date_range", json!(["2026-11-02T00:00:00Z", "2026-11-03T00:00:01Z"])), Source::Raw);
     assert_eq!(with("compare", json!(["2026-11-02T00:00:00Z", "2026-11-03T00:00:01Z"])), Source::Mixed);
+}
+
+#[test]
+fn a_day_that_counts_values_together_is_asked_otherwise() {
+    let tables = |plan: &analytics_query::Plan| {
+        let statements = plan.statements(Dialect::Postgres);
+        let is_of = |table: &str| statements.iter().any(|statement| statement.sql.contains(table));
+        (is_of("daily_metrics"), is_of("event_columns"), is_of("raw_events"))
+    };
+    let value = json!({"metrics": ["events"], "date_range": "7d", "filters": [["is", "event_type", ["a"]]]});
+    for has_columns in [false, true] {
+        let mut context = context_at("2026-11-12T12:00:00Z");
+        context.has_columns = has_columns;
+        let plan = plan(&question(&value), &context).unwrap();
+        assert!(plan.is_of_one_state());
+        assert_eq!(tables(&plan), (true, false, false));
+        // The first statement answers whether there is such a day.
+        let count = vec![vec![Cell::Int(3)]];
+        assert_eq!(plan.shape(vec![vec![], count.clone()]).unwrap().meta.total_rows, 1);
+        let refusal = plan.shape(vec![vec![vec![Cell::Int(1)]], count.clone()]).unwrap_err();
+        assert_eq!(refusal.code, QueryErrorCode::QueryTooLarge);
+        let otherwise = plan.fallback().unwrap();
+        // The raw rows of quarters that have changed are read beside columns.
+        assert_eq!(tables(&otherwise), (false, has_columns, true));
+        assert!(otherwise.fallback().is_none());
+        assert_eq!(otherwise.cache_key(), plan.cache_key());
+    }
+    // Without a value there is nothing to be counted together.
+    let total =
+        plan(&question(&json!({"metrics": ["events"], "date_range": "7d"})), &context_at("2026-11-12T12:00:00Z"));
+    assert_eq!(total.unwrap().statements(Dialect::Postgres).len(), 1);
 }

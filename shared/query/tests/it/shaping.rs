@@ -4,10 +4,11 @@ use analytics_domain::Retention;
 use analytics_query::{Answer, Cell, Executable as _, Figure, QueryErrorCode, ROW_BUDGET, Row, plan};
 use serde_json::{Value, json};
 
-use crate::{context, question};
+use crate::{context, of_statements, question};
 
 fn shape(value: &Value, rows: Vec<Vec<Row>>) -> Answer {
-    plan(&question(value), &context()).unwrap().shape(rows).unwrap()
+    let plan = plan(&question(value), &context()).unwrap();
+    plan.shape(of_statements(&plan, rows)).unwrap()
 }
 
 fn text(text: &str) -> Cell {

@@ -10,7 +10,7 @@ use thiserror::Error;
 use tokio::time::timeout;
 
 use super::fault::{Cause, cause, fault};
-use crate::StoreError;
+use crate::{Cardinality, StoreError};
 
 /// How a PostgreSQL store is reached.
 #[derive(Debug, Clone)]
@@ -29,6 +29,8 @@ pub struct PostgresOptions {
     pub statement_cache: bool,
     /// What the server's own views show as the name of the process.
     pub application_name: String,
+    /// How many values of a dimension a day counts one by one; the same for all who write to the database.
+    pub cardinality: Cardinality,
 }
 
 impl PostgresOptions {
@@ -43,6 +45,7 @@ impl PostgresOptions {
             acquire_timeout: Duration::from_secs(10),
             statement_cache: true,
             application_name: "analytics".to_owned(),
+            cardinality: Cardinality::default(),
         }
     }
 }

@@ -13,8 +13,10 @@ use super::copy::{copy_keys, copy_rows};
 use super::fault::fault;
 use super::insert::{column, insert_rows};
 use super::known_sessions::KnownSessions;
+use super::new_values;
 use super::values::{Instant as At, date};
-use crate::settlement::{Candidates, Key, NewLetter, OldLetter, SessionUser, Settlement, candidates, settle};
+use crate::cardinality::Cardinality;
+use crate::settlement::{Candidates, Key, NewLetter, OldLetter, Rollup, SessionUser, Settlement, candidates, settle};
 use crate::{Ingest, StoreError};
 
 const DOING: &str = "store events";
@@ -40,13 +42,21 @@ const FORGET: &str = "
     DELETE FROM event_ids AS e USING unnest($1::uuid[], $2::text[]) AS c (id, project)
     WHERE e.id = c.id AND e.project = c.project";
 
-/// All that is counted, in one statement: session identities, rollups, receipt counts, newest receipts; and what that makes
+/// All that is counted, in one statement: session identities, rollups, receipt counts, newest receipts. Of the rollups only
+/// those that have a row, and those without dimension; it answers the places of all others, see [`new_values`]. And what it makes
 /// of the columns: which quarters have changed, and which sessions have to be looked at, all whose row is touched: what it
 /// holds in the end is only known after it. The parts run in
 /// this order in every writer, and each in the order of its arrays. A session's row is only touched where it changes, so
 /// that writers of one session seldom wait for each other; the 23 hours are a day less what `KnownSessions` leaves out.
 const TALLY: &str = "
-    WITH sessions AS (
+    WITH counts AS MATERIALIZED (
+        SELECT n.*, n.dimension_key = '' OR coalesce((
+            SELECT true FROM daily_metrics AS k
+            WHERE k.project = n.project AND k.date = DATE '1970-01-01' + n.day AND k.metric_name = 'events'
+                AND k.dimension_key = n.dimension_key AND k.dimension_value = n.dimension_value), false) AS has_row
+        FROM unnest($7::text[], $8::int4[], $9::text[], $10::text[], $11::int8[])
+            WITH ORDINALITY AS n (project, day, dimension_key, dimension_value, count, place)
+    ), sessions AS (
         INSERT INTO session_users AS s (session_id, project, user_id, timestamp, id, last_timestamp)
         SELECT n.session_id, n.project, n.user_id, n.timestamp, n.id, n.last_timestamp
         FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::uuid[], $6::timestamptz[])
@@ -64,8 +74,7 @@ const TALLY: &str = "
     ), rollups AS (
         INSERT INTO daily_metrics AS m (project, date, metric_name, dimension_key, dimension_value, value)
         SELECT n.project, DATE '1970-01-01' + n.day, 'events', n.dimension_key, n.dimension_value, n.count
-        FROM unnest($7::text[], $8::int4[], $9::text[], $10::text[], $11::int8[])
-            AS n (project, day, dimension_key, dimension_value, count)
+        FROM counts AS n WHERE n.has_row
         ON CONFLICT (project, date, metric_name, dimension_key, dimension_value)
             DO UPDATE SET value = m.value + excluded.value
     ), receipts AS (
@@ -91,21 +100,23 @@ const TALLY: &str = "
                 OR n.last_timestamp >= k.last_timestamp + INTERVAL '23 hours'
             FROM session_users AS k WHERE k.session_id = n.session_id AND k.project = n.project), true)
     )
-    SELECT";
+    SELECT place FROM counts WHERE NOT has_row ORDER BY place";
 
 /// Stores the work; where `keep` is false the same is done and rolled back.
+#[allow(clippy::too_many_arguments, reason = "what the store is, what is done, and how it is judged")]
 pub(super) async fn ingest(
     pool: &PgPool,
     begin: &Begin,
     known: &KnownSessions,
     work: &Ingest<'_>,
+    cardinality: Cardinality,
     retention: Retention,
     now: Timestamp,
     keep: bool,
 ) -> Result<Vec<BatchOutcome>, StoreError> {
     let cutoff = retention.cutoff(now);
     let candidates = candidates(work, cutoff);
-    let settle_by = Limits { cutoff, now };
+    let settle_by = Limits { cardinality, cutoff, now };
     // First the quick way for many, by COPY of the ids that are not known. Where another writer commits one of them in between, that
     // ends with a unique violation, and the whole transaction is done again the way that waits.
     let first = if candidates.keys.len() > FEW { Remember::Copy } else { Remember::Wait };
@@ -122,9 +133,10 @@ pub(super) async fn ingest(
     Ok(written.outcomes)
 }
 
-/// What judges the age of events and dates dead letters.
+/// What bounds the values of a day, judges the age of events and dates dead letters.
 #[derive(Debug, Clone, Copy)]
 struct Limits {
+    cardinality: Cardinality,
     cutoff: Timestamp,
     now: Timestamp,
 }
@@ -204,7 +216,7 @@ async fn write<'w>(
         _ => copy_rows(connection, &settlement.rows).await?,
     }
     let sessions = known_sessions.to_write(&settlement.sessions, Instant::now());
-    tally(connection, &settlement, &sessions).await?;
+    tally(connection, &settlement, &sessions, limits.cardinality).await?;
     let sessions = sessions.into_iter().cloned().collect();
     if !work.replayed.is_empty() {
         sqlx::query(
@@ -283,12 +295,13 @@ async fn tally(
     connection: &mut PgConnection,
     settlement: &Settlement<'_>,
     sessions: &[&SessionUser<'_>],
+    cardinality: Cardinality,
 ) -> Result<(), sqlx::Error> {
     if settlement.rows.is_empty() && settlement.receipts.is_empty() {
         return Ok(());
     }
     let Settlement { rollups, receipts, newest, quarters, .. } = settlement;
-    sqlx::query(TALLY)
+    let unseen = sqlx::query(TALLY)
         .bind(column(sessions, |session| session.session_id))
         .bind(column(sessions, |session| session.project))
         .bind(column(sessions, |session| session.user_id))
@@ -309,9 +322,18 @@ async fn tally(
         .bind(column(newest, |(_, receipt)| At(*receipt)))
         .bind(column(quarters, |(project, _)| *project))
         .bind(column(quarters, |(_, quarter)| *quarter))
-        .execute(connection)
-        .await
-        .map(|_| ())
+        .fetch_all(&mut *connection)
+        .await?;
+    if unseen.is_empty() {
+        return Ok(());
+    }
+    let of_place = |row: &PgRow| {
+        let place: i64 = row.try_get(0)?;
+        let rollup = usize::try_from(place - 1).ok().and_then(|index| rollups.get(index));
+        rollup.cloned().ok_or(sqlx::Error::RowNotFound)
+    };
+    let unseen = unseen.iter().map(of_place).collect::<Result<Vec<Rollup<'_>>, _>>()?;
+    new_values::count(connection, unseen, cardinality).await
 }
 
 async fn put_letter(connection: &mut PgConnection, new: &NewLetter) -> Result<(), sqlx::Error> {

@@ -2,6 +2,7 @@
 
 use analytics_columns::{ACTORS, Actors};
 use analytics_domain::{Project, Timestamp};
+use analytics_query::OTHER_VALUE;
 use sqlx::Row as _;
 use sqlx::postgres::PgConnection;
 
@@ -74,6 +75,19 @@ pub(super) async fn integrity(
         let day = i64::from(row.try_get::<i32, _>(0)?);
         let count = |index: usize| row.try_get::<i64, _>(index).map(i64::unsigned_abs);
         found.stored.insert(day, Drift { raw: count(1)?, rollup: count(2)?, columns: 0 });
+    }
+    let together = sqlx::query(
+        "SELECT date - DATE '1970-01-01', dimension_key, value FROM daily_metrics
+         WHERE project = $1 AND date >= DATE '1970-01-01' + $2::int4 AND metric_name = 'events' AND dimension_value = $3",
+    )
+    .bind(project.as_str())
+    .bind(date(first_day))
+    .bind(OTHER_VALUE)
+    .fetch_all(&mut *connection)
+    .await?;
+    for row in together {
+        let by_dimension = found.together.entry(i64::from(row.try_get::<i32, _>(0)?)).or_default();
+        by_dimension.insert(row.try_get(1)?, row.try_get::<i64, _>(2)?.unsigned_abs());
     }
     let columns = sqlx::query(
         "SELECT quarter, substring(data FROM 1 FOR $4) FROM event_columns

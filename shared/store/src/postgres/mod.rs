@@ -1,7 +1,8 @@
 //! The store on PostgreSQL 15 and later, with or without TimescaleDB.
 //!
 //! One transaction of events: begin with the transaction's limits, a look which ids are known, those that are not written
-//! down, the fresh rows written (many by a binary COPY, few by a statement), one statement for all that is counted, commit. A call that is dropped half-way closes
+//! down, the fresh rows written (many by a binary COPY, few by a statement), one statement for all that is counted,
+//! two more where a day gets a new value, commit. A call that is dropped half-way closes
 //! its connection: nothing of it is stored, and no later call meets its leftovers.
 
 mod columns;
@@ -15,6 +16,7 @@ mod ingest;
 mod insert;
 mod integrity;
 mod known_sessions;
+mod new_values;
 mod numeric;
 mod select;
 mod settings;

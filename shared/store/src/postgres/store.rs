@@ -14,6 +14,7 @@ use super::fault::{fault, question_fault};
 use super::known_sessions::KnownSessions;
 use super::settings::{put_setting, setting};
 use super::{columns, dead_letters, edition, ingest, integrity, select, upkeep};
+use crate::cardinality::Cardinality;
 use crate::migration::{self, POSTGRES, SchemaState, schema_state};
 use crate::{
     DeadLetterPage, Edition, EventStore, Ingest, Integrity, Maintenance, OnPlacedRow, OnRow, ProjectState, Refreshed,
@@ -38,6 +39,7 @@ pub struct PostgresStore {
     storing: Begin,
     /// Of what this process wrote; clones share it.
     known_sessions: Arc<KnownSessions>,
+    cardinality: Cardinality,
     reading: Begin,
     reading_together: Begin,
     refreshing: Begin,
@@ -105,6 +107,7 @@ impl PostgresStore {
             writing: Begin::writing(WRITE_TIMEOUT, server.commits_late),
             storing: Begin::storing(WRITE_TIMEOUT, server.commits_late),
             known_sessions: Arc::default(),
+            cardinality: options.cardinality,
             reading_together: Begin::reading_one_state(options.statement_timeout),
             refreshing: Begin::writing_of_one_state(WRITE_TIMEOUT, server.commits_late),
             reading,
@@ -134,6 +137,18 @@ impl PostgresStore {
 
     fn current_edition(&self) -> Edition {
         self.edition.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Stores the work, or tries to and takes it back.
+    async fn store(
+        &self,
+        work: &Ingest<'_>,
+        retention: Retention,
+        now: Timestamp,
+        keep: bool,
+    ) -> Result<Vec<BatchOutcome>, StoreError> {
+        let (known, cardinality) = (&self.known_sessions, self.cardinality);
+        ingest::ingest(&self.primary, &self.storing, known, work, cardinality, retention, now, keep).await
     }
 
     /// Asks again what the server is: the extension may have come since.
@@ -236,13 +251,11 @@ impl EventStore for PostgresStore {
         retention: Retention,
         now: Timestamp,
     ) -> Result<Vec<BatchOutcome>, StoreError> {
-        ingest::ingest(&self.primary, &self.storing, &self.known_sessions, work, retention, now, true).await
+        self.store(work, retention, now, true).await
     }
 
     async fn probe(&self, work: &Ingest<'_>, retention: Retention, now: Timestamp) -> Result<(), StoreError> {
-        ingest::ingest(&self.primary, &self.storing, &self.known_sessions, work, retention, now, false)
-            .await
-            .map(|_| ())
+        self.store(work, retention, now, false).await.map(|_| ())
     }
 
     async fn select_each(&self, statement: &Statement, on_row: &mut OnRow<'_>) -> Result<(), StoreError> {

@@ -1,11 +1,14 @@
 //! How the store's connections are opened, and how a reading one is bounded in time.
 
+use std::ops::{Deref, DerefMut};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{
-    SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+    SqliteAutoVacuum, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
+    SqliteSynchronous,
 };
 use sqlx::{ConnectOptions, Sqlite};
 
@@ -49,18 +52,20 @@ impl Readers {
         Self { pool, timeout: options.statement_timeout }
     }
 
-    /// A connection whose statements end with `SQLITE_INTERRUPT` once the timeout has passed, also where nobody waits for
-    /// them any more. Every use takes its own: a deadline that was left behind would end the next one's statements.
-    pub(super) async fn take(&self) -> Result<PoolConnection<Sqlite>, StoreError> {
+    /// A connection whose statements end with `SQLITE_INTERRUPT` once the timeout has passed or nobody waits for them any
+    /// more. Every use takes its own: a deadline that was left behind would end the next one's statements.
+    pub(super) async fn take(&self) -> Result<Reading, StoreError> {
         let fault = question_fault(self.timeout);
         let mut connection = self.pool.acquire().await.map_err(fault)?;
         let deadline = Instant::now() + self.timeout;
+        let waiting = Arc::new(());
+        let waits = Arc::downgrade(&waiting);
         connection
             .lock_handle()
             .await
             .map_err(fault)?
-            .set_progress_handler(STEPS_BETWEEN_LOOKS, move || Instant::now() < deadline);
-        Ok(connection)
+            .set_progress_handler(STEPS_BETWEEN_LOOKS, move || waits.strong_count() > 0 && Instant::now() < deadline);
+        Ok(Reading { _waiting: waiting, connection })
     }
 
     /// The port's error of a failed statement on such a connection.
@@ -71,6 +76,28 @@ impl Readers {
     /// Closes every connection.
     pub(super) async fn close(&self) {
         self.pool.close().await;
+    }
+}
+
+/// A reading connection while somebody waits for its statements.
+#[derive(Debug)]
+pub(super) struct Reading {
+    /// Dropped first: a statement that runs on then ends, and the connection is free for the next question.
+    _waiting: Arc<()>,
+    connection: PoolConnection<Sqlite>,
+}
+
+impl Deref for Reading {
+    type Target = SqliteConnection;
+
+    fn deref(&self) -> &SqliteConnection {
+        &self.connection
+    }
+}
+
+impl DerefMut for Reading {
+    fn deref_mut(&mut self) -> &mut SqliteConnection {
+        &mut self.connection
     }
 }
 

@@ -8,7 +8,9 @@ use sqlx::sqlite::{SqliteConnection, SqlitePool};
 use uuid::Uuid;
 
 use super::fault::fault;
+use super::rollups;
 use super::rows::RowStatement;
+use crate::cardinality::Cardinality;
 use crate::settlement::{Candidates, Key, OldLetter, Settlement, candidates, date_text, settle};
 use crate::{Ingest, StoreError};
 
@@ -62,14 +64,6 @@ const RAW: RowStatement = RowStatement {
     doing: DOING,
 };
 
-const ROLLUPS: RowStatement = RowStatement {
-    head: "INSERT INTO daily_metrics AS m (project, date, metric_name, dimension_key, dimension_value, value) VALUES ",
-    row: "(?,?,'events',?,?,?)",
-    tail: " ON CONFLICT (project, date, metric_name, dimension_key, dimension_value)
-        DO UPDATE SET value = m.value + excluded.value",
-    doing: DOING,
-};
-
 const RECEIPTS: RowStatement = RowStatement {
     head: "INSERT INTO receipt_counts AS r (project, day, kind, reason, count) VALUES ",
     row: "(?,?,?,?,?)",
@@ -96,6 +90,7 @@ const LETTERS: RowStatement = RowStatement {
 pub(super) async fn ingest(
     writer: &SqlitePool,
     work: &Ingest<'_>,
+    cardinality: Cardinality,
     retention: Retention,
     now: Timestamp,
     keep: bool,
@@ -115,7 +110,7 @@ pub(super) async fn ingest(
         .await?;
     let letters = old_letters(connection, &work.replayed).await?;
     let settlement = settle(work, &candidates, &known, &letters, cutoff, now);
-    write(connection, &settlement, &work.replayed).await?;
+    write(connection, &settlement, &work.replayed, cardinality).await?;
 
     if keep {
         transaction.commit().await.map_err(fault(DOING))?;
@@ -173,6 +168,7 @@ async fn write(
     connection: &mut SqliteConnection,
     settlement: &Settlement<'_>,
     replayed: &[DeadLetterId],
+    cardinality: Cardinality,
 ) -> Result<(), StoreError> {
     for (id, project) in &settlement.forget {
         sqlx::query("DELETE FROM event_ids WHERE id = ? AND project = ?")
@@ -214,15 +210,7 @@ async fn write(
         row.add(fresh.created_at.as_micros())
     })
     .await?;
-    ROLLUPS
-        .execute(connection, &settlement.rollups, |row, rollup| {
-            row.add(rollup.project)?;
-            row.add(date_text(rollup.day))?;
-            row.add(rollup.dimension_key)?;
-            row.add(rollup.dimension_value)?;
-            row.add(rollup.count)
-        })
-        .await?;
+    rollups::add(connection, &settlement.rollups, cardinality).await?;
     MARKS
         .execute(connection, &settlement.quarters, |row, (project, quarter)| {
             row.add(*project)?;

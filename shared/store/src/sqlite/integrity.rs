@@ -3,6 +3,7 @@
 use analytics_columns::{ACTORS, Actors};
 use analytics_domain::timestamp::MICROS_PER_DAY;
 use analytics_domain::{Project, Timestamp};
+use analytics_query::OTHER_VALUE;
 use sqlx::Row as _;
 
 use super::connection::Readers;
@@ -92,6 +93,21 @@ pub(super) async fn integrity(readers: &Readers, project: &Project, from: Timest
         let Some(day) = day_of_text(row.try_get::<&str, _>(0).map_err(fault)?) else { continue };
         let drift = found.stored.entry(day).or_default();
         drift.rollup = row.try_get::<i64, _>(1).map_err(fault)?.unsigned_abs();
+    }
+    let together = sqlx::query(
+        "SELECT date, dimension_key, value FROM daily_metrics
+         WHERE project = ? AND date >= ? AND metric_name = 'events' AND dimension_value = ?",
+    )
+    .bind(project.as_str())
+    .bind(date_text(first_day))
+    .bind(OTHER_VALUE)
+    .fetch_all(&mut *transaction)
+    .await
+    .map_err(fault)?;
+    for row in together {
+        let Some(day) = day_of_text(row.try_get::<&str, _>(0).map_err(fault)?) else { continue };
+        let events = row.try_get::<i64, _>(2).map_err(fault)?.unsigned_abs();
+        found.together.entry(day).or_default().insert(row.try_get(1).map_err(fault)?, events);
     }
     let columns = sqlx::query(
         "SELECT quarter, substr(data, 1, ?4) FROM event_columns

@@ -8,6 +8,7 @@ mod dead_letters;
 mod fault;
 mod ingest;
 mod integrity;
+mod rollups;
 mod rows;
 mod select;
 mod store;

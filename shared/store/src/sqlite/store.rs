@@ -11,6 +11,7 @@ use sqlx::sqlite::{SqliteConnection, SqlitePool};
 use super::connection::Readers;
 use super::fault::fault;
 use super::{columns, connection, dead_letters, ingest, integrity, select, upkeep};
+use crate::cardinality::Cardinality;
 use crate::migration::{self, SQLITE, SchemaState, schema_state};
 use crate::{
     DeadLetterPage, Edition, EventStore, Ingest, Integrity, Maintenance, OnPlacedRow, OnRow, ProjectState, Refreshed,
@@ -30,6 +31,8 @@ pub struct SqliteOptions {
     pub writer_cache_kib: u32,
     /// Pages of each reading connection kept in memory, in KiB.
     pub reader_cache_kib: u32,
+    /// How many values of a dimension a day counts one by one.
+    pub cardinality: Cardinality,
 }
 
 impl Default for SqliteOptions {
@@ -40,6 +43,7 @@ impl Default for SqliteOptions {
             busy_timeout: Duration::from_secs(5),
             writer_cache_kib: 16 * 1024,
             reader_cache_kib: 8 * 1024,
+            cardinality: Cardinality::default(),
         }
     }
 }
@@ -51,6 +55,7 @@ pub struct SqliteStore {
     readers: Readers,
     health: Readers,
     version: String,
+    cardinality: Cardinality,
 }
 
 impl SqliteStore {
@@ -68,7 +73,13 @@ impl SqliteStore {
             .fetch_one(&writer)
             .await
             .map_err(fault("open the store's file"))?;
-        Ok(Self { writer, readers: Readers::new(path, &options), health: Readers::new(path, &health), version })
+        Ok(Self {
+            writer,
+            readers: Readers::new(path, &options),
+            health: Readers::new(path, &health),
+            version,
+            cardinality: options.cardinality,
+        })
     }
 
     /// Closes every connection after its running statement; the log is folded into the file.
@@ -178,11 +189,11 @@ impl EventStore for SqliteStore {
         retention: Retention,
         now: Timestamp,
     ) -> Result<Vec<BatchOutcome>, StoreError> {
-        ingest::ingest(&self.writer, work, retention, now, true).await
+        ingest::ingest(&self.writer, work, self.cardinality, retention, now, true).await
     }
 
     async fn probe(&self, work: &Ingest<'_>, retention: Retention, now: Timestamp) -> Result<(), StoreError> {
-        ingest::ingest(&self.writer, work, retention, now, false).await.map(|_| ())
+        ingest::ingest(&self.writer, work, self.cardinality, retention, now, false).await.map(|_| ())
     }
 
     async fn select_each(&self, statement: &Statement, on_row: &mut OnRow<'_>) -> Result<(), StoreError> {

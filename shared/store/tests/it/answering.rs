@@ -40,7 +40,7 @@ impl Executable for Counting {
         vec![upto(self.rows), upto(7)]
     }
 
-    fn without_columns(&self) -> Option<Self> {
+    fn fallback(&self) -> Option<Self> {
         (self.otherwise > 0).then_some(Self { most: self.otherwise, otherwise: 0, ..*self })
     }
 

@@ -9,9 +9,10 @@ use analytics_store::postgres::{PostgresOptions, PostgresStore, create_database}
 use analytics_store::{Edition, EventStore, StoreError};
 use analytics_testkit::postgres::{self as servers, Database, PostgresServer};
 
+use crate::contract::budgets::{MANY, who_has_gone_is_not_answered};
 use crate::contract::letters::REFUSE;
 use crate::contract::schema::EMPTY;
-use crate::contract::{Fixture, NOW, Operator, RETENTION, batch, event, project, work};
+use crate::contract::{CARDINALITY, Fixture, NOW, Operator, RETENTION, batch, event, project, work};
 
 /// `psql` on the scenario's database.
 struct Shell(Arc<Database>);
@@ -25,6 +26,13 @@ impl Operator for Shell {
                     newest_receipts, dead_letters, settings, schema_migrations, column_marks, identity_changes, identities,
                     identity_counters, event_columns"
             }
+            MANY => {
+                "INSERT INTO raw_events (id, project, session_id, user_id, event_type, event_action, metadata, timestamp, created_at)
+                 SELECT gen_random_uuid(), 'large', 's' || i / 100, 'u', 'type', 'action',
+                     jsonb_build_object('own', 'value ' || i, 'few', i % 100, 'n', i, 'text', repeat('abc', 20)),
+                     TIMESTAMPTZ '2026-11-02T09:00:00Z' - i * INTERVAL '3.6 seconds', TIMESTAMPTZ '2026-11-02T09:00:00Z'
+                 FROM generate_series(1, 240000) AS i"
+            }
             other => other,
         };
         self.0.psql(sql).unwrap();
@@ -32,7 +40,8 @@ impl Operator for Shell {
 }
 
 fn options(database: &Database) -> PostgresOptions {
-    PostgresOptions { statement_timeout: Duration::from_secs(1), ..PostgresOptions::new(database.url()) }
+    let statement_timeout = Duration::from_secs(1);
+    PostgresOptions { statement_timeout, cardinality: CARDINALITY, ..PostgresOptions::new(database.url()) }
 }
 
 async fn open_on(edition: servers::Edition, change: impl FnOnce(&mut PostgresOptions)) -> (Fixture, Arc<Database>) {
@@ -296,5 +305,21 @@ async fn questions_are_never_compiled() {
         let (fixture, _database) = open_on(edition, |_| {}).await;
         let rows = fixture.rows("SELECT current_setting('jit')", Vec::new()).await;
         assert_eq!(rows, [[Cell::Text("off".to_owned())]]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_statement_ends_with_who_asked() {
+    let (fixture, database) = open_on(servers::Edition::Plain15, |options| {
+        options.statement_timeout = Duration::from_secs(60);
+        options.max_connections = 3;
+    })
+    .await;
+    who_has_gone_is_not_answered(&fixture).await;
+    let running = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND application_name = 'analytics'";
+    let begun = std::time::Instant::now();
+    while database.psql(running).unwrap().trim() != "0" {
+        assert!(begun.elapsed() < Duration::from_secs(5), "a statement still runs");
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }

@@ -9,9 +9,10 @@ use analytics_store::sqlite::{SqliteOptions, SqliteStore};
 use analytics_store::{Edition, EventStore, StoreError};
 use sqlx::Connection as _;
 
+use crate::contract::budgets::{MANY, who_has_gone_is_not_answered};
 use crate::contract::letters::REFUSE;
 use crate::contract::schema::EMPTY;
-use crate::contract::{Fixture, Operator, batch, event, project, store_contract, work};
+use crate::contract::{CARDINALITY, Fixture, Operator, batch, event, project, store_contract, work};
 
 struct Shell(PathBuf);
 
@@ -28,6 +29,13 @@ impl Operator for Shell {
                  DROP TABLE dead_letters; DROP TABLE settings; DROP TABLE schema_migrations; DROP TABLE column_marks;
                  DROP TABLE identity_changes; DROP TABLE identities; DROP TABLE identity_counters; DROP TABLE event_columns"
             }
+            MANY => {
+                "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 240000)
+                 INSERT INTO raw_events (id, project, session_id, user_id, event_type, event_action, metadata, timestamp, created_at)
+                 SELECT randomblob(16), 'large', 's' || i / 100, 'u', 'type', 'action',
+                     json_object('own', 'value ' || i, 'few', i % 100, 'n', i, 'text', replace(hex(zeroblob(10)), '0', 'abc')),
+                     1793610000000000 - i * 3600000, 1793610000000000 FROM n"
+            }
             other => other,
         };
         let url = format!("sqlite://{}", self.0.display());
@@ -41,14 +49,20 @@ impl Operator for Shell {
 }
 
 async fn open_at(path: &Path) -> Result<SqliteStore, StoreError> {
-    let options = SqliteOptions { statement_timeout: Duration::from_secs(1), readers: 2, ..SqliteOptions::default() };
+    let statement_timeout = Duration::from_secs(1);
+    let options = SqliteOptions { statement_timeout, readers: 2, cardinality: CARDINALITY, ..SqliteOptions::default() };
     SqliteStore::open(path, options).await
 }
 
 async fn open() -> Fixture {
+    open_with(Duration::from_secs(1)).await
+}
+
+async fn open_with(statement_timeout: Duration) -> Fixture {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("events.db");
-    let store = open_at(&path).await.unwrap();
+    let options = SqliteOptions { statement_timeout, readers: 2, cardinality: CARDINALITY, ..SqliteOptions::default() };
+    let store = SqliteStore::open(&path, options).await.unwrap();
     assert!(store.migrate().await.unwrap() > 0);
     Fixture { store: Arc::new(store), operator: Box::new(Shell(path)), _guard: Box::new(folder) }
 }
@@ -134,4 +148,9 @@ async fn what_upkeep_deletes_leaves_the_file() {
     assert_eq!(pragma("freelist_count").await, 0);
     // The ids of 20,000 events stay; their rows were most of the file.
     assert!(pragma("page_count").await < 300, "{} pages", pragma("page_count").await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_statement_ends_with_who_asked() {
+    who_has_gone_is_not_answered(&open_with(Duration::from_secs(60)).await).await;
 }

@@ -214,3 +214,65 @@ pub(crate) async fn pages_are_newest_first(fixture: &Fixture) {
 
 /// What an [`super::Operator`] runs to make the store refuse events with the action `poison`; each knows its own dialect.
 pub(crate) const REFUSE: &str = "refuse poison";
+
+/// Days that do not add up: raw rows against rollups, their values, and columns.
+async fn drifting(fixture: &Fixture, project: &Project) -> Vec<String> {
+    let found = fixture.store.integrity(project, NOW.saturating_add_micros(-100 * DAY)).await.unwrap().stored;
+    assert!(!found.is_empty());
+    let drifts = found.iter().filter(|(_, day)| day.raw != day.rollup || day.raw != day.columns);
+    let mut drifting: Vec<String> = drifts.map(|(day, drift)| format!("{day}: {drift:?}")).collect();
+    let sums = "SELECT t.date, t.value, v.dimension_key FROM daily_metrics t
+        JOIN daily_metrics v ON v.project = t.project AND v.date = t.date AND v.dimension_key <> ''
+        WHERE t.project = $1 AND t.dimension_key = ''
+        GROUP BY t.date, t.value, v.dimension_key HAVING sum(v.value) <> t.value";
+    let wrong = fixture.rows(sums, vec![super::text(project.as_str())]).await;
+    drifting.extend(wrong.iter().map(|row| format!("{row:?}")));
+    drifting
+}
+
+pub(crate) async fn late_events_and_replays_leave_no_drift(fixture: &Fixture) {
+    let project = project("shop");
+    let on = |id: u128, day: i64, action: &str| {
+        let mut event = event(id);
+        event.timestamp = NOW.saturating_add_micros(-day * DAY - id as i64 * SECOND);
+        event.event_action = action.to_owned().into();
+        event
+    };
+    let refresh = async || while fixture.store.refresh().await.unwrap().left {};
+    // Twenty days, with columns.
+    let first: Vec<_> = (0..200).map(|id| on(id, id as i64 % 20, &format!("action {}", id % 7))).collect();
+    fixture.put(&batch(&project, first)).await;
+    refresh().await;
+    assert_eq!(drifting(fixture, &project).await, [""; 0]);
+
+    // Late ones: into days that have columns, into days that had nothing, new values and known ones; one is put aside.
+    let mut late: Vec<_> = (300..360).map(|id| on(id, id as i64 % 40, &format!("late {}", id % 5))).collect();
+    late.push(on(360, 12, "put aside"));
+    late.push(on(361, 88, "put aside"));
+    let late = batch(&project, late);
+    let failed = [60, 61].map(|index| FailedEvent { index, reason: reason() });
+    let item = IngestBatch { batch: Cow::Borrowed(&late), failed: failed.into(), attempt: 1 };
+    fixture.ingest(&Ingest { batches: vec![item], ..Ingest::default() }).await.unwrap();
+    assert_eq!(drifting(fixture, &project).await, [""; 0]);
+    refresh().await;
+    assert_eq!(drifting(fixture, &project).await, [""; 0]);
+
+    // The replay is late too; of one letter it is so late that the event has expired.
+    let letters = fixture.store.dead_letters(&project, None, 10).await.unwrap().letters;
+    assert_eq!(letters.len(), 2);
+    let later = NOW.saturating_add_micros(3 * DAY);
+    for letter in &letters {
+        let kept = Batch::decode(&letter.payload).unwrap();
+        for _ in 0..2 {
+            fixture.store.ingest(&replay(letter, &kept, false), RETENTION, later).await.unwrap();
+            assert_eq!(drifting(fixture, &project).await, [""; 0]);
+        }
+    }
+    refresh().await;
+    assert_eq!(drifting(fixture, &project).await, [""; 0]);
+    let counts = today(fixture, &project).await;
+    assert_eq!((counts.accepted, counts.stored, counts.expired, counts.dead_lettered), (262, 261, 1, 0));
+    // A day that does not add up is found.
+    fixture.operator.run("UPDATE daily_metrics SET value = value + 1 WHERE dimension_value = 'late 3'");
+    assert!(!drifting(fixture, &project).await.is_empty());
+}

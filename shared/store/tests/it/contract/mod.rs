@@ -3,6 +3,8 @@
 //! A scenario is a function over a [`Fixture`]; [`store_contract!`] stamps all of them on one adapter. A scenario has a fresh
 //! store of its own.
 
+pub(crate) mod budgets;
+pub(crate) mod cardinality;
 pub(crate) mod columns;
 pub(crate) mod concurrency;
 pub(crate) mod counting;
@@ -18,7 +20,7 @@ use std::sync::Arc;
 
 use analytics_domain::{Batch, BatchOutcome, Event, EventOutcome, Project, Retention, Timestamp};
 use analytics_query::{Cell, Dialect, Param, Row, Statement};
-use analytics_store::{EventStore, Ingest, IngestBatch, StoreError};
+use analytics_store::{Cardinality, EventStore, Ingest, IngestBatch, StoreError};
 use uuid::Uuid;
 
 /// A store of one scenario.
@@ -39,6 +41,8 @@ pub(crate) trait Operator: Send + Sync {
 
 /// The present of all scenarios: 2026-11-02T10:00:00Z.
 pub(crate) const NOW: Timestamp = Timestamp::from_micros(1_793_613_600_000_000);
+/// A day counts so few values one by one in every scenario.
+pub(crate) const CARDINALITY: Cardinality = Cardinality { event_types: 12, event_actions: 60 };
 /// A second.
 pub(crate) const SECOND: i64 = 1_000_000;
 /// A day.
@@ -153,6 +157,9 @@ macro_rules! store_contract {
             counting: [an_id_counts_once_over_batches_and_times, twins_in_a_batch_count_once, projects_do_not_share_ids,
                 a_redelivered_batch_changes_nothing, refused_events_are_counted_by_code, late_events_expire,
                 many_batches_in_one_transaction, a_batch_of_only_refused_events_is_counted],
+            budgets: [every_kind_of_question_ends, a_question_reads_so_many_rows_at_most],
+            cardinality: [values_beyond_a_days_number_are_counted_together, one_transaction_of_many_values_fills_a_day,
+                writers_of_new_values_keep_the_number],
             columns: [answers_miss_nothing_before_and_after_columns_are_made,
                 a_session_that_is_known_later_is_known_in_old_columns, columns_hold_while_writers_and_makers_run,
                 columns_go_with_the_retention, events_from_before_there_were_columns_get_them,
@@ -160,7 +167,7 @@ macro_rules! store_contract {
             concurrency: [writers_of_the_same_ids_and_rollups_agree, writers_of_many_of_the_same_ids_agree, writers_of_the_same_sessions_agree],
             letters: [poison_is_found_and_put_aside, a_replay_moves_the_counts, a_replay_that_fails_again_keeps_its_history,
                 a_redelivery_does_not_lose_a_dead_letter, unreadable_entries_are_kept, pages_are_newest_first,
-                two_replays_of_one_letter_store_it_once],
+                two_replays_of_one_letter_store_it_once, late_events_and_replays_leave_no_drift],
             questions: [every_kind_of_parameter_and_cell, a_slow_question_ends_and_frees_its_connection,
                 rows_come_one_by_one_until_no_more_are_wanted,
                 metadata_comes_back, a_session_is_named_by_its_first_user, project_state_is_kept,
@@ -175,6 +182,14 @@ macro_rules! store_contract {
             let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
             let fixture = runtime.block_on($open());
             crate::contract::model::random_batches_agree_with_the_model(&runtime, &fixture);
+            runtime.block_on(async move { drop(fixture) });
+        }
+
+        #[test]
+        fn random_values_agree_with_the_model() {
+            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+            let fixture = runtime.block_on($open());
+            crate::contract::cardinality::random_values_agree_with_the_model(&runtime, &fixture);
             runtime.block_on(async move { drop(fixture) });
         }
     };
