@@ -194,7 +194,7 @@ fn fingerprint(mut answer: Value) -> u64 {
     if let Value::Object(fields) = &mut answer {
         fields.remove("query");
         if let Some(Value::Object(meta)) = fields.get_mut("meta") {
-            for passing in ["took_ms", "cached", "fresh_as_of", "source", "next_cursor", "events_read"] {
+            for passing in ["took_ms", "cached", "fresh_as_of", "source", "next_cursor", "events_read", "rows_read"] {
                 meta.remove(passing);
             }
         }

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 /// Fields that may differ between forms and moments.
 const MASKED: &[&str] =
-    &["took_ms", "cached", "source", "fresh_as_of", "uptime", "version", "created_at", "received_at"];
+    &["took_ms", "cached", "source", "rows_read", "fresh_as_of", "uptime", "version", "created_at", "received_at"];
 
 /// Sums of doubles may differ by their order of summation.
 const TOLERANCE: f64 = 1e-9;

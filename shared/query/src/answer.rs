@@ -113,6 +113,9 @@ pub struct Meta {
     pub incomplete_buckets: Vec<String>,
     /// How many rows there are on all pages.
     pub total_rows: u64,
+    /// How many rows the store handed over for it: groups that it counted, counts of days, columns of quarters, or events.
+    #[serde(default)]
+    pub rows_read: u64,
     /// What to send as `cursor`, with the same question, for the next page.
     pub next_cursor: Option<String>,
     /// Whether the answer was computed for an earlier question of the same kind, at most 5 s ago.

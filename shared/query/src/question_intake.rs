@@ -14,6 +14,7 @@ pub struct QuestionIntake {
     plan: Plan,
     parts: Vec<Part>,
     text_bytes: usize,
+    rows: u64,
 }
 
 /// What is read for one range.
@@ -43,7 +44,7 @@ impl QuestionIntake {
             None => Part::Groups(Vec::new()),
             Some(counting) => Part::Columns(Box::new(ColumnReader::new(counting))),
         });
-        Self { plan: plan.clone(), parts: parts.collect(), text_bytes: 0 }
+        Self { plan: plan.clone(), parts: parts.collect(), text_bytes: 0, rows: 0 }
     }
 }
 
@@ -56,6 +57,7 @@ impl Intake for QuestionIntake {
     type Answer = Answer;
 
     fn push(&mut self, statement: usize, row: Row) -> Result<(), QueryError> {
+        self.rows += 1;
         let mut place = statement;
         for part in &mut self.parts {
             if place >= part.statements() {
@@ -99,6 +101,7 @@ impl Intake for QuestionIntake {
             });
         }
         let mut answer = crate::shape::shape(&self.plan, rows)?;
+        answer.meta.rows_read = self.rows;
         if raw > 0 && answer.meta.source == Source::Rollup {
             answer.meta.source = Source::Mixed;
         }

@@ -68,6 +68,7 @@ pub(crate) fn shape(plan: &Plan, rows: Vec<Vec<Row>>) -> Result<Answer, QueryErr
             fresh_as_of: plan.newest_receipt,
             incomplete_buckets: incomplete(plan, &main, &names),
             total_rows: total as u64,
+            rows_read: 0,
             next_cursor: next,
             cached: false,
             took_ms: 0,

@@ -21,7 +21,8 @@ use super::question::{Filter, OrderBy};
     ],
     "meta": {
         "source": "raw", "exact": true, "fresh_as_of": "2026-11-02T10:00:00.000000Z",
-        "incomplete_buckets": ["2026-11-02T00:00:00+01:00"], "total_rows": 1, "next_cursor": null, "cached": false,
+        "incomplete_buckets": ["2026-11-02T00:00:00+01:00"], "total_rows": 1, "rows_read": 1,
+        "next_cursor": null, "cached": false,
         "took_ms": 3, "warnings": [],
     },
     "query": {
@@ -97,6 +98,8 @@ pub(crate) struct Meta {
     incomplete_buckets: Vec<String>,
     /// How many rows there are on all pages.
     total_rows: u64,
+    /// How many rows the store handed over for it: groups that it counted, counts of days, columns of quarters, or events.
+    rows_read: u64,
     /// What to send as `cursor`, with the same question, for the next page; `null` on the last.
     #[schema(required = true)]
     next_cursor: Option<String>,
