@@ -29,8 +29,8 @@ fn example(answered: &Answered) -> Value {
             value
         }
         Err(_) => {
-            let ends = answered.text.match_indices('\n').map(|(at, _)| at + 1).filter(|end| *end <= TEXT);
-            json!(answered.text[..ends.last().unwrap()].to_owned())
+            let mut ends = answered.text.match_indices('\n').map(|(at, _)| at + 1).filter(|end| *end <= TEXT);
+            json!(answered.text[..ends.next_back().unwrap()].to_owned())
         }
     }
 }
