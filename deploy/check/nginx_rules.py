@@ -132,7 +132,8 @@ def _upstreams(http: Block) -> Iterator[Finding]:
 
 def _locations(server: Block) -> Iterator[Finding]:
     """Each path goes where it belongs, in the way that it needs."""
-    found = {name: location for name, location in server.blocks("location") if not name.startswith("@")}
+    # What only nginx itself sends requests to is no route.
+    found = {name: location for name, location in server.blocks("location") if not name.startswith("@") and not location.all("internal")}
     for name in found.keys() ^ ROUTES.keys():
         yield Finding("route", name, "is a location or is to be one, and not both; the table of routes is in deploy/check")
     for name, location in found.items():

@@ -169,7 +169,8 @@ fn check_template(workspace: &Workspace, parts: impl IntoIterator<Item = &'stati
 /// Checks the files of `deploy/` that are no template of a cloud.
 fn check_deployment(workspace: &Workspace) -> Result<(), Failure> {
     // Tools of their own folder, which is made where it is not there.
-    let folder = Command::new(workspace, "bash").arguments(["scripts/python-folder", "python-deploy", "python-deploy.txt"]);
+    let folder =
+        Command::new(workspace, "bash").arguments(["scripts/python-folder", "python-deploy", "python-deploy.txt"]);
     let python = std::path::Path::new(folder.output()?.trim()).join("bin/python");
     Command::new(workspace, python).arguments(["-B", "deploy/check"]).run()
 }
