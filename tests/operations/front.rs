@@ -35,7 +35,7 @@ pub(crate) struct Front {
     pub(crate) plain: SocketAddr,
     next: AtomicU8,
     // Last: servers end after those that use them.
-    _redis: RedisServer,
+    pub(crate) redis: Mutex<RedisServer>,
     _database: Database,
 }
 
@@ -99,7 +99,7 @@ impl Front {
             secure,
             plain,
             next: AtomicU8::new(0),
-            _redis: redis,
+            redis: Mutex::new(redis),
             _database: database,
         }
     }

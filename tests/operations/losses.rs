@@ -79,6 +79,32 @@ async fn nothing_acknowledged_is_lost_and_nothing_is_stored_twice() {
     assert!(answered <= stored && stored <= sent, "{answered} acknowledged, {stored} stored, {sent} sent");
 }
 
+/// The one moment in which a second try would count twice: the queue has the events, and the collector dies before it has said so.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_dying_collector_has_queued_is_sent_to_no_other() {
+    let front = Front::start();
+    let tenant = front.tenant();
+    // Collectors have spoken with the queue before.
+    tenant.store(&[event("s", "t", "before")]).await;
+    front.redis.lock().unwrap().pause();
+    let one = |_| send(tenant.collect_request().bearer_auth(&tenant.write_key).body(event("s", "t", "a").to_string()));
+    let requests = (0..8).map(one).collect::<Vec<_>>();
+    let breaking = async {
+        // Commands lie at the queue, which reads none; then one of the two collectors is gone.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        front.roles()[1].kill9();
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        front.redis.lock().unwrap().resume();
+    };
+    let (answers, ()) = tokio::join!(futures::future::join_all(requests), breaking);
+    let statuses: Vec<u16> = answers.iter().map(|answer| answer.status).collect();
+    let acknowledged = statuses.iter().filter(|status| **status == 202).count() as u64;
+    assert!(statuses.contains(&502) && acknowledged > 0, "both collectors had some: {statuses:?}");
+    let stored = settle(&tenant).await - 1;
+    // More than was acknowledged: sent again by nginx, those would be there twice.
+    assert!(acknowledged < stored && stored <= 8, "{stored} of 8 events are stored, {acknowledged} acknowledged");
+}
+
 /// Sends batches with ids, each until it is answered 202.
 async fn send_until(tenant: Tenant, over: Arc<AtomicBool>) -> Account {
     let mut account = Account::default();
