@@ -146,6 +146,7 @@ MUTATIONS = [
     Mutation("any image", "deploy/k8s/components/production/kustomization.yaml", "newTag: 1.0.0", "newTag: latest", "image"),
     Mutation("nobody is scaled", f"{_BASE}/collector-scaling.yaml", "name: analytics-collector\n  minReplicas", "name: collector\n  minReplicas", "scale-target"),
     Mutation("scaled by two", _KEDA, "name: analytics-api\n  minReplicaCount", "name: analytics-processor\n  minReplicaCount", "scale-target"),
+    Mutation("put back by each apply", f"{_ADAPTER}/kustomization.yaml", "app.kubernetes.io/name=analytics", "app=none", "scale-replicas"),
     Mutation("no room", f"{_ADAPTER}/scaling.yaml", "maxReplicas: 8", "maxReplicas: 2", "scale-bounds"),
     Mutation("scaled by what nobody offers", f"{_ADAPTER}/scaling.yaml", "name: analytics_queue_depth", "name: analytics_queue_length", "scale-metric"),
     Mutation("offered and not exposed", f"{_ADAPTER}/adapter-values.yaml", "seriesQuery: analytics_queue_depth", "seriesQuery: analytics_queue_length", "scale-metric"),
