@@ -1,10 +1,11 @@
 //! What the four roles are run and watched with, over real roles: the nginx of `deploy/nginx` before them, the Prometheus of
-//! `deploy/prometheus` beside them, and every panel of `deploy/grafana`.
+//! `deploy/prometheus` beside them, and every panel of `deploy/grafana`, and roles started as the pods of `deploy/k8s` are.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
 mod business;
 mod door;
 mod front;
+mod kubernetes;
 mod losses;
 mod monitoring;
 mod streams;
