@@ -27,6 +27,8 @@ pub(crate) enum Step {
     Docs,
     /// The template of the serverless form keeps its promises, and deploys into an emulator.
     Template,
+    /// What a deployment of one's own is made of keeps its promises: Prometheus, Grafana, nginx, Kubernetes.
+    Deploy,
     /// The functions are built as they are shipped, small and for Lambda's C library.
     Sam,
     /// The programs that the black-box suite runs.
@@ -38,7 +40,7 @@ pub(crate) enum Step {
 }
 
 impl Step {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
         Self::Setup,
         Self::Fmt,
         Self::Tidy,
@@ -46,6 +48,7 @@ impl Step {
         Self::Doc,
         Self::Docs,
         Self::Template,
+        Self::Deploy,
         Self::Build,
         Self::Test,
         Self::Prove,
@@ -61,6 +64,7 @@ impl Step {
             Self::Doc => "doc",
             Self::Docs => "docs",
             Self::Template => "template",
+            Self::Deploy => "deploy",
             Self::Sam => "sam",
             Self::Build => "build",
             Self::Test => "test",
@@ -112,6 +116,7 @@ fn take(workspace: &Workspace, step: Step, arguments: &[String], tally: &mut Tal
         }
         Step::Docs => reference::run(workspace, true),
         Step::Template => check_template(workspace, []),
+        Step::Deploy => check_deployment(workspace),
         Step::Sam => {
             // Rust is a beta feature to sam, and asked for by name.
             Command::tool(workspace, "sam").arguments(["build", "--beta-features"]).run()?;
@@ -162,6 +167,15 @@ pub(crate) fn build_release(workspace: &Workspace) -> Result<(), Failure> {
 fn check_template(workspace: &Workspace, parts: impl IntoIterator<Item = &'static str>) -> Result<(), Failure> {
     // No bytecode beside the sources.
     Command::tool(workspace, "python").arguments(["-B", "deploy/lambda/check"]).arguments(parts).run()
+}
+
+/// Checks the files of `deploy/` that are no template of a cloud.
+fn check_deployment(workspace: &Workspace) -> Result<(), Failure> {
+    // Tools of their own folder, which is made where it is not there.
+    let folder =
+        Command::new(workspace, "bash").arguments(["scripts/python-folder", "python-deploy", "python-deploy.txt"]);
+    let python = std::path::Path::new(folder.output()?.trim()).join("bin/python");
+    Command::new(workspace, python).arguments(["-B", "deploy/check"]).run()
 }
 
 /// Puts what the tests need on this machine.

@@ -1,6 +1,7 @@
 //! The way of one request, a verb a line.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use analytics_domain::{Project, SharedRetention};
 use analytics_host::clock::SharedClock;
@@ -18,7 +19,7 @@ use crate::event_ids::EventIds;
 use crate::judge::{Judged, judge};
 use crate::limit::{RateLimiter, Sender};
 use crate::meters::Meters;
-use crate::receive::receive;
+use crate::receive::{Received, receive};
 use crate::refusal::Refusal;
 use crate::{CollectorDeps, Limits, answer, enqueue};
 
@@ -86,6 +87,15 @@ fn admit(collector: &Collector, parts: &Parts) -> Result<Admission, Refusal> {
 /// What happens to the body.
 async fn take(collector: &Arc<Collector>, admission: Admission, body: Body) -> Result<Response, Refusal> {
     let received = receive(collector, body).await?;
+    // How long a client takes to send is no time of ours.
+    let began = Instant::now();
+    let answered = settle(collector, admission, received).await;
+    collector.meters.answered(began.elapsed());
+    answered
+}
+
+/// What happens to a body that is there whole.
+async fn settle(collector: &Arc<Collector>, admission: Admission, received: Received) -> Result<Response, Refusal> {
     let Judged { entry, accepted, answer } = judge(collector, admission, received).await?;
     if accepted > 0 {
         let lost = enqueue::events(collector, entry).await?;

@@ -1,5 +1,7 @@
 //! What the collector counts.
 
+use std::time::Duration;
+
 use analytics_domain::{Event, Rejection};
 use analytics_host::metrics::{BoundedLabels, names};
 use metrics::{Counter, Histogram, counter, histogram};
@@ -9,6 +11,7 @@ pub(crate) struct Meters {
     received: BoundedLabels,
     queued: Counter,
     batch_size: Histogram,
+    latency: Histogram,
 }
 
 impl Meters {
@@ -17,6 +20,7 @@ impl Meters {
             received: BoundedLabels::new(names::EVENTS_RECEIVED, "type"),
             queued: counter!(names::EVENTS_QUEUED),
             batch_size: histogram!(names::BATCH_SIZE),
+            latency: histogram!(names::COLLECT_LATENCY),
         }
     }
 
@@ -32,6 +36,11 @@ impl Meters {
         for (code, count) in analytics_domain::rejection::count_by_code(rejected) {
             self.refused(code.into_owned(), u64::from(count));
         }
+    }
+
+    /// Counts the answer to a body that was there whole.
+    pub(crate) fn answered(&self, after: Duration) {
+        self.latency.record(after.as_secs_f64());
     }
 
     /// Counts events that are durable.

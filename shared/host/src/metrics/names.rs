@@ -8,6 +8,8 @@ pub const EVENTS_QUEUED: &str = "analytics_events_queued_total";
 pub const EVENTS_REJECTED: &str = "analytics_events_rejected_total";
 /// Events in an accepted body.
 pub const BATCH_SIZE: &str = "analytics_batch_size_histogram";
+/// How long the collector took to answer a body that it had.
+pub const COLLECT_LATENCY: &str = "analytics_collect_latency_seconds";
 /// What an answered event survives.
 pub const QUEUE_DURABLE: &str = "analytics_queue_durable";
 /// Events accepted and not yet stored.

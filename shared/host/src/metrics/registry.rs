@@ -91,6 +91,14 @@ pub static REGISTRY: &[Metric] = &[
         "Events in a body sent to the collector.",
     ),
     metric(
+        names::COLLECT_LATENCY,
+        Kind::Histogram(SECONDS),
+        "seconds",
+        &[],
+        COLLECTOR,
+        "How long the collector took to answer a body that it had whole: judging its events, and the queue.",
+    ),
+    metric(
         names::QUEUE_DURABLE,
         Kind::Gauge,
         "state",
