@@ -8,6 +8,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic"))]
 
 pub mod answer;
+mod erasure;
 pub mod event_store;
 mod migration;
 #[cfg(feature = "postgres")]
@@ -20,6 +21,6 @@ pub mod sqlite;
 
 pub use answer::{AnswerError, Prepared, answer, prepare};
 pub use event_store::{
-    DayCounts, DeadLetterPage, Drift, Edition, EventStore, FailedEvent, Ingest, IngestBatch, Integrity, Maintenance,
-    OnPlacedRow, OnRow, ProjectState, Refreshed, StoreError, Upkeep,
+    DayCounts, DeadLetterPage, Drift, Edition, Erasure, EventStore, FailedEvent, Ingest, IngestBatch, Integrity,
+    Maintenance, OnPlacedRow, OnRow, ProjectState, Refreshed, StoreError, Upkeep,
 };

@@ -20,6 +20,7 @@ pub(crate) struct Migration {
 pub(crate) const SQLITE: &[Migration] = &[
     Migration { number: 1, name: "events", sql: include_str!("../../../migrations/sqlite/0001_events.sql") },
     Migration { number: 2, name: "columns", sql: include_str!("../../../migrations/sqlite/0002_columns.sql") },
+    Migration { number: 3, name: "erasures", sql: include_str!("../../../migrations/sqlite/0003_erasures.sql") },
 ];
 
 /// The PostgreSQL steps, in order.
@@ -27,6 +28,7 @@ pub(crate) const SQLITE: &[Migration] = &[
 pub(crate) const POSTGRES: &[Migration] = &[
     Migration { number: 1, name: "events", sql: include_str!("../../../migrations/timescale/0001_events.sql") },
     Migration { number: 2, name: "columns", sql: include_str!("../../../migrations/timescale/0002_columns.sql") },
+    Migration { number: 3, name: "erasures", sql: include_str!("../../../migrations/timescale/0003_erasures.sql") },
 ];
 
 /// What a store's schema lacks, told from the newest applied step.

@@ -23,7 +23,7 @@ impl Operator for Shell {
             EMPTY => {
                 "DROP TABLE raw_events; DROP TABLE daily_metrics, session_users, event_ids, event_ids_1, event_ids_2, receipt_counts,
                     newest_receipts, dead_letters, settings, schema_migrations, column_marks, identity_changes, identities,
-                    identity_counters, event_columns"
+                    identity_counters, event_columns, erasures, erasure_counters"
             }
             other => other,
         };
@@ -71,7 +71,7 @@ mod timescale {
 
 /// Without prepared statements, as behind a pooler: what touches most statements is enough.
 mod unprepared {
-    use crate::contract::{Fixture, concurrency, letters, questions, upkeep};
+    use crate::contract::{Fixture, concurrency, erasure, letters, questions, upkeep};
 
     async fn open() -> Fixture {
         super::open_on(super::servers::Edition::Plain15, |options| options.statement_cache = false).await.0
@@ -83,6 +83,7 @@ mod unprepared {
         letters::a_replay_moves_the_counts(&open().await).await;
         concurrency::writers_of_the_same_ids_and_rollups_agree(&open().await).await;
         upkeep::upkeep_runs_beside_itself_and_writers(&open().await).await;
+        erasure::what_is_queued_is_dropped_when_it_comes(&open().await).await;
     }
 }
 

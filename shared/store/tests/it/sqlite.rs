@@ -26,7 +26,8 @@ impl Operator for Shell {
                 "DROP TABLE raw_events; DROP TABLE daily_metrics; DROP TABLE session_users; DROP TABLE event_ids;
                  DROP TABLE event_ids_1; DROP TABLE event_ids_2; DROP TABLE receipt_counts; DROP TABLE newest_receipts;
                  DROP TABLE dead_letters; DROP TABLE settings; DROP TABLE schema_migrations; DROP TABLE column_marks;
-                 DROP TABLE identity_changes; DROP TABLE identities; DROP TABLE identity_counters; DROP TABLE event_columns"
+                 DROP TABLE identity_changes; DROP TABLE identities; DROP TABLE identity_counters; DROP TABLE event_columns;
+                 DROP TABLE erasures; DROP TABLE erasure_counters"
             }
             other => other,
         };
