@@ -1,4 +1,5 @@
--- Who was erased, and until when: what of theirs is still queued is dropped when it comes.
+-- Who was erased, and until when: what of theirs is still queued is dropped when it comes, and counted in `receipt_counts` with
+-- the kind 'erased'. accepted = stored + duplicate + expired + dead_lettered + erased.
 --
 -- The PostgreSQL migration of the same number holds the same tables.
 

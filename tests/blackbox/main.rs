@@ -40,6 +40,7 @@ macro_rules! every_form_of_processes {
 mod agreement;
 mod collect;
 mod corpus;
+mod erasure;
 mod functions;
 mod health;
 mod ledger;

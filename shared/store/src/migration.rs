@@ -98,7 +98,7 @@ mod tests {
     fn an_older_and_a_newer_schema_are_told_apart() {
         assert_eq!(schema_state(SQLITE, Some(SQLITE.len() as i64)), SchemaState::Current);
         let older = require_current(SQLITE, None).unwrap_err().to_string();
-        assert!(older.starts_with("the store has no schema yet, this build needs 0002_"), "{older}");
+        assert!(older.starts_with("the store has no schema yet, this build needs 0003_"), "{older}");
         assert!(older.contains("analytics migrate"), "{older}");
         let newer = require_current(SQLITE, Some(9_999)).unwrap_err().to_string();
         assert!(newer.starts_with("the store has the schema 9999, ") && newer.contains("later version"), "{newer}");

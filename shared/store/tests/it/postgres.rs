@@ -290,6 +290,56 @@ async fn a_url_is_never_told() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_another_process_knows_of_sessions_ends_with_an_erasure() {
+    let (fixture, database) = open_on(servers::Edition::Plain15, |_| {}).await;
+    let other = PostgresStore::connect(options(&database)).await.unwrap();
+    let project = project("shop");
+    let named = |id: u128, user: &'static str| {
+        let mut event = event(id);
+        event.user_id = Some(user.into());
+        event.timestamp = NOW.saturating_add_micros(id as i64);
+        event
+    };
+    // This process has written the session's row, and need not look at it for a while.
+    fixture.put(&batch(&project, vec![named(1, "ann")])).await;
+    fixture.put(&batch(&project, vec![named(2, "bob")])).await;
+    for user in ["ann", "bob"] {
+        other.erase(&project, user, NOW).await.unwrap();
+    }
+    let after = analytics_domain::Batch {
+        received_at: NOW.saturating_add_micros(1),
+        ..batch(&project, vec![named(3, "cyd"), event(4)])
+    };
+    fixture.put(&after).await;
+    let known = fixture.rows("SELECT user_id FROM session_users", Vec::new()).await;
+    assert_eq!(known, [[Cell::Text("cyd".to_owned())]]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_sees_the_state_before_an_erasure_makes_no_columns_after_it() {
+    use sqlx::Connection as _;
+    let (fixture, database) = open_on(servers::Edition::Plain15, |_| {}).await;
+    let project = project("shop");
+    fixture.put(&batch(&project, vec![event(1)])).await;
+    let wants = [
+        // What the first columns of a project are made with, and what all later ones begin with.
+        "INSERT INTO identity_counters AS c (project, kind, next) VALUES ('shop', 's', 2)
+         ON CONFLICT (project, kind) DO UPDATE SET next = c.next + 1",
+        "SELECT FROM identity_counters WHERE project = 'shop' ORDER BY kind FOR SHARE",
+    ];
+    for statement in wants {
+        let mut maker = sqlx::PgConnection::connect(&database.url()).await.unwrap();
+        sqlx::raw_sql("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1").execute(&mut maker).await.unwrap();
+        fixture.store.erase(&project, "ann", NOW).await.unwrap();
+        let error = sqlx::raw_sql(statement).execute(&mut maker).await.unwrap_err();
+        let code = error.as_database_error().and_then(|error| error.code());
+        assert_eq!(code.as_deref(), Some("40001"), "{error}");
+        maker.close().await.unwrap();
+        while fixture.store.refresh().await.unwrap().left {}
+    }
+}
+
 /// While the server compiles a statement it heeds neither the statement timeout nor a client that has gone.
 #[tokio::test]
 async fn questions_are_never_compiled() {
