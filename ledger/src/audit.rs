@@ -41,6 +41,8 @@ pub struct Account {
     pub expired: u64,
     /// Put aside.
     pub dead_lettered: u64,
+    /// Dropped as those of a person who was erased.
+    pub erased: u64,
 }
 
 impl Holdings {
@@ -55,6 +57,7 @@ impl Holdings {
             duplicate: sum("duplicate"),
             expired: sum("expired"),
             dead_lettered: sum("dead_lettered"),
+            erased: sum("erased"),
         }
     }
 }
@@ -258,8 +261,13 @@ fn compare_sums(book: &Book, holdings: &Holdings, found: &mut Balance) {
     equal("stored in the receipt account is not the number of events shown", Some(account.stored), rows);
     equal("events became dead letters though no event was bad", Some(account.dead_lettered), 0);
     equal("events expired though none was old", Some(account.expired), 0);
-    let sum = account.stored + account.duplicate + account.expired + account.dead_lettered;
-    equal("accepted is not the sum of stored, duplicate, expired and dead-lettered", Some(account.accepted), sum);
+    equal("events were erased though nobody asked for it", Some(account.erased), 0);
+    let sum = account.stored + account.duplicate + account.expired + account.dead_lettered + account.erased;
+    equal(
+        "accepted is not the sum of stored, duplicate, expired, dead-lettered and erased",
+        Some(account.accepted),
+        sum,
+    );
     // Each acknowledged request is one entry of the queue; one without an answer is one or none.
     let tally = book.tally();
     let (least, most) = (tally.events_acknowledged, tally.events_acknowledged + tally.events_open);

@@ -41,6 +41,7 @@ mod agreement;
 mod budgets;
 mod collect;
 mod corpus;
+mod erasure;
 mod functions;
 mod health;
 mod injection;

@@ -117,6 +117,30 @@ impl Tenant {
         }
     }
 
+    /// Waits until `accepted` events are in the account: what is stored of none of them is in no answer.
+    ///
+    /// # Panics
+    /// Where it takes longer than 30 s, or more come.
+    pub async fn accounted(&self, accepted: u64) {
+        let started = Instant::now();
+        loop {
+            let answer = self.get("/api/integrity").await.expect_status(200);
+            let days = answer.body["received"].as_array().into_iter().flatten();
+            let found: u64 = days.map(|day| day["accepted"].as_u64().unwrap_or(0)).sum();
+            if found == accepted {
+                return;
+            }
+            assert!(found < accepted, "{found} events are in the account, {accepted} were sent: {}", answer.text);
+            let waited = started.elapsed();
+            assert!(
+                waited < SETTLE_LIMIT,
+                "after {waited:?} {found} of {accepted} are in the account: {}",
+                answer.text
+            );
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
     /// Sends events and waits until all are in answers; the project must have been empty.
     ///
     /// # Panics

@@ -14,6 +14,7 @@ pub struct Meters {
     processed: Counter,
     duplicates: Counter,
     expired: Counter,
+    erased: Counter,
     store_failures: Counter,
     duration: Histogram,
     transaction_events: Histogram,
@@ -32,6 +33,7 @@ impl Meters {
             processed: metrics::counter!(names::EVENTS_PROCESSED),
             duplicates: metrics::counter!(names::EVENTS_DUPLICATE),
             expired: metrics::counter!(names::EVENTS_EXPIRED),
+            erased: metrics::counter!(names::EVENTS_ERASED),
             store_failures: metrics::counter!(names::STORE_FAILURES),
             duration: metrics::histogram!(names::PROCESSING_DURATION),
             transaction_events: metrics::histogram!(names::TRANSACTION_EVENTS),
@@ -48,6 +50,7 @@ impl Meters {
         self.processed.increment(processed.events() as u64);
         self.duplicates.increment(processed.count(EventOutcome::Duplicate) as u64);
         self.expired.increment(processed.count(EventOutcome::Expired) as u64);
+        self.erased.increment(processed.count(EventOutcome::Erased) as u64);
         self.duration.record(took.as_secs_f64());
         self.transaction_events.record(processed.events() as f64);
         let oldest = processed.batches.iter().map(|batch| batch.batch.received_at).min();
@@ -61,6 +64,7 @@ impl Meters {
         let count = |outcome| outcomes.iter().map(|batch| batch.count(outcome) as u64).sum();
         self.duplicates.increment(count(EventOutcome::Duplicate));
         self.expired.increment(count(EventOutcome::Expired));
+        self.erased.increment(count(EventOutcome::Erased));
     }
 
     /// Counts a transaction that the store could not take.

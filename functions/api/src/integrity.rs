@@ -41,7 +41,7 @@ pub struct IntegrityReport {
     #[schema(required = true)]
     in_flight: Option<u64>,
     /// By UTC day of receipt, oldest first; days without any are left out. On each, accepted is the sum of stored,
-    /// duplicate, expired and dead_lettered.
+    /// duplicate, expired, dead_lettered and erased.
     received: Vec<ReceivedDay>,
     /// By UTC day of event, oldest first: rollups and columns against raw rows.
     rollups: Vec<RollupDay>,
@@ -65,6 +65,9 @@ pub struct ReceivedDay {
     expired: u64,
     /// Put aside; a replayed one leaves this count and joins another.
     dead_lettered: u64,
+    /// Dropped as those of a person who was erased: from the queue, or from the dead letters. What was stored before stays
+    /// counted as stored.
+    erased: u64,
     /// Refused by a collector, by code.
     #[schema(example = json!({ "invalid_field": 2 }))]
     rejected: BTreeMap<String, u64>,
@@ -91,7 +94,7 @@ pub struct RollupDay {
 
 /// Tells what became of every event.
 ///
-/// By UTC day of receipt: accepted, stored, duplicate, expired, put aside, refused. By UTC day of event: whether rollups agree
+/// By UTC day of receipt: accepted, stored, duplicate, expired, put aside, erased, refused. By UTC day of event: whether rollups agree
 /// with raw rows.
 #[utoipa::path(
     get, path = "/api/integrity", operation_id = "integrity", tag = "operations", params(IntegrityParams),
@@ -148,6 +151,7 @@ fn received(day: i64, counts: DayCounts) -> ReceivedDay {
         duplicate: counts.duplicate,
         expired: counts.expired,
         dead_lettered: counts.dead_lettered,
+        erased: counts.erased,
         rejected: counts.rejected,
     }
 }

@@ -7,6 +7,7 @@
 
 pub mod answering;
 pub mod dead_letters;
+pub mod erasure;
 pub mod events;
 pub mod export;
 pub mod funnel;

@@ -43,6 +43,7 @@ use refusal::OpenRefusals;
         crate::sessions::list,
         crate::sessions::session,
         crate::sessions::user,
+        crate::erasure::erase,
         crate::events::list,
         crate::export::export,
         crate::properties::list,

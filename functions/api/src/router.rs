@@ -15,7 +15,8 @@ use axum::{Router, http};
 
 use crate::answering::Flights;
 use crate::{
-    dead_letters, events, export, funnel, integrity, meters, openapi, paths, properties, query, retention, sessions,
+    dead_letters, erasure, events, export, funnel, integrity, meters, openapi, paths, properties, query, retention,
+    sessions,
 };
 
 /// Largest body of a question, in bytes.
@@ -56,7 +57,7 @@ pub fn router(deps: ApiDeps) -> Router {
         .route("/api/retention", post(retention::ask))
         .route("/api/sessions", get(sessions::list))
         .route("/api/sessions/{id}", get(sessions::session))
-        .route("/api/users/{id}", get(sessions::user))
+        .route("/api/users/{id}", get(sessions::user).delete(erasure::erase))
         .route("/api/events", get(events::list))
         .route("/api/export", get(export::export))
         .route("/api/properties", get(properties::list))

@@ -76,7 +76,7 @@ pub(crate) async fn user(
 }
 
 /// The id of a path; looked at after the client's key, like everything that is asked.
-fn readable(id: &Result<Path<String>, PathRejection>) -> Result<&str, QueryError> {
+pub(crate) fn readable(id: &Result<Path<String>, PathRejection>) -> Result<&str, QueryError> {
     match id {
         Ok(Path(id)) => Ok(id),
         Err(_) => Err(QueryError {

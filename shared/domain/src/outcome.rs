@@ -11,6 +11,8 @@ pub enum EventOutcome {
     Expired,
     /// The store cannot take it; it is kept as a dead letter with its reason.
     DeadLettered,
+    /// It is of somebody who was erased after it was accepted; it is counted and dropped.
+    Erased,
 }
 
 /// What became of a batch's events, in their order.

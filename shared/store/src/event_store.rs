@@ -153,6 +153,9 @@ pub struct DayCounts {
     pub expired: u64,
     /// Of these, put aside; a replayed one leaves this count and joins another.
     pub dead_lettered: u64,
+    /// Of these, dropped as those of somebody who was erased: while they waited in the queue, or as dead letters. Events that
+    /// were stored before stay counted as stored.
+    pub erased: u64,
     /// Events that the collector refused, by code.
     pub rejected: BTreeMap<String, u64>,
 }
@@ -167,6 +170,7 @@ impl DayCounts {
             "duplicate" => self.duplicate += count,
             "expired" => self.expired += count,
             "dead_lettered" => self.dead_lettered += count,
+            "erased" => self.erased += count,
             "rejected" => *self.rejected.entry(reason.to_owned()).or_default() += count,
             _ => {}
         }
@@ -182,6 +186,17 @@ pub struct Drift {
     pub rollup: u64,
     /// The events that columns tell of, and raw rows in the quarters that have changed since.
     pub columns: u64,
+}
+
+/// What [`EventStore::erase`] deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Erasure {
+    /// Raw events.
+    pub events: u64,
+    /// The sessions that they lay in.
+    pub sessions: u64,
+    /// Dead letters.
+    pub dead_letters: u64,
 }
 
 /// What [`EventStore::integrity`] found.
@@ -254,7 +269,8 @@ impl Refreshed {
 ///   within one transaction the first by batch order and index;
 /// - raw rows, `daily_metrics`, receipt counts, session identities and dead letters of one [`Ingest`] are there together
 ///   or not at all;
-/// - concurrent `ingest` calls never deadlock and never count twice, also over the same ids and the same rollup rows.
+/// - concurrent `ingest` calls never deadlock and never count twice, also over the same ids and the same rollup rows;
+/// - in whatever order events and an erasure come, no event accepted up to the erasure is the person's in the end.
 #[async_trait]
 pub trait EventStore: Send + Sync {
     /// Whose SQL [`EventStore::select`] takes.
@@ -284,6 +300,11 @@ pub trait EventStore: Send + Sync {
 
     /// Tries the same and rolls back: `Ok` where it would be stored. This is how poison is found without splitting a batch.
     async fn probe(&self, work: &Ingest<'_>, retention: Retention, now: Timestamp) -> Result<(), StoreError>;
+
+    /// Erases a person: deletes all events accepted up to `until` that are the user's, by their name or by their session's,
+    /// out of raw rows, rollups, columns and dead letters, in one transaction; and sees to it that such events are dropped
+    /// by [`EventStore::ingest`] when they come later. Ids stay remembered.
+    async fn erase(&self, project: &Project, user: &str, until: Timestamp) -> Result<Erasure, StoreError>;
 
     /// Runs a reading statement, on the replica where there is one, under the statement timeout, and hands over each row as
     /// it comes; [`ControlFlow::Break`] ends the reading, and that is no error.

@@ -9,6 +9,7 @@
 
 pub mod answer;
 pub mod cardinality;
+mod erasure;
 pub mod event_store;
 mod migration;
 #[cfg(feature = "postgres")]
@@ -22,6 +23,6 @@ pub mod sqlite;
 pub use answer::{AnswerError, Prepared, answer, prepare};
 pub use cardinality::Cardinality;
 pub use event_store::{
-    DayCounts, DeadLetterPage, Drift, Edition, EventStore, FailedEvent, Ingest, IngestBatch, Integrity, Maintenance,
-    OnPlacedRow, OnRow, ProjectState, Refreshed, StoreError, Upkeep,
+    DayCounts, DeadLetterPage, Drift, Edition, Erasure, EventStore, FailedEvent, Ingest, IngestBatch, Integrity,
+    Maintenance, OnPlacedRow, OnRow, ProjectState, Refreshed, StoreError, Upkeep,
 };

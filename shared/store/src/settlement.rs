@@ -1,7 +1,7 @@
 //! What one transaction writes: decided in memory, the same for every kind of store.
 //!
-//! An adapter asks for the [`candidates`], writes their keys down and learns which were known, and [`settle`]s the work with
-//! that. What comes back is in the one order that every writer takes its locks in: ids, session identities, raw rows,
+//! An adapter asks for the [`candidates`], writes their keys down and learns which were known, [`judge`]s the work with that,
+//! looks up who was erased (see [`erasure`](crate::erasure)), and [`settle`]s it. What comes back is in the one order that every writer takes its locks in: ids, session identities, raw rows,
 //! rollups, receipt counts, dead letters, and each of them sorted by its key.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -13,6 +13,7 @@ use analytics_domain::{
 use uuid::Uuid;
 
 use crate::Ingest;
+use crate::erasure::Tombstones;
 
 /// What is remembered of an event: its id and its project; of a batch: its id and the project `''`, which no event has.
 pub(crate) type Key<'w> = (Uuid, &'w str);
@@ -88,7 +89,7 @@ pub(crate) struct ReceiptCount<'w> {
     pub(crate) project: &'w str,
     /// The UTC day of receipt.
     pub(crate) day: i64,
-    /// `accepted`, `stored`, `duplicate`, `expired`, `dead_lettered` or `rejected`.
+    /// `accepted`, `stored`, `duplicate`, `expired`, `dead_lettered`, `erased` or `rejected`.
     pub(crate) kind: &'static str,
     /// The code of a rejection, else `''`.
     pub(crate) reason: &'w str,
@@ -105,6 +106,19 @@ pub(crate) struct NewLetter {
     pub(crate) received_day: Option<i64>,
 }
 
+/// What becomes of every event by its id and its age, before anybody's erasure is looked at.
+#[derive(Debug)]
+pub(crate) struct Verdicts<'w> {
+    /// One outcome an event, batch by batch.
+    pub(crate) batches: Vec<Vec<EventOutcome>>,
+    /// Which batches were settled by an earlier transaction: their events are duplicates that are counted nowhere.
+    settled: Vec<bool>,
+    /// Whether something of the work may be known, or stand twice in it.
+    careful: bool,
+    /// Then the keys that the work took.
+    taken: HashSet<Key<'w>>,
+}
+
 /// All that one transaction writes.
 #[derive(Debug, Default)]
 pub(crate) struct Settlement<'w> {
@@ -112,6 +126,8 @@ pub(crate) struct Settlement<'w> {
     pub(crate) outcomes: Vec<BatchOutcome>,
     /// Keys that were written down for events that this work does not store after all.
     pub(crate) forget: Vec<Key<'w>>,
+    /// Keys of events that failed and would be dead letters, were they not erased: to be remembered, where they are not yet.
+    pub(crate) remember: Vec<Key<'w>>,
     /// Session identities, sorted.
     pub(crate) sessions: Vec<SessionUser<'w>>,
     /// Raw rows, in the order of the work.
@@ -147,78 +163,117 @@ pub(crate) fn candidates<'w>(work: &'w Ingest<'_>, cutoff: Timestamp) -> Candida
     Candidates { twins: keys.len() < all, keys }
 }
 
-/// Decides what becomes of every event.
+/// Judges every event by its id and its age.
 ///
 /// `known` are the candidates that the store held already; `letters` are the dead letters of `work.replayed` that the store
 /// still holds.
 ///
 /// - A batch whose id is known was settled by an earlier transaction: its events are duplicates, and nothing is counted.
-/// - A batch that carries the id of a dead letter of `work.replayed` is that letter's replay: its events were counted as
-///   accepted with their first batch and leave the count `dead_lettered`. Where the letter is gone, somebody else has
-///   settled it.
-pub(crate) fn settle<'w>(
+/// - A batch that carries the id of a dead letter of `work.replayed` is that letter's replay. Where the letter is gone,
+///   somebody else has settled it.
+pub(crate) fn judge<'w>(
     work: &'w Ingest<'_>,
     candidates: &Candidates<'w>,
     known: &HashSet<Key<'w>>,
     letters: &HashMap<DeadLetterId, OldLetter>,
     cutoff: Timestamp,
+) -> Verdicts<'w> {
+    let mut verdicts = Verdicts {
+        batches: Vec::with_capacity(work.batches.len()),
+        settled: Vec::with_capacity(work.batches.len()),
+        // Only twins and known batches make it necessary to remember what was taken.
+        careful: candidates.twins || !known.is_empty() || !work.replayed.is_empty(),
+        taken: HashSet::new(),
+    };
+    for item in &work.batches {
+        let batch = item.batch.as_ref();
+        let settled_before = known.contains(&(batch.id, BATCH))
+            || (verdicts.careful && !verdicts.taken.insert((batch.id, BATCH)))
+            || (work.replayed.contains(&batch.id) && !letters.contains_key(&batch.id));
+        verdicts.settled.push(settled_before);
+        if settled_before {
+            verdicts.batches.push(vec![EventOutcome::Duplicate; batch.events.len()]);
+            continue;
+        }
+        let mut failed = item.failed.iter().map(|failed| failed.index).peekable();
+        let judge = |(index, event): (usize, &'w Event<'w>)| {
+            let key = (event.id, batch.project.as_str());
+            if failed.next_if_eq(&index).is_some() {
+                EventOutcome::DeadLettered
+            } else if event.timestamp < cutoff {
+                EventOutcome::Expired
+            } else if known.contains(&key) || (verdicts.careful && !verdicts.taken.insert(key)) {
+                EventOutcome::Duplicate
+            } else {
+                EventOutcome::Stored
+            }
+        };
+        let ends = batch.events.iter().enumerate().map(judge).collect();
+        verdicts.batches.push(ends);
+    }
+    verdicts
+}
+
+/// Decides what is written of the judged work, and what is not, since it is erased.
+///
+/// An event that a tombstone covers is erased, whatever else it would be. The replay of a dead letter was counted as accepted
+/// with its first batch, and leaves the count `dead_lettered`.
+pub(crate) fn settle<'w>(
+    work: &'w Ingest<'_>,
+    candidates: &Candidates<'w>,
+    known: &HashSet<Key<'w>>,
+    letters: &HashMap<DeadLetterId, OldLetter>,
+    verdicts: Verdicts<'w>,
+    tombstones: &Tombstones,
     now: Timestamp,
 ) -> Settlement<'w> {
     let mut settled = Settlement { outcomes: Vec::with_capacity(work.batches.len()), ..Settlement::default() };
-    // Only twins and known batches make it necessary to remember what was taken.
-    let careful = candidates.twins || !known.is_empty() || !work.replayed.is_empty();
-    let mut taken: HashSet<Key<'w>> = HashSet::new();
     let mut rollups: HashMap<(&'w str, i64, &'static str, &'w str), i64> = HashMap::new();
     let mut sessions: HashMap<Session<'w>, Identity<'w>> = HashMap::new();
     let mut receipts: BTreeMap<(&'w str, i64, &'static str, &'w str), i64> = BTreeMap::new();
     let mut newest: BTreeMap<&'w str, Timestamp> = BTreeMap::new();
 
-    for item in &work.batches {
+    for ((item, ends), settled_before) in work.batches.iter().zip(verdicts.batches).zip(verdicts.settled) {
         let batch = item.batch.as_ref();
         let project = batch.project.as_str();
-        let is_replay = work.replayed.contains(&batch.id);
-        let letter = letters.get(&batch.id);
-        let settled_before = known.contains(&(batch.id, BATCH))
-            || (careful && !taken.insert((batch.id, BATCH)))
-            || (is_replay && letter.is_none());
-        if settled_before {
-            settled.outcomes.push(BatchOutcome { events: vec![EventOutcome::Duplicate; batch.events.len()] });
-            continue;
-        }
-
         let day = batch.received_at.utc_day();
-        let mut counts = [0_i64; 4];
-        let mut outcome = BatchOutcome { events: Vec::with_capacity(batch.events.len()) };
+        let letter = letters.get(&batch.id).filter(|_| work.replayed.contains(&batch.id));
+        let mut counts = [0_i64; 5];
+        let mut outcome = BatchOutcome { events: ends };
         let mut failed = item.failed.iter().peekable();
-        for (index, event) in batch.events.iter().enumerate() {
-            let key = (event.id, project);
-            let end = if let Some(failure) = failed.next_if(|failure| failure.index == index) {
-                let old = if is_replay { letter } else { None };
-                settled.letters.push(new_letter(batch, event, &failure.reason, item.attempt, old, now));
-                EventOutcome::DeadLettered
-            } else if event.timestamp < cutoff {
-                EventOutcome::Expired
-            } else if known.contains(&key) || (careful && !taken.insert(key)) {
-                EventOutcome::Duplicate
-            } else {
-                settled.rows.push(FreshRow { project, created_at: batch.received_at, event });
-                let event_day = event.timestamp.utc_day();
-                *rollups.entry((project, event_day, "event_type", &event.event_type)).or_default() += 1;
-                *rollups.entry((project, event_day, "event_action", &event.event_action)).or_default() += 1;
-                if let Some(user) = &event.user_id {
-                    let first = (event.timestamp, event.id, user.as_ref());
-                    sessions
-                        .entry((event.session_id.as_ref(), project))
-                        .and_modify(|(known, last)| {
-                            *known = first.min(*known);
-                            *last = event.timestamp.max(*last);
-                        })
-                        .or_insert((first, event.timestamp));
+        for (index, (event, end)) in batch.events.iter().zip(&mut outcome.events).enumerate() {
+            let failure = failed.next_if(|failure| failure.index == index).filter(|_| !settled_before);
+            if *end != EventOutcome::Expired && tombstones.cover(project, event, batch.received_at) {
+                *end = EventOutcome::Erased;
+            }
+            match (*end, failure) {
+                (EventOutcome::DeadLettered, Some(failure)) => {
+                    settled.letters.push(new_letter(batch, event, &failure.reason, item.attempt, letter, now));
                 }
-                EventOutcome::Stored
-            };
-            counts[end as usize] += 1;
-            outcome.events.push(end);
+                (EventOutcome::Erased, Some(_)) => settled.remember.push((event.id, project)),
+                (EventOutcome::Stored, _) => {
+                    settled.rows.push(FreshRow { project, created_at: batch.received_at, event });
+                    let event_day = event.timestamp.utc_day();
+                    *rollups.entry((project, event_day, "event_type", &event.event_type)).or_default() += 1;
+                    *rollups.entry((project, event_day, "event_action", &event.event_action)).or_default() += 1;
+                    if let Some(user) = &event.user_id {
+                        let first = (event.timestamp, event.id, user.as_ref());
+                        sessions
+                            .entry((event.session_id.as_ref(), project))
+                            .and_modify(|(known, last)| {
+                                *known = first.min(*known);
+                                *last = event.timestamp.max(*last);
+                            })
+                            .or_insert((first, event.timestamp));
+                    }
+                }
+                _ => {}
+            }
+            counts[*end as usize] += 1;
+        }
+        if settled_before {
+            settled.outcomes.push(outcome);
+            continue;
         }
 
         if counts[EventOutcome::Stored as usize] > 0 {
@@ -231,7 +286,7 @@ pub(crate) fn settle<'w>(
             }
         };
         let all = batch.events.len() as i64;
-        if is_replay {
+        if letter.is_some() {
             count("dead_lettered", "", -all);
         } else {
             count("accepted", "", all);
@@ -245,9 +300,11 @@ pub(crate) fn settle<'w>(
         settled.outcomes.push(outcome);
     }
 
-    if careful {
-        settled.forget.extend(candidates.keys.iter().filter(|key| !known.contains(*key) && !taken.contains(*key)));
+    if verdicts.careful {
+        let is_taken = |key: &Key<'w>| known.contains(key) || verdicts.taken.contains(key);
+        settled.forget.extend(candidates.keys.iter().filter(|key| !is_taken(key)));
     }
+    settled.remember.sort_unstable();
     settled
         .letters
         .extend(work.unreadable.iter().map(|letter| NewLetter { letter: letter.clone(), received_day: None }));
@@ -282,11 +339,12 @@ type Session<'w> = (&'w str, &'w str);
 type Identity<'w> = ((Timestamp, Uuid, &'w str), Timestamp);
 
 /// The outcomes as `receipt_counts` names them.
-const KINDS: [(EventOutcome, &str); 4] = [
+const KINDS: [(EventOutcome, &str); 5] = [
     (EventOutcome::Stored, "stored"),
     (EventOutcome::Duplicate, "duplicate"),
     (EventOutcome::Expired, "expired"),
     (EventOutcome::DeadLettered, "dead_lettered"),
+    (EventOutcome::Erased, "erased"),
 ];
 
 /// Where rows were added, each once.

@@ -39,22 +39,6 @@ async fn assert_whole(tenant: &analytics_blackbox::Tenant, stored: u64, duplicat
     assert_eq!(answer.body["drift"], 0, "{}", answer.text);
 }
 
-/// Waits until the account knows `accepted` events: duplicates are in no answer that could be waited for.
-async fn accounted(tenant: &analytics_blackbox::Tenant, accepted: u64) {
-    let started = std::time::Instant::now();
-    loop {
-        let answer = tenant.get("/api/integrity").await.expect_status(200);
-        let days = answer.body["received"].as_array().unwrap().iter();
-        let found: u64 = days.map(|day| day["accepted"].as_u64().unwrap()).sum();
-        if found == accepted {
-            return;
-        }
-        assert!(found < accepted, "{}", answer.text);
-        assert!(started.elapsed().as_secs() < 30, "{found} of {accepted}: {}", answer.text);
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
-}
-
 async fn a_batch_sent_again_counts_once(deployment: &'static Deployment) {
     let tenant = deployment.tenant();
     let mut events = with_ids(100, &at(2, "10:00:00"));
@@ -65,7 +49,7 @@ async fn a_batch_sent_again_counts_once(deployment: &'static Deployment) {
         event["timestamp"] = at(1, "11:00:00").into();
     }
     assert_eq!(tenant.collect_all(&events).await, ids);
-    accounted(&tenant, 300).await;
+    tenant.accounted(300).await;
     tenant.settled(100).await;
     assert_whole(&tenant, 100, 200).await;
     let by_day = json!({ "metrics": ["events", "sessions"], "dimensions": ["event_type"], "date_range": "7d" });
@@ -80,7 +64,7 @@ async fn the_first_stored_event_with_an_id_wins(deployment: &'static Deployment)
     one[0]["event_action"] = "another".into();
     one[0]["timestamp"] = at(1, "10:00:00").into();
     tenant.collect_all(&one).await;
-    accounted(&tenant, 2).await;
+    tenant.accounted(2).await;
     let answer = tenant.get("/api/events").await.expect_status(200);
     assert_eq!(answer.body["results"].as_array().unwrap().len(), 1, "{}", answer.text);
     assert_eq!(answer.body["results"][0]["event_action"], "page_view");
@@ -102,7 +86,7 @@ async fn the_same_id_twice_in_a_batch(deployment: &'static Deployment) {
     events[2]["id"] = events[0]["id"].clone();
     let ids = tenant.collect_all(&events).await;
     assert_eq!(ids[0], ids[2]);
-    accounted(&tenant, 3).await;
+    tenant.accounted(3).await;
     tenant.settled(2).await;
     assert_whole(&tenant, 2, 1).await;
 }
@@ -117,7 +101,7 @@ async fn many_clients_send_the_same_at_once(deployment: &'static Deployment) {
         async move { tenant.collect_all(&events).await }
     });
     futures::future::join_all(clients).await;
-    accounted(&tenant, 480).await;
+    tenant.accounted(480).await;
     tenant.settled(60).await;
     assert_whole(&tenant, 60, 420).await;
 }
@@ -129,7 +113,7 @@ async fn every_verdict_is_in_the_account(deployment: &'static Deployment) {
     events.push(event("", "t", "a", &at(1, "10:00:00")));
     events.push(event("s", "t", "a", &at(400, "10:00:00")));
     let _ = tenant.collect(json!(events).to_string()).await.expect_status(202);
-    accounted(&tenant, 4).await;
+    tenant.accounted(4).await;
     let answer = tenant.get("/api/integrity").await.expect_status(200);
     let days = answer.body["received"].as_array().unwrap();
     let sum = |code: &str| -> u64 { days.iter().filter_map(|day| day["rejected"][code].as_u64()).sum() };

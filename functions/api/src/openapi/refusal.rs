@@ -122,6 +122,18 @@ const INVALID_ID_OR_PAGE: Refusal = Refusal {
     kinds: &[INVALID_PARAMETER, INVALID_CURSOR],
 };
 
+const INVALID_ID: Refusal = Refusal {
+    name: "InvalidId",
+    status: StatusCode::BAD_REQUEST,
+    description: "The id cannot be read, or there is a parameter.",
+    kinds: &[Kind {
+        code: "invalid_query",
+        when: "The id is none, or there is a parameter; `path` is its name",
+        detail: "expected 1 to 255 characters, without U+0000",
+        path: Some("id"),
+    }],
+};
+
 const SESSION_NOT_FOUND: Refusal = Refusal {
     name: "SessionNotFound",
     status: StatusCode::NOT_FOUND,
@@ -274,6 +286,8 @@ refusals! {
     AdminRefusals: INVALID_PAGE, UNKNOWN_KEY, ADMIN_ONLY, TOO_LARGE, DEFECT, STORE_UNAVAILABLE;
     /// Of an administrator's order.
     OrderRefusals: INVALID_BODY, UNKNOWN_KEY, ADMIN_ONLY, BODY_TOO_LARGE, DEFECT, STORE_UNAVAILABLE;
+    /// Of a person's erasure.
+    ErasureRefusals: INVALID_ID, UNKNOWN_KEY, ADMIN_ONLY, DEFECT, STORE_UNAVAILABLE;
     /// Of what needs no key.
     OpenRefusals: FROM_ELSEWHERE;
 }
@@ -286,6 +300,7 @@ pub(super) fn responses() -> impl Iterator<Item = (String, RefOr<Response>)> {
         INVALID_PARAMETERS,
         INVALID_BODY,
         INVALID_ID_OR_PAGE,
+        INVALID_ID,
         SESSION_NOT_FOUND,
         USER_NOT_FOUND,
         UNKNOWN_KEY,

@@ -34,7 +34,7 @@ async fn every_refusal_is_met_and_described() {
         if body.is_empty() {
             for pair in ["no_such=1", "cursor=nonsense", "limit=0", "days=0"] {
                 let uri = format!("{}?{pair}", filled(&operation));
-                document.hold(path, method, &api.get(&uri).await);
+                document.hold(path, method, &api.send(Some(ADMIN_KEY), method, &uri, "").await);
             }
         } else {
             document.hold(path, method, &api.send(Some(ADMIN_KEY), method, &uri, "{").await);

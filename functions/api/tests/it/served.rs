@@ -297,6 +297,7 @@ impl Document {
         Self { value, closed, met: RefCell::default() }
     }
 
+    /// Those that delete come last: what the others ask for is there.
     pub fn operations(&self) -> Vec<Operation> {
         let paths = self.value["paths"].as_object().unwrap().iter();
         let operation = |path: &str, method: &str, described: &Value| Operation {
@@ -304,12 +305,14 @@ impl Document {
             method: method.to_uppercase().parse().unwrap(),
             described: described.clone(),
         };
-        paths
+        let mut operations: Vec<Operation> = paths
             .flat_map(|(path, methods)| {
                 let methods = methods.as_object().unwrap().iter();
                 methods.map(|(method, described)| operation(path, method, described)).collect::<Vec<_>>()
             })
-            .collect()
+            .collect();
+        operations.sort_by_key(|operation| operation.method == Method::DELETE);
+        operations
     }
 
     /// What a value stands for, itself or what it refers to, and where that is.

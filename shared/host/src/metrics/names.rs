@@ -24,6 +24,8 @@ pub const EVENTS_PROCESSED: &str = "analytics_events_processed_total";
 pub const EVENTS_DUPLICATE: &str = "analytics_events_duplicate_total";
 /// Events too old when they were taken from the queue.
 pub const EVENTS_EXPIRED: &str = "analytics_events_expired_total";
+/// Events of people who were erased, dropped when they were taken from the queue.
+pub const EVENTS_ERASED: &str = "analytics_events_erased_total";
 /// Transactions that the store could not take.
 pub const STORE_FAILURES: &str = "analytics_store_failures_total";
 /// How long a transaction took.

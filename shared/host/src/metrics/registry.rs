@@ -155,6 +155,14 @@ pub static REGISTRY: &[Metric] = &[
         "Events older than RETENTION_DAYS when they were taken from the queue, and dropped.",
     ),
     metric(
+        names::EVENTS_ERASED,
+        Kind::Counter,
+        "events",
+        &[],
+        PROCESSOR,
+        "Events of people who had been erased when they were taken from the queue, and dropped.",
+    ),
+    metric(
         names::STORE_FAILURES,
         Kind::Counter,
         "transactions",

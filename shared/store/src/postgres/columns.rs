@@ -50,6 +50,52 @@ fn is_overtaken(error: &sqlx::Error) -> bool {
     code.is_some_and(|code| matches!(code.as_ref(), "40001" | "40P01" | "23505"))
 }
 
+/// Keeps everybody who makes columns of the projects out until the transaction ends; whoever sees the state before it fails.
+pub(super) async fn keep_out(connection: &mut PgConnection, projects: &[&str]) -> Result<(), sqlx::Error> {
+    sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended(p.name, $2)) FROM unnest($1::text[]) AS p (name)")
+        .bind(projects)
+        .bind(LOCK)
+        .execute(&mut *connection)
+        .await?;
+    // Where there are no numbers yet, whoever makes the first columns wants these rows too.
+    sqlx::query(
+        "INSERT INTO identity_counters AS c (project, kind, next)
+         SELECT p.name, k.kind, 1 FROM unnest($1::text[]) AS p (name), unnest(ARRAY['s', 'u']) AS k (kind)
+         ON CONFLICT (project, kind) DO UPDATE SET next = c.next",
+    )
+    .bind(projects)
+    .execute(connection)
+    .await
+    .map(|_| ())
+}
+
+/// Deletes the columns of quarters that have lost rows, to be made anew, and the numbers of names that no row carries.
+pub(super) async fn forget(
+    connection: &mut PgConnection,
+    project: &str,
+    quarters: &BTreeSet<i64>,
+    user: Option<&str>,
+    sessions: &[&str],
+) -> Result<(), sqlx::Error> {
+    let quarters: Vec<i64> = quarters.iter().copied().collect();
+    for statement in [
+        "DELETE FROM event_columns WHERE project = $1 AND quarter = ANY($2)",
+        "INSERT INTO column_marks (project, quarter) SELECT $1, n.quarter FROM unnest($2::int8[]) AS n (quarter)",
+    ] {
+        sqlx::query(statement).bind(project).bind(&quarters).execute(&mut *connection).await?;
+    }
+    sqlx::query(
+        "DELETE FROM identities WHERE project = $1
+            AND ((kind = 'u' AND name = $2) OR (kind = 's' AND name = ANY($3)))",
+    )
+    .bind(project)
+    .bind(user)
+    .bind(sessions)
+    .execute(connection)
+    .await
+    .map(|_| ())
+}
+
 async fn refresh_project(pool: &PgPool, begin: &Begin, project: &str) -> Result<Refreshed, sqlx::Error> {
     let mut session = Session::begin(pool, begin).await?;
     match make(session.connection()?, project).await {
@@ -75,6 +121,11 @@ async fn make(connection: &mut PgConnection, project: &str) -> Result<Refreshed,
     if !alone {
         return Ok(Refreshed::default());
     }
+    // The lock may be an erasure's of just now, and the state that is seen the one before it: then this fails, as overtaken.
+    sqlx::query("SELECT FROM identity_counters WHERE project = $1 ORDER BY kind FOR SHARE")
+        .bind(project)
+        .execute(&mut *connection)
+        .await?;
     let changes = apply_changes(connection, project).await?;
     // The newest first: they are asked for most.
     let marked: Vec<i64> = sqlx::query_scalar(

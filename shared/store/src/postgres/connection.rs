@@ -153,6 +153,17 @@ impl Begin {
         )
     }
 
+    /// A transaction that erases: it may read all of a project's rows, however many these are, and ends when nobody waits for
+    /// it any more. It keeps writers out from when it begins to wait for them, so it does not wait for ever.
+    pub(super) fn erasing(force_flush: bool) -> Self {
+        let flush = if force_flush { "; SET LOCAL synchronous_commit = on" } else { "" };
+        Self(format!(
+            "BEGIN; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 30000; SET LOCAL jit = off; \
+             SET LOCAL client_connection_check_interval = 1000; \
+             SET LOCAL idle_in_transaction_session_timeout = 60000{flush}"
+        ))
+    }
+
     /// A transaction that waits: for another process's migration, or beside long upkeep.
     pub(super) fn waiting() -> Self {
         Self(

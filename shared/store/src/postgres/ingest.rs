@@ -1,6 +1,6 @@
 //! One transaction of events.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Instant;
 
 use analytics_domain::{BatchOutcome, DeadLetterId, Retention, Timestamp};
@@ -10,13 +10,17 @@ use uuid::Uuid;
 
 use super::connection::{Begin, Session};
 use super::copy::{copy_keys, copy_rows};
+use super::erasure;
 use super::fault::fault;
 use super::insert::{column, insert_rows};
 use super::known_sessions::KnownSessions;
 use super::new_values;
 use super::values::{Instant as At, date};
 use crate::cardinality::Cardinality;
-use crate::settlement::{Candidates, Key, NewLetter, OldLetter, Rollup, SessionUser, Settlement, candidates, settle};
+use crate::erasure::{Tombstones, claims};
+use crate::settlement::{
+    Candidates, Key, NewLetter, OldLetter, Rollup, SessionUser, Settlement, candidates, judge, settle,
+};
 use crate::{Ingest, StoreError};
 
 const DOING: &str = "store events";
@@ -26,17 +30,22 @@ const DOING: &str = "store events";
 const FEW: usize = 1_500;
 
 /// Which of the candidates' ids are known, in any generation. Mostly none is: one probe of each index with all ids costs a
-/// tenth of an `ON CONFLICT` a row.
+/// tenth of an `ON CONFLICT` a row. With it the locks are taken that keep erasures away; what is asked after it misses none.
 const LOOK: &str = "
     SELECT id, project FROM event_ids WHERE id = ANY($1)
     UNION ALL SELECT id, project FROM event_ids_1 WHERE id = ANY($1)
-    UNION ALL SELECT id, project FROM event_ids_2 WHERE id = ANY($1)";
+    UNION ALL SELECT id, project FROM event_ids_2 WHERE id = ANY($1)
+    UNION ALL SELECT NULL, NULL FROM unnest($2::text[]) AS p (name)
+        WHERE pg_advisory_xact_lock_shared(hashtextextended(p.name, $3)) IS NULL";
 
 /// Writes keys down that another writer may be writing down just now: waits for it, and tells which are fresh after all.
-/// The rows, and so the locks, stay in the order of the arrays.
+/// The rows, and so the locks, stay in the order of the arrays. It tells beside that which projects have had erasures.
 const REMEMBER: &str = "
-    INSERT INTO event_ids (id, project) SELECT c.id, c.project FROM unnest($1::uuid[], $2::text[]) AS c (id, project)
-    ON CONFLICT DO NOTHING RETURNING id, project";
+    WITH fresh AS (
+        INSERT INTO event_ids (id, project) SELECT c.id, c.project FROM unnest($1::uuid[], $2::text[]) AS c (id, project)
+        ON CONFLICT DO NOTHING RETURNING id, project)
+    SELECT id, project, NULL::int8, NULL::timestamptz FROM fresh
+    UNION ALL SELECT NULL, project, erasures, erased_until FROM erasure_counters WHERE project = ANY($3)";
 
 const FORGET: &str = "
     DELETE FROM event_ids AS e USING unnest($1::uuid[], $2::text[]) AS c (id, project)
@@ -117,20 +126,38 @@ pub(super) async fn ingest(
     let cutoff = retention.cutoff(now);
     let candidates = candidates(work, cutoff);
     let settle_by = Limits { cardinality, cutoff, now };
-    // First the quick way for many, by COPY of the ids that are not known. Where another writer commits one of them in between, that
-    // ends with a unique violation, and the whole transaction is done again the way that waits.
-    let first = if candidates.keys.len() > FEW { Remember::Copy } else { Remember::Wait };
-    let attempted = match attempt(pool, begin, known, work, &candidates, settle_by, first, keep).await {
-        Err(error) if is_lost_race(&error) => {
-            attempt(pool, begin, known, work, &candidates, settle_by, Remember::Wait, keep).await
-        }
-        attempted => attempted,
+    let projects: BTreeSet<&str> = work.batches.iter().map(|item| item.batch.project.as_str()).collect();
+    let mut way = Way {
+        projects: projects.into_iter().collect(),
+        alone: BTreeSet::new(),
+        // First the quick way for many, by COPY of the ids that are not known.
+        remember: if candidates.keys.len() > FEW { Remember::Copy } else { Remember::Wait },
     };
-    let written = attempted.map_err(fault(DOING))?;
+    let written = loop {
+        match attempt(pool, begin, known, work, &candidates, settle_by, &way, keep).await {
+            Ok(Attempted::Written(written)) => break written,
+            // Each time more projects, so there is an end.
+            Ok(Attempted::NotAlone(projects)) => way.alone.extend(projects),
+            // Another writer committed one of the ids in between: all is done again the way that waits.
+            Err(error) if is_lost_race(&error) && way.remember == Remember::Copy => way.remember = Remember::Wait,
+            Err(error) => return Err(fault(DOING)(error)),
+        }
+    };
     if keep {
-        known.wrote(&written.sessions, Instant::now());
+        known.wrote(&written.sessions, &written.tombstones, Instant::now());
     }
     Ok(written.outcomes)
+}
+
+/// How a transaction goes about it.
+#[derive(Debug)]
+struct Way<'w> {
+    /// The projects of the work, sorted.
+    projects: Vec<&'w str>,
+    /// Those of them in which it has to be the only writer.
+    alone: BTreeSet<&'w str>,
+    /// How ids are written down.
+    remember: Remember,
 }
 
 /// What bounds the values of a day, judges the age of events and dates dead letters.
@@ -142,7 +169,7 @@ struct Limits {
 }
 
 /// How ids are written down.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Remember {
     /// By COPY, which fails where another writer had one of them meanwhile.
     Copy,
@@ -161,6 +188,18 @@ struct Written<'w> {
     outcomes: Vec<BatchOutcome>,
     /// The sessions whose rows were looked at.
     sessions: Vec<SessionUser<'w>>,
+    /// What was read of erasures.
+    tombstones: Tombstones,
+}
+
+/// How a transaction ended.
+#[derive(Debug)]
+enum Attempted<'w> {
+    /// As it should.
+    Written(Written<'w>),
+    /// Rolled back: events of somebody who was erased name a session, so that more has to go than comes, and for that it has
+    /// to be alone in these projects.
+    NotAlone(BTreeSet<&'w str>),
 }
 
 /// One transaction.
@@ -172,18 +211,18 @@ async fn attempt<'w>(
     work: &'w Ingest<'_>,
     candidates: &Candidates<'w>,
     limits: Limits,
-    remember: Remember,
+    way: &Way<'w>,
     keep: bool,
-) -> Result<Written<'w>, sqlx::Error> {
+) -> Result<Attempted<'w>, sqlx::Error> {
     let mut session = Session::begin(pool, begin).await?;
-    match write(session.connection()?, known, work, candidates, limits, remember).await {
-        Ok(written) => {
-            if keep {
+    match write(session.connection()?, known, work, candidates, limits, way).await {
+        Ok(attempted) => {
+            if keep && matches!(attempted, Attempted::Written(_)) {
                 session.commit().await?
             } else {
                 session.rollback().await?
             }
-            Ok(written)
+            Ok(attempted)
         }
         Err(error) => {
             // The server has ended the transaction; where the connection is still good, it can be used again.
@@ -201,11 +240,27 @@ async fn write<'w>(
     work: &'w Ingest<'_>,
     candidates: &Candidates<'w>,
     limits: Limits,
-    remember: Remember,
-) -> Result<Written<'w>, sqlx::Error> {
-    let known = write_down(connection, candidates, remember).await?;
+    way: &Way<'w>,
+) -> Result<Attempted<'w>, sqlx::Error> {
+    if !way.alone.is_empty() {
+        erasure::be_alone(connection, &way.projects, &way.alone.iter().copied().collect::<Vec<_>>()).await?;
+    }
+    let mut tombstones = Tombstones::default();
+    let known = write_down(connection, candidates, way, &mut tombstones).await?;
     let letters = old_letters(connection, &work.replayed).await?;
-    let settlement = settle(work, candidates, &known, &letters, limits.cutoff, limits.now);
+    let verdicts = judge(work, candidates, &known, &letters, limits.cutoff);
+    erasure::look_up(connection, work, &way.projects, limits.cutoff, &mut tombstones).await?;
+    let claims = claims(work, &verdicts, &tombstones);
+    let claims = erasure::holding(connection, claims, &way.projects, &mut tombstones).await?;
+    if claims.iter().any(|claim| !way.alone.contains(claim.project)) {
+        return Ok(Attempted::NotAlone(claims.iter().map(|claim| claim.project).collect()));
+    }
+    erasure::settle_claims(connection, &claims, &mut tombstones).await?;
+    let settlement = settle(work, candidates, &known, &letters, verdicts, &tombstones, limits.now);
+    if !settlement.remember.is_empty() {
+        let (ids, projects): (Vec<Uuid>, Vec<&str>) = settlement.remember.iter().copied().unzip();
+        erasure::remember(connection, &ids, &projects).await?;
+    }
     if !settlement.forget.is_empty() {
         let (ids, projects): (Vec<Uuid>, Vec<&str>) = settlement.forget.iter().copied().unzip();
         sqlx::query(FORGET).bind(ids).bind(projects).execute(&mut *connection).await?;
@@ -215,7 +270,7 @@ async fn write<'w>(
         some if some <= FEW => insert_rows(connection, &settlement.rows).await?,
         _ => copy_rows(connection, &settlement.rows).await?,
     }
-    let sessions = known_sessions.to_write(&settlement.sessions, Instant::now());
+    let sessions = known_sessions.to_write(&settlement.sessions, &tombstones, Instant::now());
     tally(connection, &settlement, &sessions, limits.cardinality).await?;
     let sessions = sessions.into_iter().cloned().collect();
     if !work.replayed.is_empty() {
@@ -230,30 +285,42 @@ async fn write<'w>(
     for letter in &settlement.letters {
         put_letter(connection, letter).await?;
     }
-    Ok(Written { outcomes: settlement.outcomes, sessions })
+    Ok(Attempted::Written(Written { outcomes: settlement.outcomes, sessions, tombstones }))
 }
 
-/// Writes the candidates down; gives those that the store held already.
+/// Writes the candidates down; gives those that the store held already, and reads which projects have had erasures.
 async fn write_down<'w>(
     connection: &mut PgConnection,
     candidates: &Candidates<'w>,
-    remember: Remember,
+    way: &Way<'_>,
+    tombstones: &mut Tombstones,
 ) -> Result<HashSet<Key<'w>>, sqlx::Error> {
     if candidates.keys.is_empty() {
         return Ok(HashSet::new());
     }
     let ids: Vec<Uuid> = candidates.keys.iter().map(|(id, _)| *id).collect();
-    let rows = sqlx::query(LOOK).bind(ids).fetch_all(&mut *connection).await?;
+    let look = sqlx::query(LOOK).bind(ids).bind(&way.projects).bind(erasure::LOCK);
+    let rows = look.fetch_all(&mut *connection).await?;
     let mut known = of_candidates(candidates, &rows)?;
     let unknown: Vec<Key<'w>> = candidates.keys.iter().filter(|key| !known.contains(*key)).copied().collect();
-    match remember {
-        _ if unknown.is_empty() => {}
-        Remember::Copy => copy_keys(connection, &unknown).await?,
-        Remember::Wait => {
+    match way.remember {
+        Remember::Wait if !unknown.is_empty() => {
             let (ids, projects): (Vec<Uuid>, Vec<&str>) = unknown.iter().copied().unzip();
-            let rows = sqlx::query(REMEMBER).bind(ids).bind(projects).fetch_all(connection).await?;
-            let fresh = of_candidates(candidates, &rows)?;
+            let remember = sqlx::query(REMEMBER).bind(ids).bind(projects).bind(&way.projects);
+            let rows = remember.fetch_all(connection).await?;
+            let (counts, fresh): (Vec<PgRow>, Vec<PgRow>) =
+                rows.into_iter().partition(|row| matches!(row.try_get::<Option<i64>, _>(2), Ok(Some(_))));
+            for row in counts {
+                tombstones.count(row.try_get(1)?, row.try_get(2)?, row.try_get::<At, _>(3)?.0);
+            }
+            let fresh = of_candidates(candidates, &fresh)?;
             known.extend(unknown.into_iter().filter(|key| !fresh.contains(key)));
+        }
+        _ => {
+            erasure::counts(connection, &way.projects, tombstones).await?;
+            if !unknown.is_empty() {
+                copy_keys(connection, &unknown).await?;
+            }
         }
     }
     Ok(known)

@@ -11,6 +11,7 @@ mod copy;
 mod database;
 mod dead_letters;
 mod edition;
+mod erasure;
 mod fault;
 mod ingest;
 mod insert;

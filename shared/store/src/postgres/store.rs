@@ -13,12 +13,12 @@ use super::connection::{self, Begin, PostgresOptions, Session};
 use super::fault::{fault, question_fault};
 use super::known_sessions::KnownSessions;
 use super::settings::{put_setting, setting};
-use super::{columns, dead_letters, edition, ingest, integrity, select, upkeep};
+use super::{columns, dead_letters, edition, erasure, ingest, integrity, select, upkeep};
 use crate::cardinality::Cardinality;
 use crate::migration::{self, POSTGRES, SchemaState, schema_state};
 use crate::{
-    DeadLetterPage, Edition, EventStore, Ingest, Integrity, Maintenance, OnPlacedRow, OnRow, ProjectState, Refreshed,
-    StoreError, Upkeep,
+    DeadLetterPage, Edition, Erasure, EventStore, Ingest, Integrity, Maintenance, OnPlacedRow, OnRow, ProjectState,
+    Refreshed, StoreError, Upkeep,
 };
 
 /// The longest that a statement which writes may take.
@@ -43,6 +43,7 @@ pub struct PostgresStore {
     reading: Begin,
     reading_together: Begin,
     refreshing: Begin,
+    erasing: Begin,
     statement_timeout: Duration,
 }
 
@@ -110,6 +111,7 @@ impl PostgresStore {
             cardinality: options.cardinality,
             reading_together: Begin::reading_one_state(options.statement_timeout),
             refreshing: Begin::writing_of_one_state(WRITE_TIMEOUT, server.commits_late),
+            erasing: Begin::erasing(server.commits_late),
             reading,
             statement_timeout: options.statement_timeout,
         })
@@ -256,6 +258,10 @@ impl EventStore for PostgresStore {
 
     async fn probe(&self, work: &Ingest<'_>, retention: Retention, now: Timestamp) -> Result<(), StoreError> {
         self.store(work, retention, now, false).await.map(|_| ())
+    }
+
+    async fn erase(&self, project: &Project, user: &str, until: Timestamp) -> Result<Erasure, StoreError> {
+        erasure::erase(&self.primary, &self.erasing, project, user, until).await.map_err(fault("erase a person"))
     }
 
     async fn select_each(&self, statement: &Statement, on_row: &mut OnRow<'_>) -> Result<(), StoreError> {

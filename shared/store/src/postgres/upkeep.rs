@@ -5,11 +5,11 @@ use analytics_domain::Timestamp;
 use analytics_domain::timestamp::MICROS_PER_DAY;
 use sqlx::postgres::PgPool;
 
-use super::columns;
 use super::connection::{Begin, Session};
 use super::fault::fault;
 use super::settings::{put_setting, setting};
 use super::values::Instant;
+use super::{columns, erasure};
 use crate::{Edition, Maintenance, StoreError, Upkeep};
 
 /// Only one process keeps up at a time.
@@ -50,6 +50,7 @@ pub(super) async fn maintain(
         done.raw_dropped = drop_raw(pool, begin, cutoff, has_chunks).await.map_err(fault)?;
         drop_sessions(pool, begin, cutoff).await.map_err(fault)?;
         columns::drop_old(pool, begin, Quarter::of(cutoff)).await.map_err(fault)?;
+        erasure::drop_old(pool, begin, cutoff).await.map_err(fault)?;
         done.ids_dropped = move_generations(pool, begin, maintenance).await.map_err(fault)?;
     }
     lock.rollback().await.map_err(fault)?;

@@ -302,6 +302,35 @@ async fn apply_changes(connection: &mut SqliteConnection, project: &str) -> Resu
     Ok(sessions.len() as i64)
 }
 
+/// Deletes the columns of quarters that have lost rows, to be made anew, and the numbers of names that no row carries;
+/// `sessions` as a JSON list.
+pub(super) async fn forget(
+    connection: &mut SqliteConnection,
+    project: &str,
+    quarters: &BTreeSet<i64>,
+    user: Option<&str>,
+    sessions: &str,
+) -> Result<(), sqlx::Error> {
+    for quarter in quarters {
+        for statement in [
+            "DELETE FROM event_columns WHERE project = ? AND quarter = ?",
+            "INSERT INTO column_marks (project, quarter) VALUES (?, ?)",
+        ] {
+            sqlx::query(statement).bind(project).bind(quarter).execute(&mut *connection).await?;
+        }
+    }
+    sqlx::query(
+        "DELETE FROM identities WHERE project = ?1
+            AND ((kind = 'u' AND name = ?2) OR (kind = 's' AND name IN (SELECT value FROM json_each(?3))))",
+    )
+    .bind(project)
+    .bind(user)
+    .bind(sessions)
+    .execute(connection)
+    .await
+    .map(|_| ())
+}
+
 /// Drops columns before `cutoff`, and the numbers of those who were not seen since.
 pub(super) async fn drop_old(writer: &SqlitePool, cutoff: Quarter) -> Result<(), sqlx::Error> {
     let projects: Vec<String> =

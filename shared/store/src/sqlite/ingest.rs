@@ -7,11 +7,13 @@ use sqlx::Row as _;
 use sqlx::sqlite::{SqliteConnection, SqlitePool};
 use uuid::Uuid;
 
+use super::erasure;
 use super::fault::fault;
 use super::rollups;
 use super::rows::RowStatement;
 use crate::cardinality::Cardinality;
-use crate::settlement::{Candidates, Key, OldLetter, Settlement, candidates, date_text, settle};
+use crate::erasure::claims;
+use crate::settlement::{Candidates, Key, OldLetter, Settlement, candidates, date_text, judge, settle};
 use crate::{Ingest, StoreError};
 
 const DOING: &str = "store events";
@@ -109,7 +111,12 @@ pub(super) async fn ingest(
         })
         .await?;
     let letters = old_letters(connection, &work.replayed).await?;
-    let settlement = settle(work, &candidates, &known, &letters, cutoff, now);
+    let verdicts = judge(work, &candidates, &known, &letters, cutoff);
+    let mut tombstones = erasure::look_up(connection, work, cutoff).await.map_err(fault(DOING))?;
+    let claims = claims(work, &verdicts, &tombstones);
+    erasure::settle_claims(connection, claims, &mut tombstones).await.map_err(fault(DOING))?;
+    let settlement = settle(work, &candidates, &known, &letters, verdicts, &tombstones, now);
+    erasure::remember(connection, &settlement.remember).await.map_err(fault(DOING))?;
     write(connection, &settlement, &work.replayed, cardinality).await?;
 
     if keep {

@@ -5,6 +5,7 @@
 mod columns;
 mod connection;
 mod dead_letters;
+mod erasure;
 mod fault;
 mod ingest;
 mod integrity;

@@ -10,12 +10,12 @@ use sqlx::sqlite::{SqliteConnection, SqlitePool};
 
 use super::connection::Readers;
 use super::fault::fault;
-use super::{columns, connection, dead_letters, ingest, integrity, select, upkeep};
+use super::{columns, connection, dead_letters, erasure, ingest, integrity, select, upkeep};
 use crate::cardinality::Cardinality;
 use crate::migration::{self, SQLITE, SchemaState, schema_state};
 use crate::{
-    DeadLetterPage, Edition, EventStore, Ingest, Integrity, Maintenance, OnPlacedRow, OnRow, ProjectState, Refreshed,
-    StoreError, Upkeep,
+    DeadLetterPage, Edition, Erasure, EventStore, Ingest, Integrity, Maintenance, OnPlacedRow, OnRow, ProjectState,
+    Refreshed, StoreError, Upkeep,
 };
 
 /// How a SQLite store is opened; [`SqliteOptions::default`] is right for the single process.
@@ -194,6 +194,10 @@ impl EventStore for SqliteStore {
 
     async fn probe(&self, work: &Ingest<'_>, retention: Retention, now: Timestamp) -> Result<(), StoreError> {
         ingest::ingest(&self.writer, work, self.cardinality, retention, now, false).await.map(|_| ())
+    }
+
+    async fn erase(&self, project: &Project, user: &str, until: Timestamp) -> Result<Erasure, StoreError> {
+        erasure::erase(&self.writer, project, user, until).await.map_err(fault("erase a person"))
     }
 
     async fn select_each(&self, statement: &Statement, on_row: &mut OnRow<'_>) -> Result<(), StoreError> {

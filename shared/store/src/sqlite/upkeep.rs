@@ -6,10 +6,10 @@ use analytics_domain::timestamp::MICROS_PER_DAY;
 use sqlx::AssertSqlSafe;
 use sqlx::sqlite::SqlitePool;
 
-use super::columns;
 use super::fault::fault;
 use super::rows::RowStatement;
 use super::store::{put_setting, setting};
+use super::{columns, erasure};
 use crate::{Maintenance, StoreError, Upkeep};
 
 /// Rows of one deleting transaction: some tens of milliseconds.
@@ -33,7 +33,9 @@ pub(super) async fn maintain(writer: &SqlitePool, maintenance: Maintenance) -> R
     drop_sessions(writer, cutoff).await?;
     columns::drop_old(writer, Quarter::of(cutoff)).await.map_err(fault("drop old columns"))?;
     done.ids_dropped = move_generations(writer, maintenance).await?;
+    erasure::drop_old(writer, cutoff).await.map_err(fault("forget old erasures"))?;
     give_pages_back(writer).await?;
+    erasure::wipe(writer, maintenance.now).await.map_err(fault("write the file anew after an erasure"))?;
     Ok(done)
 }
 

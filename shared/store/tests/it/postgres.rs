@@ -24,7 +24,7 @@ impl Operator for Shell {
             EMPTY => {
                 "DROP TABLE raw_events; DROP TABLE daily_metrics, session_users, event_ids, event_ids_1, event_ids_2, receipt_counts,
                     newest_receipts, dead_letters, settings, schema_migrations, column_marks, identity_changes, identities,
-                    identity_counters, event_columns"
+                    identity_counters, event_columns, erasures, erasure_counters"
             }
             MANY => {
                 "INSERT INTO raw_events (id, project, session_id, user_id, event_type, event_action, metadata, timestamp, created_at)
@@ -80,7 +80,7 @@ mod timescale {
 
 /// Without prepared statements, as behind a pooler: what touches most statements is enough.
 mod unprepared {
-    use crate::contract::{Fixture, concurrency, letters, questions, upkeep};
+    use crate::contract::{Fixture, concurrency, erasure, letters, questions, upkeep};
 
     async fn open() -> Fixture {
         super::open_on(super::servers::Edition::Plain15, |options| options.statement_cache = false).await.0
@@ -92,6 +92,7 @@ mod unprepared {
         letters::a_replay_moves_the_counts(&open().await).await;
         concurrency::writers_of_the_same_ids_and_rollups_agree(&open().await).await;
         upkeep::upkeep_runs_beside_itself_and_writers(&open().await).await;
+        erasure::what_is_queued_is_dropped_when_it_comes(&open().await).await;
     }
 }
 
@@ -295,6 +296,56 @@ async fn a_url_is_never_told() {
             panic!("{url}")
         };
         assert!(!format!("{error:?} {error}").contains("secret"), "{error:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_another_process_knows_of_sessions_ends_with_an_erasure() {
+    let (fixture, database) = open_on(servers::Edition::Plain15, |_| {}).await;
+    let other = PostgresStore::connect(options(&database)).await.unwrap();
+    let project = project("shop");
+    let named = |id: u128, user: &'static str| {
+        let mut event = event(id);
+        event.user_id = Some(user.into());
+        event.timestamp = NOW.saturating_add_micros(id as i64);
+        event
+    };
+    // This process has written the session's row, and need not look at it for a while.
+    fixture.put(&batch(&project, vec![named(1, "ann")])).await;
+    fixture.put(&batch(&project, vec![named(2, "bob")])).await;
+    for user in ["ann", "bob"] {
+        other.erase(&project, user, NOW).await.unwrap();
+    }
+    let after = analytics_domain::Batch {
+        received_at: NOW.saturating_add_micros(1),
+        ..batch(&project, vec![named(3, "cyd"), event(4)])
+    };
+    fixture.put(&after).await;
+    let known = fixture.rows("SELECT user_id FROM session_users", Vec::new()).await;
+    assert_eq!(known, [[Cell::Text("cyd".to_owned())]]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_sees_the_state_before_an_erasure_makes_no_columns_after_it() {
+    use sqlx::Connection as _;
+    let (fixture, database) = open_on(servers::Edition::Plain15, |_| {}).await;
+    let project = project("shop");
+    fixture.put(&batch(&project, vec![event(1)])).await;
+    let wants = [
+        // What the first columns of a project are made with, and what all later ones begin with.
+        "INSERT INTO identity_counters AS c (project, kind, next) VALUES ('shop', 's', 2)
+         ON CONFLICT (project, kind) DO UPDATE SET next = c.next + 1",
+        "SELECT FROM identity_counters WHERE project = 'shop' ORDER BY kind FOR SHARE",
+    ];
+    for statement in wants {
+        let mut maker = sqlx::PgConnection::connect(&database.url()).await.unwrap();
+        sqlx::raw_sql("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1").execute(&mut maker).await.unwrap();
+        fixture.store.erase(&project, "ann", NOW).await.unwrap();
+        let error = sqlx::raw_sql(statement).execute(&mut maker).await.unwrap_err();
+        let code = error.as_database_error().and_then(|error| error.code());
+        assert_eq!(code.as_deref(), Some("40001"), "{error}");
+        maker.close().await.unwrap();
+        while fixture.store.refresh().await.unwrap().left {}
     }
 }
 

@@ -27,7 +27,8 @@ impl Operator for Shell {
                 "DROP TABLE raw_events; DROP TABLE daily_metrics; DROP TABLE session_users; DROP TABLE event_ids;
                  DROP TABLE event_ids_1; DROP TABLE event_ids_2; DROP TABLE receipt_counts; DROP TABLE newest_receipts;
                  DROP TABLE dead_letters; DROP TABLE settings; DROP TABLE schema_migrations; DROP TABLE column_marks;
-                 DROP TABLE identity_changes; DROP TABLE identities; DROP TABLE identity_counters; DROP TABLE event_columns"
+                 DROP TABLE identity_changes; DROP TABLE identities; DROP TABLE identity_counters; DROP TABLE event_columns;
+                 DROP TABLE erasures; DROP TABLE erasure_counters"
             }
             MANY => {
                 "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 240000)
@@ -120,6 +121,63 @@ async fn a_dropped_call_stores_all_or_nothing() {
     let found = fixture.store.integrity(&project, crate::contract::NOW).await.unwrap();
     let drift = found.stored.values().next().copied();
     assert!(drift.is_none_or(|drift| drift.raw == drift.rollup && drift.raw == stored as u64), "{drift:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_erased_leaves_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("events.db");
+    let store = open_at(&path).await.unwrap();
+    store.migrate().await.unwrap();
+    let project = project("shop");
+    // Many people whose rows lie beside each other, columns made and made anew, pages that were split.
+    for round in 0..8_u128 {
+        let events = (0..500).map(|index| {
+            let mut event = event(round * 500 + index);
+            let session = index / 2 % 90;
+            let (who, kind) = if session % 9 == 0 { ("Erasmus", "of Rotterdam") } else { ("Thomas", "of London") };
+            event.session_id = format!("{who}'s session {session}").into();
+            event.user_id = (index % 2 == 0).then(|| format!("{who} {kind}").into());
+            event.metadata = format!(r#"{{"note":"{who} was here"}}"#).into();
+            event.timestamp =
+                crate::contract::NOW.saturating_add_micros(-(index as i64 % 7 * 900 + 10) * crate::contract::SECOND);
+            event
+        });
+        let sent = [batch(&project, events.collect())];
+        store.ingest(&work(&sent), crate::contract::RETENTION, crate::contract::NOW).await.unwrap();
+        store.refresh().await.unwrap();
+    }
+    // In the log, in the file, or in both.
+    let holds = |text: &str| {
+        let files = [path.clone(), path.with_extension("db-wal")];
+        files.iter().any(|file| {
+            let bytes = std::fs::read(file).unwrap_or_default();
+            bytes.windows(text.len()).any(|window| window == text.as_bytes())
+        })
+    };
+    let erased = store.erase(&project, "Erasmus of Rotterdam", crate::contract::NOW).await.unwrap();
+    assert!(erased.events > 200, "{erased:?}");
+    while store.refresh().await.unwrap().left {}
+    assert!(holds("Erasmus"), "deleting leaves bytes behind: else this proves nothing");
+    let maintenance = |micros| analytics_store::Maintenance {
+        now: crate::contract::NOW.saturating_add_micros(micros),
+        retention: crate::contract::RETENTION,
+        dedupe_days: 30,
+    };
+    store.maintain(maintenance(0)).await.unwrap();
+    assert!(!holds("Erasmus") && holds("Thomas"));
+
+    // The file is written anew once an hour at most.
+    store.erase(&project, "Thomas of London", crate::contract::NOW).await.unwrap();
+    store.maintain(maintenance(1_800 * crate::contract::SECOND)).await.unwrap();
+    assert!(holds("Thomas"));
+    store.maintain(maintenance(3_600 * crate::contract::SECOND)).await.unwrap();
+    assert!(!holds("Thomas"));
+    let found = store.integrity(&project, crate::contract::NOW).await.unwrap();
+    assert!(found.stored.values().all(|day| day.raw == day.rollup && day.raw == day.columns), "{found:?}");
+    store.close().await;
+    let store = open_at(&path).await.unwrap();
+    store.check_schema().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -12,7 +12,7 @@ use super::{DAY, Fixture, NOW, RETENTION, SECOND, as_int, as_text, batch, event,
 const MINUTE: i64 = 60 * SECOND;
 
 /// An event of a session, so many minutes ago.
-fn of(id: u128, session: &str, user: Option<&str>, minutes_ago: i64) -> Event<'static> {
+pub(super) fn of(id: u128, session: &str, user: Option<&str>, minutes_ago: i64) -> Event<'static> {
     let mut event = event(id);
     event.session_id = session.to_owned().into();
     event.user_id = user.map(|user| user.to_owned().into());
@@ -21,7 +21,7 @@ fn of(id: u128, session: &str, user: Option<&str>, minutes_ago: i64) -> Event<'s
 }
 
 /// The first row's figures over the last days, and where they come from. The dimension keeps daily counts out of it.
-async fn asked(fixture: &Fixture, project: &Project, metrics: Value) -> (Vec<f64>, Source) {
+pub(super) async fn asked(fixture: &Fixture, project: &Project, metrics: Value) -> (Vec<f64>, Source) {
     let question = json!({ "metrics": metrics, "date_range": "7d" });
     let question = Question::from_json(&question).unwrap();
     let answer = answer(fixture.store.as_ref(), &question, project, RETENTION, NOW).await.unwrap();
@@ -33,14 +33,14 @@ async fn asked(fixture: &Fixture, project: &Project, metrics: Value) -> (Vec<f64
     (answer.results[0].metrics.iter().map(figure).collect(), answer.meta.source)
 }
 
-async fn refresh(fixture: &Fixture) {
+pub(super) async fn refresh(fixture: &Fixture) {
     while fixture.store.refresh().await.unwrap().left {}
     assert_eq!(fixture.count("column_marks").await, 0);
     assert_eq!(fixture.count("identity_changes").await, 0);
 }
 
 /// That columns, with what is read beside them, tell of as many events as there are raw rows on each day.
-async fn nothing_drifts(fixture: &Fixture, project: &Project) {
+pub(super) async fn nothing_drifts(fixture: &Fixture, project: &Project) {
     let from = NOW.saturating_add_micros(-100 * DAY);
     let days = fixture.store.integrity(project, from).await.unwrap().stored;
     assert!(!days.is_empty());
@@ -48,7 +48,7 @@ async fn nothing_drifts(fixture: &Fixture, project: &Project) {
 }
 
 /// Every column as it is, and as it is after all were made anew from raw rows.
-async fn is_as_if_made_anew(fixture: &Fixture) {
+pub(super) async fn is_as_if_made_anew(fixture: &Fixture) {
     let all = "SELECT project, quarter, name, part, data FROM event_columns ORDER BY project, quarter, name, part";
     let kept = fixture.rows(all, vec![]).await;
     assert!(!kept.is_empty());
@@ -188,9 +188,10 @@ pub(crate) async fn events_from_before_there_were_columns_get_them(fixture: &Fix
     fixture.store.ingest(&super::work(&[batch(&project, vec![early])]), forever, NOW).await.unwrap();
     fixture.operator.run(
         "DROP TABLE column_marks; DROP TABLE identity_changes; DROP TABLE identities; DROP TABLE identity_counters;
-         DROP TABLE event_columns; DELETE FROM schema_migrations WHERE number > 1",
+         DROP TABLE event_columns; DROP TABLE erasures; DROP TABLE erasure_counters;
+         DELETE FROM schema_migrations WHERE number > 1",
     );
-    assert_eq!(fixture.store.migrate().await.unwrap(), 1);
+    assert_eq!(fixture.store.migrate().await.unwrap(), 2);
     let marks = fixture.rows("SELECT quarter FROM column_marks ORDER BY quarter", vec![]).await;
     assert_eq!((marks.len(), as_int(&marks[0][0])), (2, 1_087_007));
     let metrics = json!(["events", "visitors"]);

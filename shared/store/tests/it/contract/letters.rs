@@ -24,7 +24,7 @@ fn poisoned(project: &Project) -> Batch<'static> {
     batch(project, events)
 }
 
-fn with_failure<'a>(batch: &'a Batch<'a>, index: usize) -> Ingest<'a> {
+pub(super) fn with_failure<'a>(batch: &'a Batch<'a>, index: usize) -> Ingest<'a> {
     Ingest {
         batches: vec![IngestBatch {
             batch: Cow::Borrowed(batch),
@@ -35,7 +35,7 @@ fn with_failure<'a>(batch: &'a Batch<'a>, index: usize) -> Ingest<'a> {
     }
 }
 
-async fn today(fixture: &Fixture, project: &Project) -> DayCounts {
+pub(super) async fn today(fixture: &Fixture, project: &Project) -> DayCounts {
     fixture.store.integrity(project, NOW).await.unwrap().received[&NOW.utc_day()].clone()
 }
 
@@ -85,7 +85,7 @@ pub(crate) async fn poison_is_found_and_put_aside(fixture: &Fixture) {
 }
 
 /// The processor's replay of one letter.
-fn replay<'a>(letter: &DeadLetter, kept: &'a Batch<'a>, failed: bool) -> Ingest<'a> {
+pub(super) fn replay<'a>(letter: &DeadLetter, kept: &'a Batch<'a>, failed: bool) -> Ingest<'a> {
     let failed = if failed { vec![FailedEvent { index: 0, reason: reason() }] } else { Vec::new() };
     Ingest {
         batches: vec![IngestBatch { batch: Cow::Borrowed(kept), failed, attempt: 1 }],

@@ -8,6 +8,8 @@ pub(crate) mod cardinality;
 pub(crate) mod columns;
 pub(crate) mod concurrency;
 pub(crate) mod counting;
+pub(crate) mod erasure;
+pub(crate) mod erasure_model;
 pub(crate) mod letters;
 pub(crate) mod model;
 pub(crate) mod questions;
@@ -165,6 +167,10 @@ macro_rules! store_contract {
                 columns_go_with_the_retention, events_from_before_there_were_columns_get_them,
                 a_quarter_of_many_events_has_parts],
             concurrency: [writers_of_the_same_ids_and_rollups_agree, writers_of_many_of_the_same_ids_agree, writers_of_the_same_sessions_agree],
+            erasure: [a_person_goes_with_all_that_was_made_of_them, what_is_queued_is_dropped_when_it_comes,
+                a_session_that_is_named_late_loses_what_it_had, others_keep_what_is_theirs, dead_letters_of_a_person_go,
+                an_erasure_runs_beside_writers_and_makers, counts_without_a_row_of_their_own_are_kept_right,
+                old_tombstones_go],
             letters: [poison_is_found_and_put_aside, a_replay_moves_the_counts, a_replay_that_fails_again_keeps_its_history,
                 a_redelivery_does_not_lose_a_dead_letter, unreadable_entries_are_kept, pages_are_newest_first,
                 two_replays_of_one_letter_store_it_once, late_events_and_replays_leave_no_drift],
@@ -190,6 +196,14 @@ macro_rules! store_contract {
             let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
             let fixture = runtime.block_on($open());
             crate::contract::cardinality::random_values_agree_with_the_model(&runtime, &fixture);
+            runtime.block_on(async move { drop(fixture) });
+        }
+
+        #[test]
+        fn every_order_of_events_and_an_erasure_ends_alike() {
+            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+            let fixture = runtime.block_on($open());
+            crate::contract::erasure_model::every_order_of_events_and_an_erasure_ends_alike(&runtime, &fixture);
             runtime.block_on(async move { drop(fixture) });
         }
     };
