@@ -13,15 +13,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use analytics_columns::Quarter;
 use analytics_domain::retention::MAX_AHEAD_MICROS;
 use analytics_domain::{Batch, Event, EventOutcome, Timestamp};
+use analytics_query::OTHER_VALUE;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use crate::Ingest;
 use crate::refresh::Kind;
 use crate::settlement::{Rollup, Verdicts};
-
-/// The value under which a day counts what has no row of its own.
-const OTHER: &str = "__other__";
 
 /// A person or a session of a project, as `erasures` knows it.
 pub(crate) type Subject = [u8; 32];
@@ -233,7 +231,7 @@ impl Gone {
             }
         }
         rest.into_iter()
-            .map(|((day, dimension_key), count)| Rollup { project, day, dimension_key, dimension_value: OTHER, count })
+            .map(|((day, dimension_key), count)| Rollup { project, day, dimension_key, dimension_value: OTHER_VALUE, count })
             .collect()
     }
 }
