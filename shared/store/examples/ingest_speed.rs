@@ -1,5 +1,7 @@
 //! How fast one process stores events: `ingest_speed postgres://... | PATH.db [events] [events a transaction] [writers]`.
 //!
+//! `IDS=v4` gives events random ids, `ACTIONS=n` so many different actions instead of 8.
+//!
 //! With `--rows FILE` as the only other argument it writes the same raw rows as COPY text instead, to be loaded with
 //! `psql \copy` for comparison.
 
@@ -27,12 +29,13 @@ const BATCH: usize = 100;
 
 fn batches(events: usize) -> Vec<Batch<'static>> {
     let random = std::env::var("IDS").is_ok_and(|ids| ids == "v4");
-    (0..events / BATCH).map(|batch| one_batch(batch, random)).collect()
+    let actions = std::env::var("ACTIONS").map_or(0, |actions| actions.parse().unwrap());
+    (0..events / BATCH).map(|batch| one_batch(batch, random, actions)).collect()
 }
 
-fn one_batch(number: usize, random: bool) -> Batch<'static> {
+fn one_batch(number: usize, random: bool, actions: usize) -> Batch<'static> {
     let received_at = NOW.saturating_add_micros(number as i64 * 20_000);
-    let events = (0..BATCH).map(|index| one_event(number * BATCH + index, received_at, random)).collect();
+    let events = (0..BATCH).map(|index| one_event(number * BATCH + index, received_at, random, actions)).collect();
     Batch {
         id: id_of((1 << 60) + number as u64, received_at, random),
         project: Project::default(),
@@ -55,7 +58,7 @@ fn id_of(number: u64, at: Timestamp, random: bool) -> Uuid {
     uuid::Builder::from_unix_timestamp_millis(at.as_millis() as u64, &tail).into_uuid()
 }
 
-fn one_event(number: usize, received_at: Timestamp, random: bool) -> Event<'static> {
+fn one_event(number: usize, received_at: Timestamp, random: bool, actions: usize) -> Event<'static> {
     let session = number / 12;
     Event {
         id: id_of(number as u64, received_at, random),
@@ -63,8 +66,10 @@ fn one_event(number: usize, received_at: Timestamp, random: bool) -> Event<'stat
         session_id: format!("session-{session:010}").into(),
         user_id: session.is_multiple_of(3).then(|| format!("user-{:08}", session % 5_000).into()),
         event_type: ["page", "click", "commerce", "form"][number % 4].into(),
-        event_action: ["view", "press", "add_to_cart", "checkout", "submit", "scroll", "search", "login"][number % 8]
-            .into(),
+        event_action: match actions {
+            0 => ["view", "press", "add_to_cart", "checkout", "submit", "scroll", "search", "login"][number % 8].into(),
+            actions => format!("action-{}", number.wrapping_mul(7_919) % actions).into(),
+        },
         metadata: format!(
             r#"{{"path":"/products/{}","price":{}.5,"referrer":"https://example.com/","ms":{}}}"#,
             number % 500,

@@ -269,6 +269,8 @@ impl Refreshed {
 ///   within one transaction the first by batch order and index;
 /// - raw rows, `daily_metrics`, receipt counts, session identities and dead letters of one [`Ingest`] are there together
 ///   or not at all;
+/// - a day counts at most so many values of a dimension one by one ([`crate::Cardinality`]) and all others together, each value
+///   wholly in one of both, and their sum is the day's row without dimension;
 /// - concurrent `ingest` calls never deadlock and never count twice, also over the same ids and the same rollup rows;
 /// - in whatever order events and an erasure come, no event accepted up to the erasure is the person's in the end.
 #[async_trait]
