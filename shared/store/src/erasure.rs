@@ -18,7 +18,7 @@ use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use crate::Ingest;
-use crate::refresh::Kind;
+use crate::refresh::{Kind, first_quarter};
 use crate::settlement::{Rollup, Verdicts};
 
 /// A person or a session of a project, as `erasures` knows it.
@@ -274,6 +274,9 @@ impl Remains {
     }
 }
 
+/// Ranges beyond which those less than a day apart are read as one: each is a statement with all names.
+const MANY_RANGES: usize = 64;
+
 /// Where raw rows can lie of names that were seen in the quarters of `spans`: there, and in quarters whose columns are still
 /// to be made. Gives instants, each range without its end; none reaches beyond the quarter `end`.
 pub(crate) fn ranges(marks: &[i64], spans: &[(i64, i64)], end: i64) -> Vec<(Timestamp, Timestamp)> {
@@ -285,14 +288,23 @@ pub(crate) fn ranges(marks: &[i64], spans: &[(i64, i64)], end: i64) -> Vec<(Time
         .filter(|(from, to)| from < to)
         .collect();
     spans.sort_unstable();
-    let mut merged: Vec<(i64, i64)> = Vec::new();
-    for (from, to) in spans {
-        match merged.last_mut() {
-            Some((_, end)) if from <= *end => *end = to.max(*end),
-            _ => merged.push((from, to)),
-        }
+    let mut merged = merge(&spans, 0);
+    if merged.len() > MANY_RANGES {
+        merged = merge(&merged, first_quarter(1));
     }
     merged.into_iter().map(|(from, to)| (Quarter(from).start(), Quarter(to).start())).collect()
+}
+
+/// Sorted ranges put together where they lie at most `gap` apart.
+fn merge(ranges: &[(i64, i64)], gap: i64) -> Vec<(i64, i64)> {
+    let mut merged: Vec<(i64, i64)> = Vec::new();
+    for (from, to) in ranges {
+        match merged.last_mut() {
+            Some((_, end)) if *from <= *end + gap => *end = *to.max(end),
+            _ => merged.push((*from, *to)),
+        }
+    }
+    merged
 }
 
 /// Whose events go: a person's, and the unnamed ones of sessions.
@@ -356,4 +368,77 @@ pub(crate) fn swept<'w>(claims: &[Claim<'w>]) -> Vec<Erased<'w>> {
             .insert(claim.session.to_owned());
     }
     swept.into_values().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use analytics_domain::Project;
+
+    use super::*;
+
+    fn quarters(marks: &[i64], spans: &[(i64, i64)], end: i64) -> Vec<(i64, i64)> {
+        ranges(marks, spans, end).into_iter().map(|(from, to)| (Quarter::of(from).0, Quarter::of(to).0)).collect()
+    }
+
+    #[test]
+    fn rows_are_looked_for_where_they_can_be_and_nowhere_else() {
+        assert_eq!(quarters(&[], &[], i64::MAX), []);
+        assert_eq!(quarters(&[7, 3], &[(4, 5), (9, 9), (4, 4)], i64::MAX), [(3, 6), (7, 8), (9, 10)]);
+        assert_eq!(quarters(&[7, 3], &[(4, 5), (6, 12)], 6), [(3, 6)], "before the end only");
+        // Very many are read together, where they are not far from each other.
+        let hourly: Vec<i64> = (0..100).map(|hour| hour * 4).collect();
+        assert_eq!(quarters(&hourly, &[(10_000, 10_001)], i64::MAX), [(0, 397), (10_000, 10_002)]);
+    }
+
+    #[test]
+    fn a_subject_is_of_one_kind_in_one_project() {
+        let all = [
+            subject(Kind::User, "shop", "ann"),
+            subject(Kind::Session, "shop", "ann"),
+            subject(Kind::User, "shopa", "nn"),
+            subject(Kind::User, "shop", "anna"),
+        ];
+        assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), all.len());
+    }
+
+    #[test]
+    fn of_an_entry_that_was_put_aside_whole_the_others_are_kept() {
+        let event = |id: u128, session: &'static str, user: Option<&'static str>| Event {
+            id: Uuid::from_u128(id),
+            client_id: true,
+            session_id: session.into(),
+            user_id: user.map(Into::into),
+            event_type: "t".into(),
+            event_action: "a".into(),
+            metadata: "{}".into(),
+            timestamp: Timestamp::from_micros(0),
+        };
+        let batch = |events| Batch {
+            id: Uuid::nil(),
+            project: Project::default(),
+            received_at: Timestamp::from_micros(10),
+            refused: Vec::new(),
+            context: None,
+            events,
+        };
+        let erased = |until| Erased {
+            project: "default",
+            user: Some("ann"),
+            sessions: BTreeSet::from(["hers".to_owned()]),
+            until: Timestamp::from_micros(until),
+            end: i64::MAX,
+        };
+        let (hers, others) = (
+            [event(1, "x", Some("ann")), event(2, "hers", None)],
+            [event(3, "hers", Some("bob")), event(4, "x", None)],
+        );
+        let mixed = batch([hers.as_slice(), others.as_slice()].concat()).encode();
+        let ids = |events: &[Event<'_>]| events.iter().map(|event| event.id).collect::<Vec<_>>();
+        let kept = Trimmed { gone: ids(&hers), rest: Some(batch(others.to_vec()).encode()) };
+        assert_eq!(erased(10).trim(&mixed), Some(kept));
+        assert_eq!(erased(9).trim(&mixed), None, "accepted after it");
+        assert_eq!(erased(10).trim(&batch(hers.to_vec()).encode()), Some(Trimmed { gone: ids(&hers), rest: None }));
+        assert_eq!(erased(10).trim(&batch(others.to_vec()).encode()), None);
+        assert_eq!(erased(10).trim(b"no entry of ours"), None);
+    }
 }

@@ -112,7 +112,10 @@ pub(super) async fn be_alone(
     projects: &[&str],
     alone: &[&str],
 ) -> Result<(), sqlx::Error> {
-    sqlx::raw_sql("LOCK TABLE event_ids IN ROW EXCLUSIVE MODE").execute(&mut *connection).await?;
+    // How much there is to read is not the writer's fault, and trying again would not make it less.
+    sqlx::raw_sql("SET LOCAL statement_timeout = 0; LOCK TABLE event_ids IN ROW EXCLUSIVE MODE")
+        .execute(&mut *connection)
+        .await?;
     sqlx::query(BE_ALONE).bind(projects).bind(alone).bind(LOCK).execute(&mut *connection).await?;
     columns::keep_out(connection, alone).await
 }
