@@ -118,6 +118,7 @@ MUTATIONS = [
     Mutation("old TLS", "deploy/nginx/snippets/tls.conf", "TLSv1.2", "TLSv1.1 TLSv1.2", "tls"),
     Mutation("answers in the open", _NGINX, "return 308 https://$host$request_uri;", "proxy_pass http://api;", "plain-http"),
     Mutation("keys in the log", _LOG, '"path":"$logged_path"', '"path":"$request_uri"', "private-log"),
+    Mutation("a log of its own", _LOCATIONS, "proxy_pass http://collector;", "proxy_pass http://collector;\n    access_log /dev/stdout combined;", "private-log"),
     Mutation("keys in the log of errors", _NGINX, "error_log /dev/stderr crit;", "error_log /dev/stderr warn;", "private-log"),
     Mutation("a file that is not there", f"{_BASE}/kustomization.yaml", "- api.yaml", "- apis.yaml", "kustomize"),
     Mutation("a role less", f"{_BASE}/kustomization.yaml", "  - realtime.yaml\n", "", "role"),
