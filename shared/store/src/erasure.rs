@@ -231,7 +231,13 @@ impl Gone {
             }
         }
         rest.into_iter()
-            .map(|((day, dimension_key), count)| Rollup { project, day, dimension_key, dimension_value: OTHER_VALUE, count })
+            .map(|((day, dimension_key), count)| Rollup {
+                project,
+                day,
+                dimension_key,
+                dimension_value: OTHER_VALUE,
+                count,
+            })
             .collect()
     }
 }
