@@ -46,6 +46,8 @@ async fn panels_give_rows(form: Form) {
         .await
         .expect_status(202);
     tenant.settled(6).await;
+    let question = json!({ "metrics": ["visitors"], "date_range": "7d" });
+    let visitors = tenant.query(&question).await.expect_status(200).number();
 
     let parts = deployment.parts();
     let database = parts.database.as_ref().unwrap();
@@ -71,8 +73,6 @@ async fn panels_give_rows(form: Form) {
     assert!(answers["Rollups against raw events"].lines().all(|row| row.ends_with("|0")), "{answers:?}");
     assert!(answers["Refused by reason"].contains("|missing_field|1"), "{answers:?}");
     // The panel and the API mean the same by a visitor.
-    let question = json!({ "metrics": ["visitors"], "date_range": "7d" });
-    let visitors = tenant.query(&question).await.expect_status(200).number();
     assert_eq!((answers["Visitors"].as_str(), visitors), ("3", json!(3)));
 
     let refused = database.psql("set role analytics_reader; select * from dead_letters").unwrap_err().to_string();
