@@ -169,7 +169,7 @@ def _order(found: dict[str, Service]) -> Iterator[Finding]:
     for name in ("processor", "api", "realtime"):
         if "migrate" not in found[name].get("depends_on", {}):
             yield Finding("order", name, "waits for the schema: migrate")
-    for name in ("redis", "redis-cache", "postgres"):
+    for name in ("redis", "redis-cache", "postgres", "prometheus"):
         if "settings" not in found[name].get("depends_on", {}):
             yield Finding("order", name, "waits for settings: a server that was made with the example's password keeps it")
 

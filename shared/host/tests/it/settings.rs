@@ -255,7 +255,11 @@ fn production_refuses_what_is_risky_and_development_does_not() {
         (Role::Collector, &[("WRITE_KEYS", "example-write-key-0123:shop")], "WRITE_KEYS: key 1"),
         (Role::Collector, &[("TRUSTED_PROXIES", "10.0.0.0/8,0.0.0.0/0")], "TRUSTED_PROXIES holds everybody"),
         (Role::Realtime, &[("TRUSTED_PROXIES", "::/0")], "TRUSTED_PROXIES holds everybody"),
-        (Role::Api, &[("DATABASE_URL", "postgres://analytics:change-me-0@postgres/analytics")], "DATABASE_URL: its password"),
+        (
+            Role::Api,
+            &[("DATABASE_URL", "postgres://analytics:change-me-0@postgres/analytics")],
+            "DATABASE_URL: its password",
+        ),
         (Role::Collector, &[("REDIS_URL", "redis://:CHANGE_ME-@redis:6379")], "REDIS_URL: its password"),
         (Role::Api, &[("CACHE_REDIS_URL", "redis://:replace-me@redis-cache")], "CACHE_REDIS_URL: its password"),
     ];
