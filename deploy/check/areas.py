@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
+import compose_rules
 import dashboard_rules
 import kubernetes_rules
 import nginx_rules
@@ -19,6 +20,12 @@ class Area:
     folder: str
     rules: Callable[[Files], Iterable[Finding]]
     tools: Callable[[Files], Iterable[Finding]]
+    # Beside the folder's: those at the top of the repository.
+    more: tuple[str, ...] = ()
+
+    def holds(self, path: str) -> bool:
+        """Whether a file is one of these."""
+        return path.startswith(f"{self.folder}/") or path in self.more
 
     def check(self, files: Files) -> Iterator[Finding]:
         """Everything."""
@@ -35,4 +42,5 @@ AREAS = (
     Area("dashboards", "deploy/grafana", dashboard_rules.check, _no_tool),
     Area("nginx", "deploy/nginx", nginx_rules.check, nginx_rules.check_with_tools),
     Area("kubernetes", "deploy/k8s", kubernetes_rules.check, kubernetes_rules.check_with_tools),
+    Area("compose", "deploy/docker", compose_rules.check, compose_rules.check_with_tools, compose_rules.TOP),
 )

@@ -13,16 +13,18 @@ from findings import Broken
 ROOT = Path(__file__).resolve().parents[2]
 
 # What is checked, and what it is checked against.
-FOLDERS = ("deploy/prometheus", "deploy/grafana", "deploy/nginx", "deploy/k8s")
+FOLDERS = ("deploy/prometheus", "deploy/grafana", "deploy/nginx", "deploy/k8s", "deploy/docker")
 PAGES = ("docs/metrics.md", "docs/configuration.md", "docs/operations.md", "docs/deploy-k8s.md")
+# What has to lie at the top.
+TOP = ("docker-compose.yml", "docker-compose.dev.yml", ".env.example")
 
 Files = dict[str, str]
 
 
 def read() -> Files:
     """Every file by its path in the repository."""
-    paths = [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*")) if path.is_file()]
-    paths += [ROOT / page for page in PAGES]
+    paths = [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*")) if path.is_file() and path.suffix != ".pyc"]
+    paths += [ROOT / page for page in (*PAGES, *TOP)]
     return {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in paths if path.exists()}
 
 

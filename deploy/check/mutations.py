@@ -29,7 +29,7 @@ class Mutation:
 def check(files: Files) -> Iterator[Finding]:
     """Each fault is put in alone and has to be found by its own rule, which is silent without it."""
     for mutation in MUTATIONS:
-        [area] = [area for area in AREAS if mutation.path.startswith(f"{area.folder}/")]
+        [area] = [area for area in AREAS if area.holds(mutation.path)]
         look = area.tools if mutation.rule.startswith(TOOLS) else area.rules
         broken = mutation.put_in(files)
         # What looks further than to the first finding of the rule takes three times as long.
@@ -40,7 +40,7 @@ def check(files: Files) -> Iterator[Finding]:
 
 
 # Rules that a tool of somebody else's speaks by.
-TOOLS = ("promtool", "nginx", "kustomize", "schema")
+TOOLS = ("promtool", "nginx -t", "kustomize", "schema", "compose schema", "docker-compose")
 
 _PROMETHEUS = "deploy/prometheus/prometheus.yml"
 _ALERTS = "deploy/prometheus/rules/alerts.yml"
@@ -60,8 +60,44 @@ _BASE = "deploy/k8s/base"
 _COLLECTORS = f"{_BASE}/collector.yaml"
 _ADAPTER = "deploy/k8s/components/adapter-scaling"
 _KEDA = "deploy/k8s/components/keda-scaling/scaling.yaml"
+_COMPOSE = "docker-compose.yml"
+_EXAMPLE = ".env.example"
+_DOCKERFILE = "deploy/docker/Dockerfile"
 
 MUTATIONS = [
+    Mutation("no key of the specification", _COMPOSE, "read_only: true", "readonly: true", "compose schema"),
+    Mutation("a service that is not there", _COMPOSE, "redis-cache: {condition: service_healthy}", "redis-other: {condition: service_healthy}", "docker-compose config"),
+    Mutation("a role's port for everybody", _COMPOSE, "CONCURRENCY: 10\n      AUTO_MIGRATE: \"false\"\n", "CONCURRENCY: 10\n      AUTO_MIGRATE: \"false\"\n    ports: [\"4004:4004\"]\n", "door"),
+    Mutation("a third port", _COMPOSE, "${HTTPS_PORT:-443}:443\"", "${HTTPS_PORT:-443}:443\"\n      - \"8080:8080\"", "door"),
+    Mutation("an nginx that is too old", _COMPOSE, "nginx:1.28-alpine", "nginx:1.26-alpine", "nginx-version"),
+    Mutation("fewer collectors", _COMPOSE, "replicas: 3", "replicas: 2", "size"),
+    Mutation("more at once", _COMPOSE, "CONCURRENCY: 10", "CONCURRENCY: 5", "size"),
+    Mutation("a role that may write", _COMPOSE, "read_only: true\n  cap_drop: [ALL]", "read_only: false\n  cap_drop: [ALL]", "rights"),
+    Mutation("rights for all", _COMPOSE, "no-new-privileges:true", "no-new-privileges:false", "rights"),
+    Mutation("another role's image", _COMPOSE, "target: realtime", "target: api", "build"),
+    Mutation("a setting of somebody else's", _COMPOSE, "RATE_LIMIT: ${RATE_LIMIT:-off}", "CONCURRENCY: 4", "setting"),
+    Mutation("not for production", _COMPOSE, "APP_ENV: ${APP_ENV:-production}\n  NODE_ENV", "APP_ENV: ${APP_ENV:-development}\n  NODE_ENV", "production"),
+    Mutation("a password written down", _COMPOSE, "POSTGRES_PASSWORD: ${POSTGRES_PASSWORD:?say it in .env, see .env.example}", "POSTGRES_PASSWORD: password", "secret"),
+    Mutation("a password by default", _COMPOSE, "- ${REDIS_PASSWORD:?say it in .env, see .env.example}", "- ${REDIS_PASSWD_PASSWORD:-password}", "secret"),
+    Mutation("a queue of the last second", _COMPOSE, "- always", "- everysec", "durable"),
+    Mutation("a 202 that may go", _COMPOSE, "DURABILITY: durable", "DURABILITY: fast", "durable"),
+    Mutation("a queue that forgets", _COMPOSE, "- noeviction", "- allkeys-lru", "durable"),
+    Mutation("a cache that refuses", _COMPOSE, "- allkeys-lru", "- noeviction", "cache"),
+    Mutation("a store without a disk", _COMPOSE, "volumes: [postgres_data:/var/lib/postgresql/data]", "volumes: [postgres_data:/var/lib/postgresql]", "volume"),
+    Mutation("everybody is believed", _COMPOSE, "TRUSTED_PROXIES: ${SUBNET:-10.89.17.0/24}", "TRUSTED_PROXIES: 10.0.0.0/8", "proxies"),
+    Mutation("ended for ever", _COMPOSE, "restart: unless-stopped", "restart: on-failure", "restart"),
+    Mutation("a log without end", _COMPOSE, "options: {max-size: 10m, max-file: \"5\"}", "options: {}", "log"),
+    Mutation("not waited for", _COMPOSE, "migrate: {condition: service_completed_successfully}", "migrate: {condition: service_started}", "order"),
+    Mutation("a volume with the example's password", _COMPOSE, "settings: {condition: service_completed_successfully}", "{}", "order"),
+    Mutation("nobody asks after it", _COMPOSE, "healthcheck:\n      test: [CMD-SHELL, \"pg_isready", "x-healthcheck:\n      test: [CMD-SHELL, \"pg_isready", "health"),
+    Mutation("a value that is not asked for", _EXAMPLE, "REDIS_PASSWORD=change-me\n", "", "example"),
+    Mutation("an example that would start", _EXAMPLE, "POSTGRES_PASSWORD=change-me", "POSTGRES_PASSWORD=postgres", "example"),
+    Mutation("a setting that nobody reads", _EXAMPLE, "#RATE_LIMIT=off", "#RATE_LIMITS=off", "example"),
+    Mutation("open to the office", "docker-compose.dev.yml", "127.0.0.1:9090:9090", "9090:9090", "loopback"),
+    Mutation("an image of root's", _DOCKERFILE, "USER 65532:65532\nWORKDIR", "USER root\nWORKDIR", "image"),
+    Mutation("a shell that hears no signal", _DOCKERFILE, 'ENTRYPOINT ["/usr/local/bin/api"]', "ENTRYPOINT /usr/local/bin/api", "image"),
+    Mutation("the health of another port", _DOCKERFILE, '"http://127.0.0.1:4004"', '"http://127.0.0.1:4001"', "image"),
+    Mutation("a stage less", _DOCKERFILE, "AS realtime", "AS sockets", "image"),
     Mutation("a role at another's port", _PROMETHEUS, "port: 4004", "port: 4001", "job"),
     Mutation("a role by another name", _PROMETHEUS, "job_name: realtime", "job_name: sockets", "job"),
     Mutation("no time at all", _PROMETHEUS, "scrape_interval: 15s", "scrape_interval: soon", "promtool check config"),

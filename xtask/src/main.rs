@@ -3,6 +3,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic"))]
 
 mod command;
+mod compose;
 mod failure;
 mod pairs;
 mod parity;
@@ -12,6 +13,7 @@ mod steps;
 mod tidy;
 mod workspace;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -80,6 +82,22 @@ enum Chore {
         #[arg(last = true, value_name = "ARGUMENT")]
         arguments: Vec<String>,
     },
+    /// Bring docker-compose.yml up on this machine, and ask it for what it promises; root, and Debian packages.
+    ///
+    /// An engine of its own, images of servers made of Debian's packages, the shipped file with TLS: sizes and rights, the one
+    /// door, two projects, a live socket, kills under load with an account afterwards, replicas that come back. Not a step of
+    /// `test`: it takes an engine, which not every machine may run.
+    ComposeCheck {
+        /// Build the programs in the image, by the whole Dockerfile, and not outside.
+        #[arg(long, conflicts_with = "programs")]
+        in_image: bool,
+        /// Take the programs of this folder, and build nothing.
+        #[arg(long, value_name = "FOLDER")]
+        programs: Option<PathBuf>,
+        /// Leave the containers for a look.
+        #[arg(long)]
+        keep: bool,
+    },
     /// Prove under kills that every acknowledged event is stored exactly once; `cargo xtask ledger --help` says how.
     #[command(disable_help_flag = true)]
     Ledger {
@@ -119,6 +137,14 @@ fn run(workspace: &Workspace, chore: Chore) -> Result<(), Failure> {
         Chore::Docs { check } => reference::run(workspace, check),
         Chore::Lambda { port } => steps::functions(workspace, port),
         Chore::Parity { arguments } => parity::run(workspace, &arguments),
+        Chore::ComposeCheck { in_image, programs, keep } => {
+            let programs = match programs {
+                Some(folder) => compose::Programs::Folder(folder),
+                None if in_image => compose::Programs::InImage,
+                None => compose::Programs::Outside,
+            };
+            compose::check(workspace, &programs, keep)
+        }
         Chore::Ledger { arguments } => {
             // It runs the programs that lie beside it.
             steps::build(workspace)?;

@@ -27,7 +27,7 @@ pub(crate) enum Step {
     Docs,
     /// The template of the serverless form keeps its promises, and deploys into an emulator.
     Template,
-    /// What a deployment of one's own is made of keeps its promises: Prometheus, Grafana, nginx, Kubernetes.
+    /// What a deployment of one's own is made of keeps its promises: Prometheus, Grafana, nginx, Kubernetes, docker-compose.
     Deploy,
     /// The functions are built as they are shipped, small and for Lambda's C library.
     Sam,
@@ -171,11 +171,14 @@ fn check_template(workspace: &Workspace, parts: impl IntoIterator<Item = &'stati
 
 /// Checks the files of `deploy/` that are no template of a cloud.
 fn check_deployment(workspace: &Workspace) -> Result<(), Failure> {
-    // Tools of their own folder, which is made where it is not there.
+    Command::new(workspace, deployment_tools(workspace)?.join("python")).arguments(["-B", "deploy/check"]).run()
+}
+
+/// The folder of the programs that read the files of `deploy/`, which is made where it is not there.
+pub(crate) fn deployment_tools(workspace: &Workspace) -> Result<std::path::PathBuf, Failure> {
     let folder =
         Command::new(workspace, "bash").arguments(["scripts/python-folder", "python-deploy", "python-deploy.txt"]);
-    let python = std::path::Path::new(folder.output()?.trim()).join("bin/python");
-    Command::new(workspace, python).arguments(["-B", "deploy/check"]).run()
+    Ok(std::path::Path::new(folder.output()?.trim()).join("bin"))
 }
 
 /// Puts what the tests need on this machine.

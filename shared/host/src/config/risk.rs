@@ -9,6 +9,7 @@ use crate::cors::Origins;
 pub(super) const REFUSED: &[&str] = &[
     "`analytics` has no `API_KEYS`",
     "a key of `API_KEYS` or `WRITE_KEYS` can be guessed: fewer than 6 different characters, or a placeholder such as `change-me` or `example`",
+    "the password of a URL is a placeholder such as `change-me`, which somebody has yet to replace",
     "`TRUSTED_PROXIES` holds everybody (`0.0.0.0/0`, `::/0`): any client could then choose its own address",
 ];
 
@@ -18,7 +19,7 @@ pub(super) const WARNED: &[&str] = &[
     "`CORS_ORIGINS` is `*`: any web page may call with a key that it knows",
     "`DURABILITY` is `fast`: a power cut may take about the last second of answered events",
     "`LOG_LEVEL` is `debug` or `trace`: the log grows fast",
-    "the password of a URL is a placeholder such as `password`",
+    "the password of a URL is one that stands in guides, such as `password`",
 ];
 
 /// Fewest different characters of a key that was drawn by chance and not typed.
@@ -56,7 +57,13 @@ pub(super) fn judge(reader: &mut Reader<'_>, role: Role, common: &mut Common, ht
     for name in ["REDIS_URL", "CACHE_REDIS_URL", "DATABASE_URL", "DATABASE_REPLICA_URL"] {
         let Some(text) = role_reads(role, name).then(|| reader.text(name)).flatten() else { continue };
         let password = url::Url::parse(text).ok().and_then(|url| url.password().map(str::to_ascii_lowercase));
-        if password.is_some_and(|password| SAMPLE_PASSWORDS.contains(&password.as_str()) || is_placeholder(&password)) {
+        let Some(password) = password else { continue };
+        if is_placeholder(&password) {
+            reader.fault(format!(
+                "{name}: its password is a placeholder, which APP_ENV=production refuses; draw one by chance, as with openssl \
+                 rand -hex 24, and set it at the server too"
+            ));
+        } else if SAMPLE_PASSWORDS.contains(&password.as_str()) {
             common.warnings.push(format!("{name} has a password that stands in guides; set another one"));
         }
     }
