@@ -77,7 +77,7 @@ struct Accepted(Vec<(Event<'static>, Timestamp)>);
 
 impl Accepted {
     /// Who each session is known by, over some of the events.
-    fn sessions<'a>(&'a self, of: impl Fn(&Event<'_>) -> bool) -> BTreeMap<&'a str, &'a str> {
+    fn sessions(&self, of: impl Fn(&Event<'_>) -> bool) -> BTreeMap<&str, &str> {
         let mut firsts: BTreeMap<&str, (Timestamp, Uuid, &str)> = BTreeMap::new();
         for (event, _) in self.0.iter().filter(|(event, _)| of(event)) {
             let Some(user) = &event.user_id else { continue };
