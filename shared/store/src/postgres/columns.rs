@@ -69,7 +69,8 @@ pub(super) async fn keep_out(connection: &mut PgConnection, projects: &[&str]) -
     .map(|_| ())
 }
 
-/// Deletes the columns of quarters that have lost rows, to be made anew, and the numbers of names that no row carries.
+/// Deletes the columns of quarters that have lost rows, to be made anew, and the numbers of names that no row carries, with
+/// what is still to be looked up of them.
 pub(super) async fn forget(
     connection: &mut PgConnection,
     project: &str,
@@ -84,6 +85,11 @@ pub(super) async fn forget(
     ] {
         sqlx::query(statement).bind(project).bind(&quarters).execute(&mut *connection).await?;
     }
+    sqlx::query("DELETE FROM identity_changes WHERE project = $1 AND session_id = ANY($2)")
+        .bind(project)
+        .bind(sessions)
+        .execute(&mut *connection)
+        .await?;
     sqlx::query(
         "DELETE FROM identities WHERE project = $1
             AND ((kind = 'u' AND name = $2) OR (kind = 's' AND name = ANY($3)))",

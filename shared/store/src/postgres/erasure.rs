@@ -367,11 +367,13 @@ async fn name_sessions(
     .bind(column(&known, |(_, known)| Instant(known.last)))
     .execute(&mut *connection)
     .await?;
+    // Of those without any row nothing is made anew.
+    let left: Vec<&String> = sessions.iter().filter(|name| remains.sessions.contains_key(*name)).collect();
     sqlx::query(
         "INSERT INTO identity_changes (project, session_id) SELECT $1, n.name FROM unnest($2::text[]) AS n (name)",
     )
     .bind(project)
-    .bind(sessions)
+    .bind(left)
     .execute(connection)
     .await
     .map(|_| ())

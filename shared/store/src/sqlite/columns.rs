@@ -302,8 +302,8 @@ async fn apply_changes(connection: &mut SqliteConnection, project: &str) -> Resu
     Ok(sessions.len() as i64)
 }
 
-/// Deletes the columns of quarters that have lost rows, to be made anew, and the numbers of names that no row carries;
-/// `sessions` as a JSON list.
+/// Deletes the columns of quarters that have lost rows, to be made anew, and the numbers of names that no row carries, with
+/// what is still to be looked up of them; `sessions` as a JSON list.
 pub(super) async fn forget(
     connection: &mut SqliteConnection,
     project: &str,
@@ -319,6 +319,11 @@ pub(super) async fn forget(
             sqlx::query(statement).bind(project).bind(quarter).execute(&mut *connection).await?;
         }
     }
+    sqlx::query("DELETE FROM identity_changes WHERE project = ?1 AND session_id IN (SELECT value FROM json_each(?2))")
+        .bind(project)
+        .bind(sessions)
+        .execute(&mut *connection)
+        .await?;
     sqlx::query(
         "DELETE FROM identities WHERE project = ?1
             AND ((kind = 'u' AND name = ?2) OR (kind = 's' AND name IN (SELECT value FROM json_each(?3))))",

@@ -286,12 +286,14 @@ async fn name_sessions(
             .bind(project)
             .execute(&mut *connection)
             .await?;
+        // Of those without any row nothing is made anew.
+        let Some(known) = remains.sessions.get(name) else { continue };
         sqlx::query("INSERT INTO identity_changes (project, session_id) VALUES (?, ?)")
             .bind(project)
             .bind(name)
             .execute(&mut *connection)
             .await?;
-        let Some(Some(known)) = remains.sessions.get(name) else { continue };
+        let Some(known) = known else { continue };
         sqlx::query(
             "INSERT INTO session_users (session_id, project, user_id, timestamp, id, last_timestamp)
              VALUES (?, ?, ?, ?, ?, ?)",

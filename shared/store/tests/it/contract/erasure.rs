@@ -39,6 +39,7 @@ async fn all_texts(fixture: &Fixture) -> BTreeSet<String> {
         "SELECT session_id, user_id FROM session_users",
         "SELECT dimension_value, dimension_key FROM daily_metrics",
         "SELECT name, kind FROM identities",
+        "SELECT session_id, project FROM identity_changes",
     ] {
         for row in fixture.rows(sql, vec![]).await {
             found.extend(row.iter().filter(|cell| matches!(cell, Cell::Text(_))).map(|cell| as_text(cell).to_owned()));
