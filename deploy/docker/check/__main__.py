@@ -33,6 +33,8 @@ def main() -> int:
                 size = int(engine.docker("image", "inspect", "--format", "{{.Size}}", f"analytics/{target}:{VERSION}"))
                 print(f"compose-check: the image {target} has {size / 1e6:.0f} MB", flush=True)
             with Stack(engine, chosen.keep) as stack:
+                # Of a run that was ended in the middle.
+                stack.compose("down", "--volumes", "--timeout", "5", limit=300)
                 for promise in PROMISES:
                     began = time.monotonic()
                     said = promise(stack)

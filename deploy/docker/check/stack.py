@@ -123,13 +123,11 @@ class Stack:
         """Waits until each container of these is healthy."""
         until = time.monotonic() + limit
         while time.monotonic() < until:
-            states = {name: self.inspect(one)["State"] for name in services for one in self.containers(name)}
-            late = {name: state for name, state in states.items() if state.get("Health", {}).get("Status") != "healthy"}
-            every = all(self.inspect(one)["State"].get("Health", {}).get("Status") == "healthy" for name in services for one in self.containers(name))
-            if every and states:
+            seen = {name: [self.inspect(one)["State"].get("Health", {}).get("Status") for one in self.containers(name)] for name in services}
+            if all(states and set(states) == {"healthy"} for states in seen.values()):
                 return
             time.sleep(1)
-        raise Failed(f"not healthy after {limit} s: {late}")
+        raise Failed(f"not healthy after {limit} s: {seen}")
 
     def published(self) -> dict[str, list[str]]:
         """Each service that is reached from outside, with its own ports."""
