@@ -77,7 +77,10 @@ async fn the_examples_of_answers_are_what_is_answered() {
     let api = Api::start().await;
     let document = Document::of(&api).await;
     let mut answers: BTreeMap<String, Value> = BTreeMap::new();
-    for operation in document.operations().iter().filter(|operation| !ITSELF.contains(&id(operation).as_str())) {
+    let mut operations = document.operations();
+    // What takes events away comes last.
+    operations.sort_by_key(|operation| operation.method == Method::DELETE);
+    for operation in operations.iter().filter(|operation| !ITSELF.contains(&id(operation).as_str())) {
         // Of several the answer that says most.
         let mut most = Value::Null;
         for (uri, body) in examples(operation) {
