@@ -2,7 +2,7 @@
 
 PART is one of: prometheus, dashboards, nginx, kubernetes, faults (does each rule find the fault that it is for). Only when named
 alone: write-rules (the rules of deploy/prometheus as the PrometheusRule of deploy/k8s), live-queries and live-scrape (what tests
-ask a running Prometheus, and what it is started with).
+ask a running Prometheus, and what it is started with), live-environment (with what the pods of an overlay start).
 """
 
 import sys
@@ -24,6 +24,7 @@ PARTS: dict[str, Callable[[Files], Iterable[Finding]]] = {
 COMMANDS: dict[str, Callable[[Files, list[str]], None]] = {
     "live-queries": live.print_queries,
     "live-scrape": live.print_scrape,
+    "live-environment": live.print_environment,
     "write-rules": lambda files, _: print(kubernetes_files.write_rules(files)),
 }
 

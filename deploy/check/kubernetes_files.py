@@ -1,5 +1,6 @@
 """What each overlay of deploy/k8s comes to: rendered by kustomize, as a cluster would get it."""
 
+import functools
 import io
 import re
 import tempfile
@@ -35,8 +36,13 @@ RULES_HEAD = """# Made from deploy/prometheus/rules by `python deploy/check writ
 
 
 def render(files: Files, overlay: str) -> list[Resource]:
-    """The resources of an overlay."""
-    with laid_out(dict(under(files, FOLDER))) as root:
+    """The resources of an overlay; nobody changes them, so the same files are rendered once."""
+    return _render(tuple(under(files, FOLDER)), overlay)
+
+
+@functools.lru_cache(maxsize=len(OVERLAYS))
+def _render(files: tuple[tuple[str, str], ...], overlay: str) -> list[Resource]:
+    with laid_out(dict(files)) as root:
         status, said = run("kubectl", "kustomize", f"{FOLDER}/overlays/{overlay}", cwd=root)
     if status != 0:
         raise Broken(f"kustomize cannot build overlays/{overlay}: {said}")

@@ -232,6 +232,8 @@ def _scaling(files: Files, overlay: str, deployments: dict[str, Resource], resou
     for target in targets:
         if target not in deployments:
             yield Finding("scale-target", target, "is scaled, and is not there")
+        elif "replicas" in deployments[target]["spec"]:
+            yield Finding("scale-replicas", target, "is scaled: a number of its own would be put back by each `kubectl apply`")
         if targets.count(target) > 1:
             yield Finding("scale-target", target, "is scaled by two, who would pull at it")
     if {target.removeprefix("analytics-") for target in targets} != SCALED[overlay]:

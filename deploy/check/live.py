@@ -5,6 +5,7 @@ import json
 import yaml
 
 import dashboard_rules
+import kubernetes_files
 import prometheus_rules
 from expressions import filled_in, uses
 from files import Files
@@ -22,6 +23,25 @@ def print_queries(files: Files, _: list[str]) -> None:
     series = {(use.metric, label) for expr in asked for use in uses(expr) for label in (use.labels or {""})}
     recorded = sorted(rule["record"] for rule in prometheus_rules.rules(files) if "record" in rule)
     print(json.dumps({"panels": panels, "statements": statements, "series": sorted(series), "recorded": recorded}))
+
+
+def print_environment(files: Files, overlays: list[str]) -> None:
+    """JSON: of each pod of an overlay the arguments and variables, `{"secret": KEY}` where a value is one."""
+    [overlay] = overlays
+    resources = kubernetes_files.render(files, overlay)
+    shared = {resource["metadata"]["name"]: resource["data"] for resource in kubernetes_files.of(resources, "ConfigMap")}
+    found = {}
+    for _, template in kubernetes_files.pods(resources):
+        role = template["metadata"]["labels"].get("app.kubernetes.io/component")
+        [container] = template["spec"]["containers"]
+        variables = {name: value for source in container.get("envFrom", []) for name, value in shared[source["configMapRef"]["name"]].items()}
+        for variable in container.get("env", []):
+            secret = variable.get("valueFrom", {}).get("secretKeyRef", {})
+            variables[variable["name"]] = {"secret": secret["key"]} if secret else variable["value"]
+        if role:
+            program = container["image"].rpartition(":")[0].removeprefix("analytics/")
+            found[role] = {"program": program, "arguments": container.get("args", []), "variables": variables}
+    print(json.dumps(found))
 
 
 def print_scrape(files: Files, targets: list[str]) -> None:

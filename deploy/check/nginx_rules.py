@@ -132,7 +132,8 @@ def _upstreams(http: Block) -> Iterator[Finding]:
 
 def _locations(server: Block) -> Iterator[Finding]:
     """Each path goes where it belongs, in the way that it needs."""
-    found = {name: location for name, location in server.blocks("location") if not name.startswith("@")}
+    # What only nginx itself sends requests to is no route.
+    found = {name: location for name, location in server.blocks("location") if not name.startswith("@") and not location.all("internal")}
     for name in found.keys() ^ ROUTES.keys():
         yield Finding("route", name, "is a location or is to be one, and not both; the table of routes is in deploy/check")
     for name, location in found.items():
@@ -188,10 +189,12 @@ def _log(top: Block, http: Block) -> Iterator[Finding]:
         private = PRIVATE.findall(" ".join(form[1:]))
         if private:
             yield Finding("private-log", form[0], f"${', $'.join(private)} may hold a key or a person")
-    for log in http.all("access_log"):
+    everywhere = list(top.deep())
+    for log in (directive["args"] for directive in everywhere if directive["directive"] == "access_log"):
         if len(log) < 2 or log[1] not in {form[0] for form in http.all("log_format")}:
             yield Finding("private-log", " ".join(log), "the log has to have the form `analytics`: nginx' own holds addresses and keys")
-    if any(log[1:] not in (["crit"], ["alert"], ["emerg"]) for log in top.all("error_log")) or not top.all("error_log"):
+    errors = [directive["args"] for directive in everywhere if directive["directive"] == "error_log"]
+    if not errors or any(log[1:] not in (["crit"], ["alert"], ["emerg"]) for log in errors):
         yield Finding("private-log", CONFIG, "error_log has to be crit: what is below holds the request's line")
 
 
@@ -203,8 +206,6 @@ def _everywhere(top: Block) -> Iterator[Finding]:
             yield Finding("sent-twice", name, f"{arguments}: a POST that was sent to one replica must not be sent to another")
         if name == "proxy_cache" and arguments != ["off"]:
             yield Finding("cache", name, "a cache between would give one key's answers to another")
-        if name in ("error_log", "access_log") and directive.get("block"):
-            yield Finding("private-log", name, "one log, for all")
 
 
 def _seconds(text: str) -> float:

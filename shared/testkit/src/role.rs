@@ -1,7 +1,7 @@
 //! The programs of the workspace as black boxes.
 
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::time::Duration;
@@ -44,6 +44,8 @@ pub struct RoleOptions {
     pub variables: Vec<(String, String)>,
     /// The variable that takes the port, `PORT` or `METRICS_PORT`.
     pub port_variable: &'static str,
+    /// Where it listens; none: a free port of 127.0.0.1.
+    pub address: Option<(Ipv4Addr, u16)>,
 }
 
 impl RoleOptions {
@@ -67,6 +69,13 @@ impl RoleOptions {
         self
     }
 
+    /// Lets it listen on another loopback address, at a port of the caller's: replicas share one.
+    #[must_use]
+    pub fn at(mut self, address: Ipv4Addr, port: u16) -> Self {
+        self.address = Some((address, port));
+        self
+    }
+
     /// Lets another variable take the port.
     #[must_use]
     pub fn port_in(mut self, variable: &'static str) -> Self {
@@ -81,7 +90,7 @@ pub struct Role {
     process: ServerProcess,
     program: PathBuf,
     options: RoleOptions,
-    port: u16,
+    address: SocketAddr,
     // Last: the folder goes after the process.
     folder: ServerFolder,
 }
@@ -94,9 +103,10 @@ impl Role {
     pub fn spawn(program: &Path, options: RoleOptions) -> Result<Self> {
         let name = program.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
         let folder = ServerFolder::create(&name)?;
-        let port = ports::free();
-        let process = launch(program, &options, port, &folder)?;
-        Ok(Self { process, program: program.to_owned(), options, port, folder })
+        let (host, port) = options.address.unwrap_or_else(|| (Ipv4Addr::LOCALHOST, ports::free()));
+        let address = SocketAddr::from((host, port));
+        let process = launch(program, &options, address, &folder)?;
+        Ok(Self { process, program: program.to_owned(), options, address, folder })
     }
 
     /// Starts `program` and waits until its `/health` answers 200.
@@ -109,16 +119,16 @@ impl Role {
         Ok(role)
     }
 
-    /// `http://127.0.0.1:PORT`.
+    /// `http://127.0.0.1:PORT`, or the address that it was given.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
+        format!("http://{}", self.address)
     }
 
     /// Where it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
-        SocketAddr::from(([127, 0, 0, 1], self.port))
+        self.address
     }
 
     /// The process id.
@@ -181,19 +191,19 @@ impl Role {
     /// Where it does not become ready.
     pub fn restart(&mut self) -> Result<()> {
         self.process.kill9();
-        self.process = launch(&self.program, &self.options, self.port, &self.folder)?;
+        self.process = launch(&self.program, &self.options, self.address, &self.folder)?;
         self.wait_ready()
     }
 }
 
-fn launch(program: &Path, options: &RoleOptions, port: u16, folder: &ServerFolder) -> Result<ServerProcess> {
+fn launch(program: &Path, options: &RoleOptions, address: SocketAddr, folder: &ServerFolder) -> Result<ServerProcess> {
     let log = folder.path().join("role.log");
     ServerProcess::start(program, &log, Blow::Kill, None, |command| {
         command.current_dir(folder.path()).args(&options.arguments);
         command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
-        command.env("HOST", "127.0.0.1").env("LOG_FORMAT", "json");
+        command.env("HOST", address.ip().to_string()).env("LOG_FORMAT", "json");
         if !options.port_variable.is_empty() {
-            command.env(options.port_variable, port.to_string());
+            command.env(options.port_variable, address.port().to_string());
         }
         for (name, value) in &options.variables {
             command.env(name, value);
@@ -202,7 +212,7 @@ fn launch(program: &Path, options: &RoleOptions, port: u16, folder: &ServerFolde
 }
 
 /// The status of a GET, without a client library, so that it can be asked from anywhere.
-fn get_status(address: SocketAddr, path: &str) -> io::Result<u16> {
+pub(crate) fn get_status(address: SocketAddr, path: &str) -> io::Result<u16> {
     let mut stream = TcpStream::connect_timeout(&address, Duration::from_millis(500))?;
     stream.set_read_timeout(Some(Duration::from_secs(5)))?;
     write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
@@ -222,7 +232,10 @@ mod tests {
         let mut role = Role::spawn(Path::new("/bin/sh"), options).unwrap();
         assert_eq!(role.wait(Duration::from_secs(5)).unwrap().code(), Some(3));
         let log = role.log();
-        assert!(log.contains("REDIS_URL=redis://x\n") && log.contains(&format!("PORT={}\n", role.port)), "{log}");
+        assert!(
+            log.contains("REDIS_URL=redis://x\n") && log.contains(&format!("PORT={}\n", role.address.port())),
+            "{log}"
+        );
         assert!(!log.contains("CARGO"), "{log}");
     }
 
