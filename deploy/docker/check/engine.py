@@ -12,6 +12,10 @@ DOCKER = "/usr/bin/docker"
 COMPOSE = "/usr/bin/docker-compose"
 ROOT = Path(__file__).resolve().parents[3]
 
+TABLES = ("filter", "nat")
+FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
+BRIDGE = Path("/sys/class/net/docker0")
+
 
 class Failed(Exception):
     """What did not come about, in a sentence."""
@@ -38,6 +42,7 @@ class Engine:
         if self._answers():
             # Somebody's who is at work on this check; theirs to end.
             return self
+        self._remember_network()
         log = (self.folder / "dockerd.log").open("ab")
         options = ("--data-root", "data", "--exec-root", "exec", "--pidfile", "pid")
         self._process = subprocess.Popen(
@@ -50,12 +55,29 @@ class Engine:
             if self._process.poll() is not None:
                 break
             time.sleep(0.5)
+        self.__exit__()
         raise Failed(f"dockerd does not come up: see {self.folder}/dockerd.log")
 
     def __exit__(self, *_: object) -> None:
         if self._process is not None and self._process.poll() is None:
             os.kill(self._process.pid, signal.SIGTERM)
             self._process.wait(60)
+            self._restore_network()
+
+    def _remember_network(self) -> None:
+        """What an engine changes of the machine and leaves so: rules, the policy of what is forwarded, a bridge."""
+        self._forwards = FORWARDING.read_text(encoding="ascii")
+        self._bridged = BRIDGE.exists()
+        for table in TABLES:
+            # A table that nobody has looked at yet is not written down.
+            self.run(["iptables", "--table", table, "--list-rules"], 60)
+        self._rules = "".join(self.run(["iptables-save", "--table", table], 60) for table in TABLES)
+
+    def _restore_network(self) -> None:
+        subprocess.run(["iptables-restore"], input=self._rules, text=True, env=self.environment, timeout=60, check=True)
+        FORWARDING.write_text(self._forwards, encoding="ascii")
+        if not self._bridged and BRIDGE.exists():
+            self.run(["ip", "link", "delete", BRIDGE.name], 60)
 
     def _answers(self) -> bool:
         return subprocess.run([DOCKER, "version"], env=self.environment, capture_output=True, timeout=60, check=False).returncode == 0
