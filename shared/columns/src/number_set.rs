@@ -3,19 +3,31 @@
 /// So many numbers are gathered before they are looked through.
 const FEW: usize = 1_024;
 
-/// A set of numbers that grows: a list while they are few, bits once that is smaller.
+/// The numbers of a page, a bit each.
+const PAGE: usize = 4_096;
+
+/// The words of a page.
+const WORDS: usize = PAGE / 64;
+
+type Page = Box<[u64; WORDS]>;
+
+/// A set of numbers that grows: a list while they are few, bits once that is about as small. Numbers of things that come one
+/// after the other stand close together, and so in few pages.
 #[derive(Debug, Clone, Default)]
 pub struct NumberSet {
     /// The first `sorted` are ascending, each once; the rest as they came.
     list: Vec<u32>,
     sorted: usize,
-    bits: Vec<u64>,
+    /// Where there is any, the list is empty.
+    pages: Vec<Option<Page>>,
+    /// How many pages there are.
+    made: usize,
 }
 
 impl NumberSet {
     /// Takes a number in.
     pub fn insert(&mut self, number: u32) {
-        if self.bits.is_empty() {
+        if self.pages.is_empty() {
             self.list.push(number);
             if self.list.len() >= FEW.max(self.sorted * 2) {
                 self.settle();
@@ -28,20 +40,22 @@ impl NumberSet {
     /// How many there are.
     #[must_use]
     pub fn count(&mut self) -> usize {
-        if self.bits.is_empty() {
+        if self.pages.is_empty() {
             self.settle();
         }
-        if self.bits.is_empty() {
+        if self.pages.is_empty() {
             self.list.len()
         } else {
-            self.bits.iter().map(|word| word.count_ones() as usize).sum()
+            self.pages.iter().flatten().flat_map(|page| page.iter()).map(|word| word.count_ones() as usize).sum()
         }
     }
 
     /// About how many bytes it takes.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.list.capacity() * 4 + self.bits.capacity() * 8
+        self.list.capacity() * 4
+            + self.pages.capacity() * size_of::<Option<Page>>()
+            + self.made * size_of::<[u64; WORDS]>()
     }
 
     fn settle(&mut self) {
@@ -51,9 +65,10 @@ impl NumberSet {
         self.list.sort_unstable();
         self.list.dedup();
         self.sorted = self.list.len();
-        // A list takes 32 bits a number.
-        let span = self.list.last().map_or(0, |last| *last as usize / 32);
-        if self.sorted >= FEW && span <= self.sorted {
+        let pages = self.list.chunk_by(|a, b| *a as usize / PAGE == *b as usize / PAGE).count();
+        let places = self.list.last().map_or(0, |last| *last as usize / PAGE);
+        // A list takes 32 bits a number, and twice that while it grows.
+        if self.sorted >= FEW && pages * WORDS + places <= self.sorted {
             for number in std::mem::take(&mut self.list) {
                 self.set(number);
             }
@@ -62,12 +77,17 @@ impl NumberSet {
     }
 
     fn set(&mut self, number: u32) {
-        let (word, bit) = (number as usize / 64, 1_u64 << (number % 64));
-        if self.bits.len() <= word {
-            self.bits.resize(word + 1, 0);
+        let (page, bit) = (number as usize / PAGE, number as usize % PAGE);
+        if self.pages.len() <= page {
+            self.pages.resize_with(page + 1, || None);
         }
-        if let Some(found) = self.bits.get_mut(word) {
-            *found |= bit;
+        let Some(place) = self.pages.get_mut(page) else { return };
+        let words = place.get_or_insert_with(|| {
+            self.made += 1;
+            Box::new([0; WORDS])
+        });
+        if let Some(word) = words.get_mut(bit / 64) {
+            *word |= 1 << (bit % 64);
         }
     }
 }

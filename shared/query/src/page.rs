@@ -139,6 +139,23 @@ impl Page {
         sql.finish(text)
     }
 
+    /// The same where few events of a long time are looked for: they are found first and put in order then. In the order of the
+    /// index, which the store would take to come by fewest, it goes through everybody's events.
+    pub(crate) fn few_events(&self, sql: Sql, before: &str, conditions: &[String], order: Order) -> Statement {
+        let (columns, apart) = match sql.dialect() {
+            Dialect::Postgres => (POSTGRES_COLUMNS, "OFFSET 0"),
+            Dialect::Sqlite => (SQLITE_COLUMNS, "LIMIT -1"),
+        };
+        let (order, _) = order.words();
+        let text = format!(
+            "{before}SELECT {columns}\nFROM (SELECT e.* FROM raw_events e\nWHERE {}\n{apart}) e\n\
+             ORDER BY e.timestamp {order}, e.id {order}\nLIMIT {}",
+            conditions.join("\n  AND "),
+            self.limit.saturating_add(1)
+        );
+        sql.finish(text)
+    }
+
     /// The events of the page, from the rows of [`Page::events`].
     pub(crate) fn read_events(&self, rows: Vec<Row>) -> (Vec<EventRecord>, PageMeta) {
         let events = rows.into_iter().filter_map(EventRecord::from_row).collect();

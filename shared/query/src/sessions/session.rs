@@ -132,7 +132,7 @@ impl Executable for SessionPlan {
         let mut sql = self.page.sql(dialect);
         let mut conditions = self.page.conditions(&mut sql, Order::OldestFirst);
         conditions.extend(self.is_in_it(&mut sql));
-        vec![summary, self.page.events(sql, "", &conditions, Order::OldestFirst)]
+        vec![summary, self.page.few_events(sql, "", &conditions, Order::OldestFirst)]
     }
 
     fn intake(&self) -> Gathering<Self> {

@@ -116,7 +116,7 @@ impl Executable for UserPlan {
         let mut conditions = self.page.conditions(&mut sql, Order::NewestFirst);
         conditions.extend(self.is_theirs(&mut sql));
         let sessions = self.sessions(&mut sql);
-        vec![summary, self.page.events(sql, &sessions, &conditions, Order::NewestFirst)]
+        vec![summary, self.page.few_events(sql, &sessions, &conditions, Order::NewestFirst)]
     }
 
     fn intake(&self) -> Gathering<Self> {
