@@ -103,7 +103,7 @@ impl Executable for EventsPlan {
         let mut sql = self.page.sql(dialect);
         let mut conditions = self.page.conditions(&mut sql, Order::NewestFirst);
         conditions.extend(self.question.filters.iter().map(|filter| sql.filter(filter, Columns::Raw)));
-        vec![self.page.events(sql, "", &conditions, Order::NewestFirst)]
+        vec![self.page.events(sql, &conditions, Order::NewestFirst)]
     }
 
     fn intake(&self) -> Gathering<Self> {

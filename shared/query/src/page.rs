@@ -103,19 +103,30 @@ impl Page {
 
     /// The conditions of a page of events.
     pub(crate) fn conditions(&self, sql: &mut Sql, order: Order) -> Vec<String> {
-        let Some(Position::After(timestamp, id)) = &self.after else { return sql.in_range() };
-        // What lies before the page is left out by the bounds, so that an index begins at the right place.
+        let (part, behind) = self.part(sql, order);
+        let mut conditions = sql.in_part(part);
+        conditions.extend(behind);
+        conditions
+    }
+
+    /// The part of the range that a page of events lies in, and what holds for those behind the page before.
+    pub(crate) fn part(&self, sql: &mut Sql, order: Order) -> (Range, Option<String>) {
         let mut part = self.range;
+        let Some(Position::After(timestamp, id)) = &self.after else { return (part, None) };
+        // What lies before the page is left out by the bounds, so that an index begins at the right place.
         match order {
             Order::OldestFirst => part.from = part.from.max(*timestamp),
             Order::NewestFirst => part.to = part.to.min(timestamp.saturating_add_micros(1)),
         }
-        let mut conditions = sql.in_part(part);
         let (_, later) = order.words();
         let timestamp = sql.instant(*timestamp);
         let id = sql.bind(Param::Uuid(*id));
-        conditions.push(format!("(e.timestamp <> {timestamp} OR e.id {later} {id})"));
-        conditions
+        (part, Some(format!("(e.timestamp <> {timestamp} OR e.id {later} {id})")))
+    }
+
+    /// The range of the list.
+    pub(crate) const fn range(&self) -> Range {
+        self.range
     }
 
     /// A statement about the events of the list's range.
@@ -123,34 +134,21 @@ impl Page {
         Sql::new(dialect, &self.project, self.range)
     }
 
-    /// The statement of a page of events, and one more; what `conditions` refer to besides them stands in `before`.
-    pub(crate) fn events(&self, sql: Sql, before: &str, conditions: &[String], order: Order) -> Statement {
+    /// The statement of a page of events for which the conditions hold, and one more.
+    pub(crate) fn events(&self, sql: Sql, conditions: &[String], order: Order) -> Statement {
+        let from = format!("{}\nWHERE {}", sql.events(), conditions.join("\n  AND "));
+        self.events_from(sql, "", &from, order)
+    }
+
+    /// The same of events that `from` gives, as `raw_events e`; what it refers to stands in `before`.
+    pub(crate) fn events_from(&self, sql: Sql, before: &str, from: &str, order: Order) -> Statement {
         let columns = match sql.dialect() {
             Dialect::Postgres => POSTGRES_COLUMNS,
             Dialect::Sqlite => SQLITE_COLUMNS,
         };
         let (order, _) = order.words();
         let text = format!(
-            "{before}SELECT {columns}\nFROM {}\nWHERE {}\nORDER BY e.timestamp {order}, e.id {order}\nLIMIT {}",
-            sql.events(),
-            conditions.join("\n  AND "),
-            self.limit.saturating_add(1)
-        );
-        sql.finish(text)
-    }
-
-    /// The same where few events of a long time are looked for: they are found first and put in order then. In the order of the
-    /// index, which the store would take to come by fewest, it goes through everybody's events.
-    pub(crate) fn few_events(&self, sql: Sql, before: &str, conditions: &[String], order: Order) -> Statement {
-        let (columns, apart) = match sql.dialect() {
-            Dialect::Postgres => (POSTGRES_COLUMNS, "OFFSET 0"),
-            Dialect::Sqlite => (SQLITE_COLUMNS, "LIMIT -1"),
-        };
-        let (order, _) = order.words();
-        let text = format!(
-            "{before}SELECT {columns}\nFROM (SELECT e.* FROM raw_events e\nWHERE {}\n{apart}) e\n\
-             ORDER BY e.timestamp {order}, e.id {order}\nLIMIT {}",
-            conditions.join("\n  AND "),
+            "{before}SELECT {columns}\nFROM {from}\nORDER BY e.timestamp {order}, e.id {order}\nLIMIT {}",
             self.limit.saturating_add(1)
         );
         sql.finish(text)

@@ -89,48 +89,62 @@ impl Sql {
         ]
     }
 
-    /// Whether an event of a session lies in a quarter of an hour that the session may have been seen in: from the first to the
-    /// last that its number tells of, or where columns are yet to be made. It only spares the store other rows.
-    pub(crate) fn when_session_was_seen(&mut self, session: &str) -> String {
+    /// What stands behind `FROM` for those events of a session in a part of the range, as `raw_events e`, for which the conditions
+    /// hold: looked for from the first to the last quarter of an hour that the session's number tells of, and where columns are
+    /// yet to be made.
+    pub(crate) fn events_of_session(&mut self, session: &str, part: Range, conditions: &[String]) -> String {
         let numbers = self.number_of("s", session);
-        self.in_quarters(&numbers)
+        self.events_in_quarters(&numbers, part, conditions)
     }
 
     /// The same of a user. A session whose user has changed may be theirs from now on, which the user's number does not tell yet.
-    pub(crate) fn when_user_was_seen(&mut self, user: &str) -> String {
+    pub(crate) fn events_of_user(&mut self, user: &str, part: Range, conditions: &[String]) -> String {
         let numbers = self.number_of("u", user);
         let project = self.project();
-        self.in_quarters(&format!(
-            "{numbers}\n    UNION ALL SELECT i.first_quarter, i.last_quarter FROM identity_changes c\n    \
-             JOIN identities i ON i.project = c.project AND i.kind = 's' AND i.name = c.session_id\n    \
+        let numbers = format!(
+            "{numbers}\n  UNION ALL SELECT i.first_quarter, i.last_quarter FROM identity_changes c\n  \
+             JOIN identities i ON i.project = c.project AND i.kind = 's' AND i.name = c.session_id\n  \
              WHERE c.project = {project}"
-        ))
+        );
+        self.events_in_quarters(&numbers, part, conditions)
     }
 
     fn number_of(&mut self, kind: &'static str, name: &str) -> String {
         let (project, name) = (self.project(), self.text(name));
         format!(
-            "SELECT i.first_quarter, i.last_quarter FROM identities i\n    \
+            "SELECT i.first_quarter, i.last_quarter FROM identities i\n  \
              WHERE i.project = {project} AND i.kind = '{kind}' AND i.name = {name}"
         )
     }
 
-    /// Whether an event lies within the quarters that `seen` selects the first and last of, or within the marked ones.
-    fn in_quarters(&mut self, seen: &str) -> String {
-        let project = self.project();
-        let start = |quarter: &str| match self.dialect {
+    /// Events within the quarters that `numbers` selects the first and last of, and those within the marked ones, each once. Two
+    /// selects and not one condition: whatever a store expects of values that it does not know, each is bound to its quarters.
+    fn events_in_quarters(&mut self, numbers: &str, part: Range, conditions: &[String]) -> String {
+        let (project, from, to) = (self.project(), self.instant(part.from), self.instant(part.to));
+        let dialect = self.dialect;
+        let start = |quarter: &str| match dialect {
             Dialect::Postgres => format!("to_timestamp(({quarter}) * 900)"),
             Dialect::Sqlite => format!("({quarter}) * 900000000"),
         };
-        let seen = |quarter: &str| format!("(SELECT {}\n    FROM ({seen}) n)", start(quarter));
+        let numbered = |quarter: &str| format!("(SELECT {}\n  FROM ({numbers}) n)", start(quarter));
         let marked =
             |quarter: &str| format!("(SELECT {} FROM column_marks m WHERE m.project = {project})", start(quarter));
+        // Where nothing is selected a bound is NULL, and no event within. Of two bounds SQLite lets an index begin at the wrong
+        // one; PostgreSQL takes the closer one.
+        let within = |first: &str, end: &str| match dialect {
+            Dialect::Postgres => format!(
+                "e.timestamp >= {from}\n  AND e.timestamp < {to}\n  AND e.timestamp >= {first}\n  AND e.timestamp < {end}"
+            ),
+            Dialect::Sqlite => format!("e.timestamp >= max({from}, {first})\n  AND e.timestamp < min({to}, {end})"),
+        };
+        let (first, end) = (numbered("min(n.first_quarter)"), numbered("max(n.last_quarter) + 1"));
+        let of_number = within(&first, &end);
+        let of_marks = within(&marked("min(m.quarter)"), &marked("max(m.quarter) + 1"));
+        let conditions = conditions.join("\n  AND ");
         format!(
-            "((e.timestamp >= {}\n    AND e.timestamp < {})\n    OR (e.timestamp >= {}\n    AND e.timestamp < {}))",
-            seen("min(n.first_quarter)"),
-            seen("max(n.last_quarter) + 1"),
-            marked("min(m.quarter)"),
-            marked("max(m.quarter) + 1"),
+            "(SELECT e.* FROM raw_events e\nWHERE e.project = {project}\n  AND {of_number}\n  AND {conditions}\n\
+             UNION ALL SELECT e.* FROM raw_events e\nWHERE e.project = {project}\n  AND {of_marks}\n  AND {conditions}\n  \
+             AND NOT COALESCE(e.timestamp >= {first}\n  AND e.timestamp < {end}, false)) e"
         )
     }
 

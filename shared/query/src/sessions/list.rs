@@ -115,7 +115,8 @@ impl Executable for SessionsPlan {
             ));
         }
         let limit = self.page.limit.saturating_add(1);
-        let text = select(&mut sql, &conditions, &having, limit);
+        let from = format!("{}\n  WHERE {}", sql.events(), conditions.join("\n    AND "));
+        let text = select(&mut sql, &from, &having, limit);
         vec![sql.finish(text)]
     }
 

@@ -12,7 +12,7 @@ use crate::question::{LIMIT_DEFAULT, LIMIT_MAX};
 use crate::reading::{Member as _, members};
 use crate::sql::Sql;
 use crate::{
-    Askable, Context, DateRange, Dialect, EventRecord, Executable, PageMeta, QueryError, Row, Statement, Zone,
+    Askable, Context, DateRange, Dialect, EventRecord, Executable, PageMeta, QueryError, Range, Row, Statement, Zone,
 };
 
 const MEMBERS: [&str; 4] = ["date_range", "timezone", "limit", "cursor"];
@@ -111,9 +111,11 @@ impl Askable for SessionQuestion {
 }
 
 impl SessionPlan {
-    /// Whether an event is the session's.
-    fn is_in_it(&self, sql: &mut Sql) -> [String; 2] {
-        [sql.when_session_was_seen(&self.question.id), format!("e.session_id = {}", sql.text(&self.question.id))]
+    /// The session's events in a part of the range, those behind the page before.
+    fn from(&self, sql: &mut Sql, part: Range, behind: Option<String>) -> String {
+        let mut conditions = vec![format!("e.session_id = {}", sql.text(&self.question.id))];
+        conditions.extend(behind);
+        sql.events_of_session(&self.question.id, part, &conditions)
     }
 }
 
@@ -124,15 +126,14 @@ impl Executable for SessionPlan {
     /// The session in one line, and the page of its events.
     fn statements(&self, dialect: Dialect) -> Vec<Statement> {
         let mut sql = self.page.sql(dialect);
-        let mut conditions = sql.in_range();
-        conditions.extend(self.is_in_it(&mut sql));
-        let text = select(&mut sql, &conditions, &[], 1);
+        let from = self.from(&mut sql, self.page.range(), None);
+        let text = select(&mut sql, &from, &[], 1);
         let summary = sql.finish(text);
 
         let mut sql = self.page.sql(dialect);
-        let mut conditions = self.page.conditions(&mut sql, Order::OldestFirst);
-        conditions.extend(self.is_in_it(&mut sql));
-        vec![summary, self.page.few_events(sql, "", &conditions, Order::OldestFirst)]
+        let (part, behind) = self.page.part(&mut sql, Order::OldestFirst);
+        let from = self.from(&mut sql, part, behind);
+        vec![summary, self.page.events_from(sql, "", &from, Order::OldestFirst)]
     }
 
     fn intake(&self) -> Gathering<Self> {

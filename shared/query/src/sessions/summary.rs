@@ -50,11 +50,11 @@ impl SessionSummary {
     }
 }
 
-/// The sessions of the events for which `conditions` hold, and of those sessions the ones for which `having` does: newest
+/// The sessions of the events that `from` gives, as `raw_events e`, and of those sessions the ones for which `having` holds: newest
 /// start first, of equal starts the greatest id. At most `limit`.
 ///
 /// The action at either end is looked up for the sessions of the page alone, by the index on time.
-pub(super) fn select(sql: &mut Sql, conditions: &[String], having: &[String], limit: u32) -> String {
+pub(super) fn select(sql: &mut Sql, from: &str, having: &[String], limit: u32) -> String {
     let project = sql.project();
     let having = if having.is_empty() { String::new() } else { format!("\n  HAVING {}", having.join("\n    AND ")) };
     let action = |at: &str, order: &str| {
@@ -65,13 +65,11 @@ pub(super) fn select(sql: &mut Sql, conditions: &[String], having: &[String], li
     };
     format!(
         "WITH page AS (\n  SELECT e.session_id, min(e.timestamp) AS started_at, max(e.timestamp) AS ended_at, \
-         count(*) AS events\n  FROM {}\n  WHERE {}\n  GROUP BY e.session_id{having}\n  \
+         count(*) AS events\n  FROM {from}\n  GROUP BY e.session_id{having}\n  \
          ORDER BY min(e.timestamp) DESC, e.session_id DESC\n  LIMIT {limit}\n)\n\
          SELECT p.session_id, s.user_id, p.started_at, p.ended_at, p.events, {}, {}\n\
          FROM page p LEFT JOIN session_users s ON s.session_id = p.session_id AND s.project = {project}\n\
          ORDER BY p.started_at DESC, p.session_id DESC",
-        sql.events(),
-        conditions.join("\n    AND "),
         action("started_at", "ASC"),
         action("ended_at", "DESC"),
     )

@@ -11,7 +11,7 @@ use crate::event_record::instant;
 use crate::intake::{Gathered, Gathering};
 use crate::page::{Order, Page};
 use crate::sql::Sql;
-use crate::{Askable, Cell, Context, Dialect, EventRecord, Executable, PageMeta, QueryError, Row, Statement};
+use crate::{Askable, Cell, Context, Dialect, EventRecord, Executable, PageMeta, QueryError, Range, Row, Statement};
 
 /// Which person is shown: whose events carry the user id, and the unnamed events of the sessions that it was first seen in.
 ///
@@ -82,15 +82,14 @@ impl UserPlan {
         )
     }
 
-    /// Whether an event is the person's, beside [`UserPlan::sessions`].
-    fn is_theirs(&self, sql: &mut Sql) -> [String; 2] {
+    /// The person's events in a part of the range, those behind the page before, beside [`UserPlan::sessions`].
+    fn from(&self, sql: &mut Sql, part: Range, behind: Option<String>) -> String {
         let id = sql.text(&self.question.id);
-        [
-            sql.when_user_was_seen(&self.question.id),
-            format!(
-                "(e.user_id = {id} OR (e.user_id IS NULL AND e.session_id IN (SELECT t.session_id FROM theirs t)))"
-            ),
-        ]
+        let mut conditions = vec![format!(
+            "(e.user_id = {id} OR (e.user_id IS NULL AND e.session_id IN (SELECT t.session_id FROM theirs t)))"
+        )];
+        conditions.extend(behind);
+        sql.events_of_user(&self.question.id, part, &conditions)
     }
 }
 
@@ -101,22 +100,16 @@ impl Executable for UserPlan {
     /// The person in one line, and the page of the timeline.
     fn statements(&self, dialect: Dialect) -> Vec<Statement> {
         let mut sql = self.page.sql(dialect);
-        let mut conditions = sql.in_range();
-        conditions.extend(self.is_theirs(&mut sql));
-        let sessions = self.sessions(&mut sql);
+        let (from, sessions) = (self.from(&mut sql, self.page.range(), None), self.sessions(&mut sql));
         let text = format!(
-            "{}SELECT min(e.timestamp), max(e.timestamp), count(*), count(DISTINCT e.session_id)\nFROM {}\nWHERE {}",
-            sessions,
-            sql.events(),
-            conditions.join("\n  AND ")
+            "{sessions}SELECT min(e.timestamp), max(e.timestamp), count(*), count(DISTINCT e.session_id)\nFROM {from}"
         );
         let summary = sql.finish(text);
 
         let mut sql = self.page.sql(dialect);
-        let mut conditions = self.page.conditions(&mut sql, Order::NewestFirst);
-        conditions.extend(self.is_theirs(&mut sql));
-        let sessions = self.sessions(&mut sql);
-        vec![summary, self.page.few_events(sql, &sessions, &conditions, Order::NewestFirst)]
+        let (part, behind) = self.page.part(&mut sql, Order::NewestFirst);
+        let (from, sessions) = (self.from(&mut sql, part, behind), self.sessions(&mut sql));
+        vec![summary, self.page.events_from(sql, &sessions, &from, Order::NewestFirst)]
     }
 
     fn intake(&self) -> Gathering<Self> {

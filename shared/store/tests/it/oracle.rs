@@ -126,6 +126,8 @@ on_every_store! {
     retention_of_old_columns: super::kinds::agree_by_old_columns::<super::cohorts::Cohorts>,
     sessions_listed: super::kinds::agree::<super::sessions::Sessions>,
     one_session: super::kinds::agree::<super::sessions::OneSession>,
+    one_session_of_old_columns: super::kinds::agree_by_old_columns::<super::sessions::OneSession>,
     one_user: super::kinds::agree::<super::sessions::OneUser>,
+    one_user_of_old_columns: super::kinds::agree_by_old_columns::<super::sessions::OneUser>,
     what_was_done: super::deeds::agree,
 }
