@@ -70,7 +70,7 @@ proptest! {
         for name in names.iter().filter(|name| name.starts_with(METADATA)) {
             let texts = segment.texts(&actors, name).unwrap().unwrap();
             for (members, code) in metadata.iter_mut().zip(&texts.codes).filter(|(_, code)| **code > 0) {
-                let value: Value = serde_json::from_str(&texts.values[*code as usize - 1]).unwrap();
+                let value: Value = serde_json::from_str(texts.values[*code as usize - 1]).unwrap();
                 match name.strip_prefix("metadata.") {
                     Some(key) => { members.insert(key.to_owned(), value); }
                     None => members.extend(value.as_object().unwrap().clone()),
@@ -82,8 +82,8 @@ proptest! {
             prop_assert_eq!((actors.sessions[pair], actors.users[pair]), (row.session, row.user));
             prop_assert_eq!(actors.known[pair], if row.user == 0 { row.known } else { 0 });
             prop_assert_eq!(times[index], row.timestamp);
-            prop_assert_eq!(&*types.values[types.codes[index] as usize - 1], row.event_type);
-            prop_assert_eq!(&*actions.values[actions.codes[index] as usize - 1], row.event_action);
+            prop_assert_eq!(types.values[types.codes[index] as usize - 1], row.event_type);
+            prop_assert_eq!(actions.values[actions.codes[index] as usize - 1], row.event_action);
             prop_assert_eq!(Value::Object(metadata[index].clone()), serde_json::from_str::<Value>(row.metadata).unwrap());
         }
     }
