@@ -12,7 +12,6 @@ from engine import ROOT, Engine, Failed
 
 BASE = "debian:bookworm-slim"
 RUST = "rust:1.95-bookworm"
-MIRROR = ""  # of this machine
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 
 _APT = "apt-get update -qq && apt-get install -y -qq --no-install-recommends {} >/dev/null && rm -rf /var/lib/apt/lists/*"
@@ -95,12 +94,24 @@ def make_builder(engine: Engine) -> None:
     _image(engine, RUST, {"Dockerfile": _BUILDER, "toolchain": Path(toolchain)})
 
 
+def _mirror() -> str:
+    """Where this machine takes Debian 12 from: the first of its sources that offers `main`."""
+    offered = subprocess.run(
+        ["apt-get", "indextargets", "--format", "$(SITE) $(RELEASE) $(CODENAME) $(COMPONENT) $(CREATED_BY)"],
+        capture_output=True, text=True, check=True,
+    ).stdout
+    for site, *words in map(str.split, filter(None, offered.splitlines())):
+        if words[-2:] == ["main", "Packages"] and "bookworm" in words[:2]:
+            return site
+    raise Failed("no apt source of this machine offers Debian 12's main: the base of the images cannot be made")
+
+
 def _debian(engine: Engine) -> None:
     tree = engine.folder / "bookworm"
     if not (tree / "etc/debian_version").exists():
         shutil.rmtree(tree, ignore_errors=True)
         print("compose-check: a Debian 12 by debootstrap", flush=True)
-        command = ["debootstrap", "--variant=minbase", "--include=ca-certificates,tzdata", "bookworm", str(tree), MIRROR]
+        command = ["debootstrap", "--variant=minbase", "--include=ca-certificates,tzdata", "bookworm", str(tree), _mirror()]
         engine.run(command, 1800)
         # What this machine believes: there may be a certificate of its own between it and what it reaches.
         shutil.copy(CERTIFICATES, tree / CERTIFICATES.relative_to("/"))
