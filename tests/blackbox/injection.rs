@@ -144,7 +144,7 @@ fn attempts(route: &Route, text: &Hostile) -> Vec<Attempt> {
         }
     }
     // A member or parameter that there is not.
-    attempts.push(if route.method == "GET" {
+    attempts.push(if route.method != "POST" {
         Attempt { path: format!("{plain}?{}=1&{}", text.url, route.plain), ..begin.copy() }
     } else {
         let rest = &route.plain[1..];
@@ -159,8 +159,8 @@ impl Attempt {
         let path = route.path.replace("{id}", route.known).replace("{key}", route.known);
         let method = Method::from_bytes(route.method.as_bytes()).unwrap();
         let (path, body) = match route.method {
-            "GET" => (format!("{path}?{}", route.plain), None),
-            _ => (path, Some(route.plain.to_owned())),
+            "POST" => (path, Some(route.plain.to_owned())),
+            _ => (format!("{path}?{}", route.plain), None),
         };
         Self { route: route.path, method, path, body, field: None }
     }

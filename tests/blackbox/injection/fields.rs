@@ -25,7 +25,7 @@ pub(super) struct Field {
 /// A route.
 #[derive(Debug, Clone)]
 pub(super) struct Route {
-    /// `GET` or `POST`.
+    /// `GET`, `POST` or `DELETE`.
     pub(super) method: &'static str,
     /// As the document writes it.
     pub(super) path: &'static str,
@@ -144,6 +144,8 @@ pub(super) fn routes() -> Vec<Route> {
         get("/api/sessions", "", with(&["limit", "cursor"])),
         get("/api/sessions/{id}", "", timeline.clone()),
         get("/api/users/{id}", "", timeline),
+        // Nobody is there under a text of the list: nothing goes.
+        Route { method: "DELETE", path: "/api/users/{id}", known: "nobody", plain: "", fields: vec![path("id")] },
         get("/api/events", "", with(&["limit", "cursor"])),
         get("/api/export", "", with(&["format", "limit", "cursor"])),
         get("/api/properties", "", with(&["search", "limit"])),
