@@ -21,6 +21,9 @@ const TEXT_ENTRY: usize = 48;
 /// Most bytes that distinct sessions and people may take, and most that the texts found may.
 const SET_BYTES: usize = 512 << 20;
 
+/// After so many quarters the sets of few groups are looked at.
+const CHECKED_EVERY: u32 = 32;
+
 /// What is counted over a range, and what was so far.
 #[derive(Debug)]
 pub(crate) struct Counting {
@@ -39,6 +42,8 @@ pub(crate) struct Counting {
     /// the last one's the place of the group.
     found: Vec<HashMap<(u32, u32), u32, RandomState>>,
     groups: Vec<Group>,
+    /// How many quarters, or parts of them.
+    taken: u32,
 }
 
 /// Events of a quarter, by their places, that lie in one bucket.
@@ -69,6 +74,7 @@ impl Quarterly for Counting {
     }
 
     fn take(&mut self, segment: &Segment, changed: &HashMap<u32, u32>) -> Result<(), Stop> {
+        self.taken = self.taken.wrapping_add(1);
         let actors = segment.actors()?;
         let slices = self.slices(segment, &actors)?;
         let sets = Sets::of(&self.counted);
@@ -80,7 +86,7 @@ impl Quarterly for Counting {
             let Some(group) = self.groups.get_mut(place) else { return Ok(()) };
             group.events += i64::from(actors.events);
             sets.insert(group, &actors, 0..actors.len(), changed);
-            return Ok(());
+            return self.check_size();
         }
         let mut fields = Fields::new(segment, &actors);
         let passing = mask(&self.filters, &mut fields)?;
@@ -153,6 +159,7 @@ impl Counting {
             text_bytes: 0,
             found,
             groups: Vec::new(),
+            taken: 0,
         }
     }
 
@@ -258,8 +265,9 @@ impl Counting {
         if self.text_bytes > SET_BYTES {
             return Err(too_large());
         }
-        // Looked at seldom: few sets take little, and the sum over all groups is not for every quarter.
-        if self.groups.len() < 1_000 && !self.ranked.contains(&true) {
+        // With few groups looked at seldom: their sets grow slowly, and the sum over all is not for every quarter.
+        let is_due = self.taken.is_multiple_of(CHECKED_EVERY);
+        if self.groups.len() < 1_000 && !self.ranked.contains(&true) && !is_due {
             return Ok(());
         }
         if self.groups.iter().map(Group::bytes).sum::<usize>() > SET_BYTES { Err(too_large()) } else { Ok(()) }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use analytics_query::OTHER_VALUE;
 use sqlx::Row as _;
 use sqlx::postgres::PgConnection;
 
@@ -9,7 +10,6 @@ use super::insert::column;
 use super::values::date;
 use crate::cardinality::{Cardinality, Held, settle_values, shelves};
 use crate::settlement::Rollup;
-use analytics_query::OTHER_VALUE;
 
 /// Which of the values (`$1` to `$4`) have a row by now: their places, from 1. And what each shelf (`$5` to `$7`, `$8` the
 /// most that matter) holds: its place below zero, and how many values have rows, -1 where the others have one.
