@@ -13,6 +13,20 @@ macro_rules! every_form {
                 super::$case(analytics_blackbox::Deployment::shared(analytics_blackbox::Form::Serverless)).await;
             })*
         }
+        behind_a_door! { $($case),* }
+    };
+}
+
+/// Makes a test of each case for what runs already behind a door; `cargo xtask compose-check` asks for these.
+macro_rules! behind_a_door {
+    ($($case:ident),* $(,)?) => {
+        mod door {
+            $(#[tokio::test]
+            #[ignore = "asks what runs already: cargo xtask compose-check"]
+            async fn $case() {
+                super::$case(analytics_blackbox::Deployment::shared(analytics_blackbox::Form::Door)).await;
+            })*
+        }
     };
 }
 

@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
+use analytics_blackbox::socket::{Socket, connect};
 use analytics_blackbox::{Deployment, Tenant};
 use futures::{SinkExt, StreamExt};
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::Request;
 use tokio_tungstenite::tungstenite::{Error, Message};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 use crate::corpus::{at, event};
 
@@ -22,11 +21,17 @@ every_form_of_processes! {
     a_bad_message_is_told,
 }
 
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+behind_a_door! {
+    a_socket_needs_a_key,
+    events_arrive_filtered_and_once_stored,
+    a_live_query_is_answered_again,
+    a_live_funnel_is_answered_again_and_paths_are,
+    live_cohorts_are_answered_again,
+    a_bad_message_is_told,
+}
 
 fn request(tenant: &Tenant, headers: &[(&'static str, String)]) -> Request<()> {
-    let url = format!("{}/realtime", tenant.realtime.replace("http://", "ws://"));
-    let mut request = url.into_client_request().unwrap();
+    let mut request = tenant.socket_url().into_client_request().unwrap();
     for (name, value) in headers {
         request.headers_mut().insert(*name, value.parse().unwrap());
     }
@@ -35,7 +40,7 @@ fn request(tenant: &Tenant, headers: &[(&'static str, String)]) -> Request<()> {
 
 async fn open(tenant: &Tenant) -> Socket {
     let bearer = format!("Bearer {}", tenant.read_key);
-    let (mut socket, _) = connect_async(request(tenant, &[("authorization", bearer)])).await.unwrap();
+    let (mut socket, _) = connect(tenant, request(tenant, &[("authorization", bearer)])).await.unwrap();
     assert_eq!(next(&mut socket).await["type"], "welcome");
     socket
 }
@@ -63,13 +68,13 @@ async fn a_socket_needs_a_key(deployment: &'static Deployment) {
         vec![("sec-websocket-protocol", "analytics.v1, bearer.no-key-of-this-server".to_owned())],
     ];
     for headers in refused {
-        match connect_async(request(&tenant, &headers)).await {
+        match connect(&tenant, request(&tenant, &headers)).await {
             Err(Error::Http(response)) => assert_eq!(response.status().as_u16(), 401, "{headers:?}"),
             other => panic!("{headers:?}: {other:?}"),
         }
     }
     let protocols = format!("analytics.v1, bearer.{}", tenant.read_key);
-    let (_, response) = connect_async(request(&tenant, &[("sec-websocket-protocol", protocols)])).await.unwrap();
+    let (_, response) = connect(&tenant, request(&tenant, &[("sec-websocket-protocol", protocols)])).await.unwrap();
     // The key is not given back.
     assert_eq!(response.headers()["sec-websocket-protocol"], "analytics.v1");
 }

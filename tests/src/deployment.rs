@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use analytics_testkit::lambda::{Functions, LambdaEmulator};
 use analytics_testkit::postgres::{Database, Edition, database};
 use analytics_testkit::redis::{RedisOptions, RedisServer};
+use analytics_testkit::TestkitError;
 use analytics_testkit::role::{Role, RoleOptions, program};
 
 use crate::tenant::Tenant;
@@ -24,15 +25,23 @@ pub enum Form {
     FourRolesPlain,
     /// Collector, processor and api as functions on SQS and PostgreSQL 17 with TimescaleDB; no realtime.
     Serverless,
+    /// What runs already behind a door with TLS, as `cargo xtask compose-check` brings it up: [`DOOR`] says where.
+    Door,
 }
 
+/// The variable with the URL of the door, `https://localhost:PORT`.
+pub const DOOR: &str = "ANALYTICS_DOOR";
+
+/// The variable with the file of the certificate that the door shows.
+pub const DOOR_CERTIFICATE: &str = "ANALYTICS_DOOR_CERTIFICATE";
+
 impl Form {
-    /// Every form.
+    /// Every form that is started here.
     pub const ALL: [Self; 4] = [Self::Single, Self::FourRoles, Self::FourRolesPlain, Self::Serverless];
 
     fn edition(self) -> Option<Edition> {
         match self {
-            Self::Single => None,
+            Self::Single | Self::Door => None,
             Self::FourRoles | Self::Serverless => Some(Edition::Timescale17),
             Self::FourRolesPlain => Some(Edition::Plain15),
         }
@@ -102,6 +111,7 @@ pub struct Deployment {
     realtime: String,
     all: Vec<(&'static str, String)>,
     keys: bool,
+    certificate: Option<Vec<u8>>,
     next: AtomicUsize,
     parts: Mutex<Parts>,
 }
@@ -117,11 +127,13 @@ impl Deployment {
         static FOUR_ROLES: OnceLock<Result<Deployment, String>> = OnceLock::new();
         static PLAIN: OnceLock<Result<Deployment, String>> = OnceLock::new();
         static SERVERLESS: OnceLock<Result<Deployment, String>> = OnceLock::new();
+        static DOOR: OnceLock<Result<Deployment, String>> = OnceLock::new();
         let cell = match form {
             Form::Single => &SINGLE,
             Form::FourRoles => &FOUR_ROLES,
             Form::FourRolesPlain => &PLAIN,
             Form::Serverless => &SERVERLESS,
+            Form::Door => &DOOR,
         };
         let started = cell.get_or_init(|| Self::start(form, &Settings::default()).map_err(|error| error.to_string()));
         started.as_ref().unwrap_or_else(|error| panic!("{form:?} does not start: {error}"))
@@ -132,8 +144,10 @@ impl Deployment {
     /// # Errors
     /// Where a server or a program does not come up; the error holds the end of its log.
     pub fn start(form: Form, settings: &Settings) -> analytics_testkit::Result<Self> {
-        if form == Form::Serverless {
-            return Self::start_functions(settings);
+        match form {
+            Form::Serverless => return Self::start_functions(settings),
+            Form::Door => return Self::behind_the_door(),
+            Form::Single | Form::FourRoles | Form::FourRolesPlain => {}
         }
         let mut parts = Parts { roles: Vec::new(), functions: None, redis: None, database: None };
         let options = |arguments: &[&str]| {
@@ -170,7 +184,42 @@ impl Deployment {
         let (collector, api, realtime) = (url("collector"), url("api"), url("realtime"));
         let all = parts.roles.iter().map(|(name, role)| (*name, role.url())).collect();
         let keys = settings.keys;
-        Ok(Self { form, collector, api, realtime, all, keys, next: AtomicUsize::new(0), parts: Mutex::new(parts) })
+        Ok(Self {
+            form,
+            collector,
+            api,
+            realtime,
+            all,
+            keys,
+            certificate: None,
+            next: AtomicUsize::new(0),
+            parts: Mutex::new(parts),
+        })
+    }
+
+    /// What others have started, with the keys of the suite ([`Settings::default`]): none of its parts can be broken from here.
+    fn behind_the_door() -> analytics_testkit::Result<Self> {
+        let set = |name: &str| {
+            let unset = |_| TestkitError::Failed {
+                program: "the deployment behind the door".to_owned(),
+                detail: format!("{name} is not set: `cargo xtask compose-check` sets it"),
+            };
+            std::env::var(name).map_err(unset)
+        };
+        let (url, file) = (set(DOOR)?, set(DOOR_CERTIFICATE)?);
+        let unread = |source| TestkitError::Io { what: format!("read {file}"), source };
+        let certificate = std::fs::read(&file).map_err(unread)?;
+        Ok(Self {
+            form: Form::Door,
+            collector: url.clone(),
+            api: url.clone(),
+            realtime: url.clone(),
+            all: vec![("door", url)],
+            keys: true,
+            certificate: Some(certificate),
+            next: AtomicUsize::new(0),
+            parts: Mutex::new(Parts { roles: Vec::new(), functions: None, redis: None, database: None }),
+        })
     }
 
     fn start_functions(settings: &Settings) -> analytics_testkit::Result<Self> {
@@ -187,6 +236,7 @@ impl Deployment {
             api,
             all,
             keys: settings.keys,
+            certificate: None,
             next: AtomicUsize::new(0),
             parts: Mutex::new(parts),
         })
@@ -233,11 +283,15 @@ impl Deployment {
     #[must_use]
     pub fn tenant_number(&self, number: usize) -> Tenant {
         let keyed = |key: String| if self.keys { key } else { String::new() };
-        Tenant::new(
+        let tenant = Tenant::new(
             if self.keys { project(number) } else { "default".to_owned() },
             [keyed(write_key(number)), keyed(read_key(number)), keyed(admin_key(number))],
             [self.collector.clone(), self.api.clone(), self.realtime.clone()],
-        )
+        );
+        match &self.certificate {
+            Some(certificate) => tenant.trusting(certificate),
+            None => tenant,
+        }
     }
 
     /// The end of each role's log, for a failure's message.

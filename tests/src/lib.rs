@@ -7,6 +7,7 @@
 pub mod answer;
 pub mod deployment;
 pub mod mask;
+pub mod socket;
 pub mod tenant;
 
 pub use answer::Answer;

@@ -1,8 +1,11 @@
 //! A project of a deployment, and how a client speaks with it.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use reqwest::{Client, Method, RequestBuilder};
+use reqwest::{Certificate, Client, ClientBuilder, Method, RequestBuilder};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 use serde_json::{Value, json};
 
 use crate::answer::Answer;
@@ -29,6 +32,11 @@ pub struct Tenant {
     pub realtime: String,
     /// The client library.
     pub client: Client,
+    tls: Option<Arc<rustls::ClientConfig>>,
+}
+
+fn client() -> ClientBuilder {
+    Client::builder().timeout(Duration::from_secs(60)).pool_max_idle_per_host(0)
 }
 
 impl Tenant {
@@ -37,9 +45,43 @@ impl Tenant {
     pub fn new(project: String, keys: [String; 3], urls: [String; 3]) -> Self {
         let [write_key, read_key, admin_key] = keys;
         let [collector, api, realtime] = urls;
-        let client =
-            Client::builder().timeout(Duration::from_secs(60)).pool_max_idle_per_host(0).build().unwrap_or_default();
-        Self { project, write_key, read_key, admin_key, collector, api, realtime, client }
+        let client = client().build().unwrap_or_default();
+        Self { project, write_key, read_key, admin_key, collector, api, realtime, client, tls: None }
+    }
+
+    /// The same by TLS, trusting this certificate (PEM) alone.
+    ///
+    /// # Panics
+    /// Where it is none.
+    #[must_use]
+    pub fn trusting(mut self, certificate: &[u8]) -> Self {
+        let fail = |error: &dyn std::fmt::Display| -> ! { panic!("the certificate cannot be trusted: {error}") };
+        let authority = Certificate::from_pem(certificate).unwrap_or_else(|error| fail(&error));
+        self.client = client().tls_certs_only([authority]).build().unwrap_or_else(|error| fail(&error));
+        let mut trusted = rustls::RootCertStore::empty();
+        let read = CertificateDer::from_pem_slice(certificate).unwrap_or_else(|error| fail(&error));
+        trusted.add(read).unwrap_or_else(|error| fail(&error));
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap_or_else(|error| fail(&error))
+            .with_root_certificates(trusted)
+            .with_no_client_auth();
+        self.tls = Some(Arc::new(config));
+        self
+    }
+
+    /// What a socket of its own needs for TLS; nothing where the deployment is reached without.
+    #[must_use]
+    pub fn tls(&self) -> Option<Arc<rustls::ClientConfig>> {
+        self.tls.clone()
+    }
+
+    /// Where sockets are opened.
+    #[must_use]
+    pub fn socket_url(&self) -> String {
+        // `https` begins with `http`.
+        format!("{}/realtime", self.realtime.replacen("http", "ws", 1))
     }
 
     /// A `POST /collect` without key or type, to be completed.

@@ -1,17 +1,23 @@
 """What the deployment promises, each asked of the running one."""
 
 import json
+import os
+import re
+import subprocess
 import time
 import uuid
 from collections.abc import Callable
 
 import account
 from client import Answer
-from engine import DOCKER, Engine, Failed
+from engine import DOCKER, ROOT, Engine, Failed
 from stack import LIMITS, PROJECT, REPLICAS, VERSION, Stack
 
 # Longer than nginx keeps the answer of a name, and a failed replica aside.
 FOUND_AGAIN = 12
+
+# A suite that has lost its cases is green too.
+SUITE_LEAST = 80
 
 
 def refuses_the_example(stack: Stack) -> str:
@@ -102,6 +108,17 @@ def takes_answers_and_tells(stack: Stack) -> str:
     return "post, question, live socket; two projects see nothing of each other"
 
 
+def answers_by_the_contract(stack: Stack) -> str:
+    """The black-box suite that every form is held to, through nginx with TLS."""
+    asked = [os.environ.get("CARGO", "cargo"), "test", "--package", "analytics-blackbox", "--test", "blackbox", "--"]
+    environment = {**os.environ, "ANALYTICS_DOOR": f"https://localhost:{stack.door.secure}", "ANALYTICS_DOOR_CERTIFICATE": str(stack.certificate)}
+    done = subprocess.run([*asked, "door::", "--ignored", "--test-threads", "4"], cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=3600, check=False)
+    told = re.search(r"test result: ok\. (\d+) passed; 0 failed; 0 ignored", done.stdout)
+    if done.returncode != 0 or told is None or int(told[1]) < SUITE_LEAST:
+        raise Failed(f"the suite ends with status {done.returncode}: {done.stdout[-12000:]}{done.stderr[-1500:]}")
+    return f"{told[1]} cases of the black-box suite are green"
+
+
 def is_watched(stack: Stack) -> str:
     """Prometheus finds every replica by name."""
     expected = {role: float(replicas) for role, replicas in REPLICAS.items()}
@@ -173,7 +190,7 @@ def ends_well(stack: Stack) -> str:
 
 
 PROMISES: tuple[Callable[[Stack], str], ...] = (
-    refuses_the_example, comes_up, has_one_door, takes_answers_and_tells, is_watched, loses_nothing, is_found_again, ends_well,
+    refuses_the_example, comes_up, has_one_door, takes_answers_and_tells, answers_by_the_contract, is_watched, loses_nothing, is_found_again, ends_well,
 )
 
 

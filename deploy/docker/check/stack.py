@@ -1,6 +1,7 @@
 """docker-compose.yml as it is shipped, brought up under a project of its own."""
 
 import json
+import re
 import secrets
 import shutil
 import socket
@@ -20,8 +21,18 @@ REPLICAS = {"collector": 3, "processor": 2, "api": 2, "realtime": 2}
 # Memory and billionths of processors of each role's container.
 LIMITS = {"collector": (512 << 20, 500_000_000), "processor": (1 << 30, 1_000_000_000), "api": (512 << 20, 500_000_000)}
 
-# Grafana is in no Debian package: everything but itself is started.
-_WITHOUT = "services:\n  grafana:\n    profiles: [left-out]\n"
+# Projects of the black-box suite, each with the keys that `tests/src/deployment.rs` gives it.
+SUITE_PROJECTS = 300
+
+# Grafana is in no Debian package: everything but itself is started. All that is asked comes from one address, which the limits of
+# an address would stop: those are tried by tests/operations, and raised here.
+_OWN = """services:
+  grafana:
+    profiles: [left-out]
+  nginx:
+    volumes:
+      - "{limits}:/etc/nginx/snippets/limits.conf:ro"
+"""
 
 
 def build_programs_outside(engine: Engine, folder: Path) -> None:
@@ -65,16 +76,19 @@ class Stack:
         self.other_write_key, self.other_key = secrets.token_hex(16), secrets.token_hex(16)
         plain, secure = _free_ports(2)
         self._settings = {
-            "API_KEYS": f"{self.read_key}:shop:read,{self.admin_key}:shop:admin,{self.other_key}:other:admin",
-            "WRITE_KEYS": f"{self.write_key}:shop,{self.other_write_key}:other",
+            "API_KEYS": ",".join((f"{self.read_key}:shop:read", f"{self.admin_key}:shop:admin", f"{self.other_key}:other:admin", *_suite_keys())),
+            "WRITE_KEYS": ",".join((f"{self.write_key}:shop", f"{self.other_write_key}:other", *_suite_write_keys())),
             **{name: secrets.token_hex(16) for name in ("POSTGRES_PASSWORD", "REDIS_PASSWORD", "GRAFANA_ADMIN_PASSWORD", "GRAFANA_READER_PASSWORD")},
             "TLS_FOLDER": str(self.folder / "tls"),
             "BIND_ADDRESS": "127.0.0.1", "HTTP_PORT": str(plain), "HTTPS_PORT": str(secure),
             "ANALYTICS_VERSION": VERSION,
         }
         self._certificate()
-        self.door = Door(plain, secure, self.folder / "tls/tls.crt")
-        (self.folder / "without.yml").write_text(_WITHOUT, encoding="utf-8")
+        self.certificate = self.folder / "tls/tls.crt"
+        self.door = Door(plain, secure, self.certificate)
+        limits = (ROOT / "deploy/nginx/snippets/limits.conf").read_text(encoding="utf-8")
+        (self.folder / "limits.conf").write_text(re.sub(r"rate=\d+r/s", "rate=20000r/s", limits), encoding="utf-8")
+        (self.folder / "own.yml").write_text(_OWN.format(limits=self.folder / "limits.conf"), encoding="utf-8")
         self.write_settings(self._settings)
 
     def __enter__(self) -> "Stack":
@@ -100,7 +114,7 @@ class Stack:
     def attempt(self, *arguments: str, limit: float = 900) -> tuple[int, str]:
         """A command of docker-compose: its status and all that it said."""
         files = ["--project-name", PROJECT, "--project-directory", str(ROOT), "--env-file", str(self.folder / "env")]
-        files += ["--file", str(ROOT / "docker-compose.yml"), "--file", str(self.folder / "without.yml")]
+        files += ["--file", str(ROOT / "docker-compose.yml"), "--file", str(self.folder / "own.yml")]
         status, out, err = self.engine.attempt([COMPOSE, *files, *arguments], limit)
         return status, out + err
 
@@ -151,6 +165,18 @@ class Stack:
         folder.mkdir(exist_ok=True)
         asked = ("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "7", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost")
         self.engine.run(["openssl", *asked, "-keyout", str(folder / "tls.key"), "-out", str(folder / "tls.crt")], 60)
+
+
+def _suite_keys() -> list[str]:
+    return [
+        key
+        for project in range(SUITE_PROJECTS)
+        for key in (f"reading-key-of-{project:03}:project-{project:03}:read", f"admin-key-of-{project:03}:project-{project:03}:admin")
+    ]
+
+
+def _suite_write_keys() -> list[str]:
+    return [f"write-key-of-{project:03}:project-{project:03}" for project in range(SUITE_PROJECTS)]
 
 
 def _of(service: str) -> list[str]:

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use analytics_blackbox::socket::{Socket, connect};
 use analytics_blackbox::{Deployment, Tenant};
 use futures::{SinkExt as _, StreamExt as _};
 use serde_json::Value;
-use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 
@@ -49,10 +49,9 @@ fn messages(text: &Hostile) -> Vec<String> {
 async fn every_part_of_a_message(deployment: &'static Deployment) {
     let tenant = deployment.tenant();
     tenant.store(&shop()).await;
-    let url = format!("{}/realtime", tenant.realtime.replace("http://", "ws://"));
-    let mut request = url.into_client_request().unwrap();
+    let mut request = tenant.socket_url().into_client_request().unwrap();
     request.headers_mut().insert("authorization", format!("Bearer {}", tenant.read_key).parse().unwrap());
-    let (mut socket, _) = connect_async(request).await.unwrap();
+    let (mut socket, _) = connect(&tenant, request).await.unwrap();
     let mut number = 0;
     for text in texts::all().iter().filter(|text| text.json.len() < 3_000) {
         for message in messages(text) {
@@ -79,8 +78,6 @@ async fn every_part_of_a_message(deployment: &'static Deployment) {
     assert!(number > 700, "{number}");
     tenant.settled(shop().len() as u64).await;
 }
-
-type Socket = tokio_tungstenite::WebSocketStream<tokio_tungstenite::MaybeTlsStream<tokio::net::TcpStream>>;
 
 /// Ends what a hostile id has begun.
 async fn unsubscribe_all(socket: &mut Socket, text: &Hostile) {
