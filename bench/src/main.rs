@@ -13,6 +13,7 @@ mod lambda;
 mod program;
 mod query;
 mod questions;
+mod quota;
 mod single;
 mod start;
 mod table;
@@ -37,6 +38,8 @@ struct Arguments {
 enum Part {
     /// Collector requests/s with 1, 10 and 100 events against a bare axum route that reads the same body
     Collector,
+    /// A collector on half a processor: answer times at fixed rates, and the most that it holds; takes root; not in a run of all
+    Quota,
     /// One processor's rows/s against `psql \copy` of the same rows
     Drain,
     /// The api: answers/s without a cache, and the memory of it
@@ -82,6 +85,7 @@ fn main() -> Outcome<()> {
     for part in parts {
         let measured = match part {
             Part::Collector => collector::measure(&mut table),
+            Part::Quota => runtime.block_on(quota::measure(&mut table)),
             Part::Drain => runtime.block_on(drain::measure(&mut table)),
             Part::Questions => runtime.block_on(questions::measure(&mut table)),
             Part::Single => single::measure(&mut table),
