@@ -39,7 +39,7 @@ export const outbox = (url: URL | undefined, store: Store, prefix: string, size:
     const sent = batch(queue);
     let pause = 0;
     try {
-      const response = await fetch(url!, { method: 'POST', body: body(sent), credentials: 'omit' });
+      const response = await fetch(url!, { method: 'POST', body: body(sent) });
       const { ok, status } = response;
       pause = +response.headers.get('retry-after')!;
       const text = await response.text();

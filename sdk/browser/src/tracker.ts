@@ -75,7 +75,7 @@ export const start = (settings: Settings = {}, calls?: Call[]): Analytics => {
   let user: string | 0 | null | undefined = settings.user;
   let here = '';
   let referrer = document.referrer;
-  let view: Event | undefined;
+  let view: Event | 0;
 
   const safely =
     <A extends unknown[]>(work: (...given: A) => unknown) =>
@@ -92,7 +92,7 @@ export const start = (settings: Settings = {}, calls?: Call[]): Analytics => {
   // An application sets the title after it has moved on, so it is read when the view is sent.
   const title = () => {
     if (view) view.metadata.title = cut(document.title);
-    view = undefined;
+    view = 0;
   };
 
   const [open, add, retry, leave] = outbox(
@@ -127,7 +127,7 @@ export const start = (settings: Settings = {}, calls?: Call[]): Analytics => {
     if (referrer && referrer.split('/')[2] != location.host) metadata.referrer = cut(referrer);
     referrer = '';
     new URLSearchParams(location.search).forEach((value, name) => {
-      if (/^utm_/.test(name)) metadata[name] = cut(value);
+      if (name.startsWith('utm_')) metadata[name] = cut(value);
     });
     view = track('page', 'view', metadata);
   };
@@ -152,7 +152,7 @@ export const start = (settings: Settings = {}, calls?: Call[]): Analytics => {
     if (auto != 'off') page();
   };
 
-  if (!url) console.warn(`analytics: host "${host}", not https://...`);
+  if (!url) console.warn(`analytics: host "${host}", no https://`);
 
   safely(() => {
     // Who captures at the window hears what is told to the document too.

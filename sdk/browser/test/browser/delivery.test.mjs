@@ -46,10 +46,12 @@ test('many and large events fit into beacons', async () => {
     for (let n = 0; n < 12; n++) analytics.track('large', `event ${n}`, { text: '字'.repeat(1000) });
     analytics.track('large', 'event 12', { text: 'x'.repeat(30000) });
   });
-  await page.goto(`${site.url}/next`);
+  // Elsewhere nobody takes what the page has kept: there are the beacons alone.
+  await page.goto('about:blank');
   await settled(project, 14);
   assert.ok(road.posts.length >= 2);
-  assert.ok(road.posts.every(({ events }) => JSON.stringify({ events }).length * 3 <= 65_536 * 3));
+  assert.ok(road.posts.every(({ bytes }) => bytes <= 65_536));
+  await page.goto(`${site.url}/next`);
   await page.close({ runBeforeUnload: true });
   await settled(project, 15);
 });

@@ -1,4 +1,5 @@
 // Debian's Chromium.
+import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,16 +7,16 @@ import { chromium } from 'playwright-core';
 
 const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium';
 
-const options = () => {
+const args = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+  '--disable-component-update', '--disable-sync'];
+
+const checked = () => {
   if (!existsSync(executablePath)) throw new Error(`${executablePath} is not there: apt install chromium, or set CHROMIUM`);
-  return {
-    executablePath,
-    args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-      '--disable-component-update', '--disable-sync'],
-    // The library turns it off.
-    ignoreDefaultArgs: ['--disable-back-forward-cache'],
-  };
+  return executablePath;
 };
+
+// The library turns the cache of whole pages off.
+const options = () => ({ executablePath: checked(), args, ignoreDefaultArgs: ['--disable-back-forward-cache'] });
 
 /** A browser whose contexts know nothing of each other. */
 export const openBrowser = () => chromium.launch(options());
@@ -26,7 +27,7 @@ export const openProfile = async (preferences) => {
   mkdirSync(join(folder, 'Default'));
   writeFileSync(join(folder, 'Default', 'Preferences'), JSON.stringify(preferences));
   const context = await chromium.launchPersistentContext(folder, options());
-  context.once('close', () => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
+  context.once('close', () => rmSync(folder, { recursive: true, force: true, maxRetries: 30 }));
   return context;
 };
 
@@ -38,4 +39,19 @@ export const openPage = async (context) => {
   page.on('pageerror', (error) => errors.push(`${error}`));
   page.on('console', (message) => words.push(`${message.type()}: ${message.text()}`));
   return { page, errors, words };
+};
+
+/** A browser that nobody drives: pages that it prepares are stopped where a debugger is attached. `close` ends it. */
+export const openUndriven = (url) => {
+  const folder = mkdtempSync(join(tmpdir(), 'analytics-chromium-'));
+  const own = ['--headless', '--remote-debugging-port=0', `--user-data-dir=${folder}`];
+  const child = spawn(checked(), [...args, ...own, url], { stdio: 'ignore' });
+  const ended = new Promise((done) => child.once('exit', done));
+  return {
+    close: async () => {
+      child.kill();
+      await ended;
+      rmSync(folder, { recursive: true, force: true, maxRetries: 30 });
+    },
+  };
 };

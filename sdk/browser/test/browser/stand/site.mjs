@@ -20,6 +20,6 @@ export const openSite = async (headOf, headers = {}) => {
   return site;
 };
 
-/** The tag, as a site would write it. */
+/** The tag, as a site would write it. Of an attribute that comes twice the first holds. */
 export const tag = (road, { writeKey }, attributes = '') =>
-  `<script defer src="${road.url}/tracker.js" data-key="${writeKey}" data-wait="100" ${attributes}></script>`;
+  `<script defer src="${road.url}/tracker.js" data-key="${writeKey}" ${attributes} data-wait="100"></script>`;
