@@ -51,3 +51,4 @@ mod metrics;
 mod query;
 mod realtime;
 mod settings;
+mod tracker;

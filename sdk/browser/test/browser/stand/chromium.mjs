@@ -27,7 +27,7 @@ export const openProfile = async (preferences) => {
   mkdirSync(join(folder, 'Default'));
   writeFileSync(join(folder, 'Default', 'Preferences'), JSON.stringify(preferences));
   const context = await chromium.launchPersistentContext(folder, options());
-  context.once('close', () => rmSync(folder, { recursive: true, force: true, maxRetries: 30 }));
+  context.once('close', () => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
   return context;
 };
 
@@ -45,13 +45,14 @@ export const openPage = async (context) => {
 export const openUndriven = (url) => {
   const folder = mkdtempSync(join(tmpdir(), 'analytics-chromium-'));
   const own = ['--headless', '--remote-debugging-port=0', `--user-data-dir=${folder}`];
-  const child = spawn(checked(), [...args, ...own, url], { stdio: 'ignore' });
+  const child = spawn(checked(), [...args, ...own, url], { stdio: 'ignore', detached: true });
   const ended = new Promise((done) => child.once('exit', done));
   return {
     close: async () => {
-      child.kill();
+      // Debian's is a script around the program, and the program is many.
+      process.kill(-child.pid, 'SIGKILL');
       await ended;
-      rmSync(folder, { recursive: true, force: true, maxRetries: 30 });
+      rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
     },
   };
 };

@@ -36,11 +36,12 @@ const project = (number) => ({
 
 /** Starts it; `close` ends it and removes its folder. */
 export const startCollector = async () => {
+  const path = program();
   const folder = mkdtempSync(join(tmpdir(), 'analytics-tracker-'));
   const port = await freePort();
   const projects = Array.from({ length: PROJECTS }, (_, number) => project(number));
   const keys = (of) => projects.map(of).join(',');
-  const child = spawn(program(), ['serve'], {
+  const child = spawn(path, ['serve'], {
     cwd: folder,
     stdio: ['ignore', 'ignore', 'inherit'],
     env: {
