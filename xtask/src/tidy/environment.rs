@@ -60,7 +60,8 @@ fn is_tool(file: &SourceFile) -> bool {
 /// `src/main.rs`, a build script, which cargo tells by variables what to do, or a program of its own in `src/bin`.
 fn is_main(file: &SourceFile) -> bool {
     file.path().ends_with("src/main.rs")
-        || file.path().ends_with("build.rs") || file.path().parent().is_some_and(|folder| folder.ends_with("src/bin"))
+        || file.path().ends_with("build.rs")
+        || file.path().parent().is_some_and(|folder| folder.ends_with("src/bin"))
 }
 
 fn find(file: &SourceFile, words: &[&str], rule: &str) -> Findings {

@@ -35,7 +35,11 @@ async fn every_page_may_have_it_for_an_hour() {
         }
         assert!(!headers.contains_key(header::CONTENT_ENCODING), "{path}");
         let is_built = tracker::is_built();
-        assert_eq!(headers[header::CACHE_CONTROL], if is_built { "public, max-age=3600" } else { "no-cache" }, "{path}");
+        assert_eq!(
+            headers[header::CACHE_CONTROL],
+            if is_built { "public, max-age=3600" } else { "no-cache" },
+            "{path}"
+        );
     }
     assert_eq!(ask("/s.js", &[]).await.0, StatusCode::NOT_FOUND);
 }
