@@ -17,7 +17,8 @@ export const openRoad = async (target) => {
       const { events } = JSON.parse(body.toString());
       trouble = road.trouble(events);
       const { cookie, origin } = request.headers;
-      road.posts.push({ url: request.url, events, ids: events.map(({ id }) => id), bytes: body.length, trouble, cookie, origin, at: Date.now() });
+      const ids = events.map(({ id }) => id);
+      road.posts.push({ url: request.url, events, ids, bytes: body.length, trouble, cookie, origin, at: Date.now() });
     } else if (request.method === 'OPTIONS') road.posts.push({ preflight: true, events: [], ids: [] });
     if (trouble === 'cut') return request.socket.destroy();
     if (trouble?.status) {
