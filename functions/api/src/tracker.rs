@@ -12,10 +12,10 @@ use sha2::{Digest, Sha256};
 /// Where the script always is.
 pub const PATH: &str = "/tracker.js";
 
-const PLAIN: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/tracker.js"));
+static PLAIN: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/tracker.js"));
 
 /// Empty where the program was built without the script.
-const PACKED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/tracker.js.gz"));
+static PACKED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/tracker.js.gz"));
 
 /// The script's route, and the same under `alias` (`TRACKER_PATH`): blocklists know the usual names.
 ///
@@ -29,7 +29,7 @@ pub fn router(alias: Option<&str>) -> Router {
 }
 
 /// Whether the script is there, and not only the word that it is missing.
-pub const fn is_built() -> bool {
+pub fn is_built() -> bool {
     !PACKED.is_empty()
 }
 
