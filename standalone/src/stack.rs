@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use analytics_api::answering::Flights;
-use analytics_api::{ApiDeps, router as api_router};
+use analytics_api::{ApiDeps, router as api_router, tracker};
 use analytics_collector::{
     CollectorDeps, LateQueue, Limits as CollectorLimits, durability, router as collector_router,
 };
@@ -145,7 +145,9 @@ impl Stack {
         let api = late.api.router("/api/{*rest}");
         let health = health(&queue, &late.store, is_durable(config), shutdown.clone());
         let asking = api.merge(realtime.router()).merge(health.router()).merge(metrics::router());
-        let router = collector.merge(config.keys.guard(asking));
+        // Pages of any host load the script, so it stays outside of the guard as the collector does.
+        let script = tracker::router(config.tracker_path.as_deref());
+        let router = collector.merge(script).merge(config.keys.guard(asking));
         let (config, processor) = (config.clone(), None);
         Ok(Self { router, queue, config, shutdown, clock, retention, feed, realtime, late, processor, folder })
     }

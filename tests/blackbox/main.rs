@@ -65,3 +65,4 @@ mod metrics;
 mod query;
 mod realtime;
 mod settings;
+mod tracker;

@@ -33,7 +33,7 @@ struct Arguments {
 enum Chore {
     /// Run everything that has to be green, from a bare Debian machine with Rust.
     ///
-    /// The steps, in this order: setup, fmt, tidy, clippy, doc, docs, template, deploy, build, test, prove, sam. The first that fails
+    /// The steps, in this order: setup, fmt, tidy, clippy, doc, docs, template, deploy, build, web, test, prove, sam. The first that fails
     /// ends the run with a sentence that says which, and status 1. No step asks anything or needs a terminal.
     Test {
         /// Run only these steps.

@@ -33,6 +33,8 @@ pub(crate) enum Step {
     Sam,
     /// The programs that the black-box suite runs.
     Build,
+    /// The script of web pages: types, size, unit tests, and a real browser over a real collector.
+    Web,
     /// Every test: unit, property, integration, black box.
     Test,
     /// A processor that acknowledges before its commit is found out by the ledger.
@@ -40,7 +42,7 @@ pub(crate) enum Step {
 }
 
 impl Step {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 13] = [
         Self::Setup,
         Self::Fmt,
         Self::Tidy,
@@ -50,6 +52,7 @@ impl Step {
         Self::Template,
         Self::Deploy,
         Self::Build,
+        Self::Web,
         Self::Test,
         Self::Prove,
         Self::Sam,
@@ -67,6 +70,7 @@ impl Step {
             Self::Deploy => "deploy",
             Self::Sam => "sam",
             Self::Build => "build",
+            Self::Web => "web",
             Self::Test => "test",
             Self::Prove => "prove",
         }
@@ -123,6 +127,7 @@ fn take(workspace: &Workspace, step: Step, arguments: &[String], tally: &mut Tal
             check_template(workspace, ["artifacts"])
         }
         Step::Build => build(workspace),
+        Step::Web => check_tracker(workspace),
         Step::Prove => ledger(workspace, ["--prove".to_owned()]),
         Step::Test => {
             let everything = if arguments.is_empty() { vec!["--workspace".to_owned()] } else { arguments.to_vec() };
@@ -156,6 +161,16 @@ pub(crate) fn ledger(workspace: &Workspace, arguments: impl IntoIterator<Item = 
         .arguments(["run", "--quiet", "--package", "analytics-ledger", "--"])
         .arguments(arguments)
         .run()
+}
+
+/// Checks and tests the script of web pages, whose collector has to be built.
+fn check_tracker(workspace: &Workspace) -> Result<(), Failure> {
+    let npm = || Command::new(workspace, "npm").arguments(["--prefix", "sdk/browser"]);
+    npm().arguments(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]).run()?;
+    for script in ["check", "build", "size", "test:unit", "test:browser"] {
+        npm().arguments(["run", script]).run()?;
+    }
+    Ok(())
 }
 
 /// Builds every program as it is shipped.

@@ -21,5 +21,6 @@ pub mod query;
 pub mod retention;
 pub mod router;
 pub mod sessions;
+pub mod tracker;
 
 pub use router::{ApiDeps, router};

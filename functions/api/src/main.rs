@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
 
 use analytics_api::answering::Flights;
-use analytics_api::{ApiDeps, router};
+use analytics_api::{ApiDeps, router, tracker};
 use analytics_domain::{Retention, SharedRetention};
 use analytics_host::clock::SystemClock;
 use analytics_host::config::ApiConfig;
@@ -40,7 +40,8 @@ async fn run(started: Started<ApiConfig>) -> Result<(), Failure> {
     let opened: Opened = Arc::default();
     let routes = LateRoutes::new(&config.http.origins);
     let health = health(&opened, &cache, shutdown.clone());
-    let router = health.router().merge(metrics::router()).merge(routes.router("/api/{*rest}"));
+    let script = tracker::router(config.tracker_path.as_deref());
+    let router = health.router().merge(metrics::router()).merge(routes.router("/api/{*rest}")).merge(script);
     let limits = EdgeLimits { trusted_proxies: config.http.trusted_proxies.clone(), ..EdgeLimits::default() };
     let site = Site { router, limits, origins: config.http.origins.clone() };
     let passing = |error: &StoreError| matches!(error, StoreError::Unavailable { .. } | StoreError::Schema { .. });

@@ -57,9 +57,11 @@ fn is_tool(file: &SourceFile) -> bool {
     TOOLS.iter().any(|place| file.is_in(place))
 }
 
-/// `src/main.rs`, or a program of its own in `src/bin`.
+/// `src/main.rs`, a build script, which cargo tells by variables what to do, or a program of its own in `src/bin`.
 fn is_main(file: &SourceFile) -> bool {
-    file.path().ends_with("src/main.rs") || file.path().parent().is_some_and(|folder| folder.ends_with("src/bin"))
+    file.path().ends_with("src/main.rs")
+        || file.path().ends_with("build.rs")
+        || file.path().parent().is_some_and(|folder| folder.ends_with("src/bin"))
 }
 
 fn find(file: &SourceFile, words: &[&str], rule: &str) -> Findings {
@@ -82,6 +84,8 @@ mod tests {
         let bad = "fn f() {\n    let x = std::env::var(\"REDIS_URL\");\n}";
         assert_eq!(variables(&file("worker/src/drain.rs", bad))[0].line, 2);
         assert_eq!(variables(&file("worker/src/main.rs", bad)).len(), 0);
+        assert_eq!(variables(&file("functions/api/build.rs", bad)).len(), 0);
+        assert_eq!(variables(&file("functions/api/src/rebuild.rs", bad)).len(), 1);
         assert_eq!(variables(&file("shared/testkit/src/role.rs", bad)).len(), 0);
         assert_eq!(variables(&file("worker/src/drain.rs", "// std::env::var is for mains\n")).len(), 0);
         assert_eq!(variables(&file("worker/src/drain.rs", "const A: &str = env!(\"CARGO_PKG_VERSION\");")).len(), 0);

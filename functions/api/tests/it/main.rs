@@ -11,3 +11,4 @@ mod published;
 mod questions;
 mod refusals;
 mod served;
+mod tracker;

@@ -280,6 +280,23 @@ pub(super) fn retention_days(reader: &mut Reader<'_>) -> Option<u32> {
     reader.number("RETENTION_DAYS", 0, 36_500)
 }
 
+/// Beginnings of paths that have an answer already.
+const TAKEN: [&str; 5] = ["api", "collect", "health", "metrics", "realtime"];
+
+/// `TRACKER_PATH`.
+pub(super) fn tracker_path(reader: &mut Reader<'_>) -> Option<String> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    let named = |part: &str| part.bytes().all(plain) && part.bytes().any(|byte| byte != b'.');
+    let path = |text: &str| {
+        let mut parts = text.strip_prefix('/')?.split('/');
+        let fits = parts.clone().all(named) && parts.next().is_some_and(|first| !TAKEN.contains(&first));
+        (fits && text.len() <= 128).then(|| text.to_owned())
+    };
+    let allowed = "a path as /js/s.js: parts of [A-Za-z0-9._-], at most 128 characters, not below /api, /collect, /health, \
+                   /metrics or /realtime";
+    reader.read("TRACKER_PATH", path, allowed)
+}
+
 /// `WRITE_KEYS`.
 pub(super) fn write_keys(reader: &mut Reader<'_>) -> WriteKeys {
     reader.try_read("WRITE_KEYS", WriteKeys::parse).unwrap_or_else(WriteKeys::none)

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::parts::{
     self, Common, DatabaseConfig, HttpConfig, IntakeConfig, QueueConfig, RedisConfig, Shared, WorkConfig, cache_url,
-    database, intake, read_keys, redis, required_keys, retention_days, work,
+    database, intake, read_keys, redis, required_keys, retention_days, tracker_path, work,
 };
 use super::reading::{ConfigError, Reader, Variables};
 use super::role::Role;
@@ -83,6 +83,8 @@ pub struct ApiConfig {
     pub database: DatabaseConfig,
     /// Who may ask.
     pub keys: ReadKeys,
+    /// `TRACKER_PATH`: where the script of web pages is too.
+    pub tracker_path: Option<String>,
     /// `RETENTION_DAYS`; none: what the store was last given.
     pub retention_days: Option<u32>,
 }
@@ -121,6 +123,8 @@ pub struct StandaloneConfig {
     pub work: WorkConfig,
     /// Who may ask.
     pub keys: ReadKeys,
+    /// `TRACKER_PATH`: where the script of web pages is too.
+    pub tracker_path: Option<String>,
 }
 
 /// Says nothing of the URLs: they can hold passwords.
@@ -133,6 +137,7 @@ impl std::fmt::Debug for ApiConfig {
             .field("own_cache", &self.cache_url.is_some())
             .field("database", &self.database)
             .field("keys", &self.keys)
+            .field("tracker_path", &self.tracker_path)
             .field("retention_days", &self.retention_days)
             .finish()
     }
@@ -197,8 +202,19 @@ impl RoleConfig for ApiConfig {
         let cache_url = cache_url(reader);
         let database = database(reader, Role::Api, Some("the api answers from it"));
         let keys = required_keys(reader, Role::Api);
+        let tracker_path = tracker_path(reader);
         let retention_days = retention_days(reader);
-        Some(Self { common, http, redis, sqs_queue_url, cache_url, database: database?, keys: keys?, retention_days })
+        Some(Self {
+            common,
+            http,
+            redis,
+            sqs_queue_url,
+            cache_url,
+            database: database?,
+            keys: keys?,
+            tracker_path,
+            retention_days,
+        })
     }
 }
 
@@ -241,6 +257,7 @@ impl RoleConfig for StandaloneConfig {
         let database = database(reader, Role::Analytics, None);
         let intake = intake(reader, &mut common);
         let work = work(reader);
+        let tracker_path = tracker_path(reader);
         let keys = if reader.text("API_KEYS").is_some() {
             read_keys(reader, &intake.write_keys)
         } else {
@@ -249,7 +266,7 @@ impl RoleConfig for StandaloneConfig {
             http.origins = Origins::Nobody;
             Some(ReadKeys::open_on_loopback().with_write_keys(&intake.write_keys))
         };
-        Some(Self { common, http, data_dir, database, intake, work, keys: keys? })
+        Some(Self { common, http, data_dir, database, intake, work, keys: keys?, tracker_path })
     }
 }
 

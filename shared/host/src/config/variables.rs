@@ -138,6 +138,13 @@ pub static VARIABLES: &[Variable] = &[
     )
     .secret(),
     variable(
+        "TRACKER_PATH",
+        &[Api, Analytics],
+        "",
+        "One path more for the script of web pages, which is always at `/tracker.js`: blocklists know the usual names. As \
+         `/js/s.js`, not below `/api`, `/collect`, `/health`, `/metrics` or `/realtime`.",
+    ),
+    variable(
         "CORS_ORIGINS",
         SERVERS,
         "`*`",
