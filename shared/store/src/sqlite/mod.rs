@@ -4,6 +4,7 @@
 
 mod columns;
 mod connection;
+mod copy;
 mod dead_letters;
 mod erasure;
 mod fault;
@@ -15,4 +16,5 @@ mod select;
 mod store;
 mod upkeep;
 
+pub use copy::copy;
 pub use store::{SqliteOptions, SqliteStore};
