@@ -43,7 +43,9 @@ pub enum BackupError {
         folder: String,
     },
     /// Something else lies where the backup should.
-    #[error("{folder} is not empty; name a folder that is not there yet, so that no older backup is mixed with this one")]
+    #[error(
+        "{folder} is not empty; name a folder that is not there yet, so that no older backup is mixed with this one"
+    )]
     NotEmpty {
         /// The folder.
         folder: String,

@@ -34,7 +34,9 @@ pub struct EraseUserOptions {
 #[derive(Debug, Error)]
 pub enum EraseError {
     /// There is nobody to ask.
-    #[error("nothing was erased: nobody can be asked whether this is meant, since standard input is no terminal; say --yes")]
+    #[error(
+        "nothing was erased: nobody can be asked whether this is meant, since standard input is no terminal; say --yes"
+    )]
     NobodyToAsk,
     /// Something else was typed.
     #[error("nothing was erased: the id was not typed again")]
@@ -82,7 +84,10 @@ pub fn confirm(options: &EraseUserOptions) -> Result<(), EraseError> {
     if !input.is_terminal() {
         return Err(EraseError::NobodyToAsk);
     }
-    remark(format_args!("All events of {:?} are deleted, and cannot be taken back. Type the id again to go on:", options.id));
+    remark(format_args!(
+        "All events of {:?} are deleted, and cannot be taken back. Type the id again to go on:",
+        options.id
+    ));
     let mut typed = String::new();
     input.lock().read_line(&mut typed).map_err(EraseError::Unread)?;
     if typed.trim_end_matches(['\r', '\n']) == options.id { Ok(()) } else { Err(EraseError::NotConfirmed) }

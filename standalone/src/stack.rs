@@ -157,7 +157,20 @@ impl Stack {
         let asking = api.merge(realtime.router()).merge(health.router()).merge(metrics::router());
         let router = collector.merge(config.keys.guard(asking));
         let (config, processor) = (config.clone(), None);
-        Ok(Self { router, queue, embedded, config, shutdown, clock, retention, feed, realtime, late, processor, folder })
+        Ok(Self {
+            router,
+            queue,
+            embedded,
+            config,
+            shutdown,
+            clock,
+            retention,
+            feed,
+            realtime,
+            late,
+            processor,
+            folder,
+        })
     }
 
     /// The same with its store open; an error where that does not succeed at once.

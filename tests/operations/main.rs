@@ -8,6 +8,8 @@ mod front;
 mod kubernetes;
 mod losses;
 mod monitoring;
+mod restoring;
+mod rotation;
 mod streams;
 
 use std::path::PathBuf;

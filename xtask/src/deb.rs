@@ -166,7 +166,10 @@ mod tests {
             assert!(there, "{mode} {path}: {listed}");
         }
         let control = said(&workspace, &["--info", single]);
-        assert!(control.contains(&format!("Version: {}", env!("CARGO_PKG_VERSION"))) && !control.contains('@'), "{control}");
+        assert!(
+            control.contains(&format!("Version: {}", env!("CARGO_PKG_VERSION"))) && !control.contains('@'),
+            "{control}"
+        );
         let listed = said(&workspace, &["--contents", roles]);
         for role in ["collector", "processor", "api", "realtime"] {
             assert!(listed.contains(&format!(" ./usr/lib/analytics/{role}\n")), "{listed}");

@@ -27,7 +27,8 @@ pub(crate) enum Step {
     Docs,
     /// The template of the serverless form keeps its promises, and deploys into an emulator.
     Template,
-    /// What a deployment of one's own is made of keeps its promises: Prometheus, Grafana, nginx, Kubernetes, docker-compose, systemd, Debian packages.
+    /// What a deployment of one's own is made of keeps its promises: Prometheus, Grafana, nginx, Kubernetes, docker-compose, systemd,
+    /// Debian packages.
     Deploy,
     /// The functions are built as they are shipped, small and for Lambda's C library.
     Sam,

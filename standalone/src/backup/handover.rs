@@ -30,7 +30,9 @@ const COMMAND_LOOKS: Duration = Duration::from_millis(20);
 #[derive(Debug, Error)]
 pub enum HandoverError {
     /// The command may not write to the folder.
-    #[error("{folder} is in use by a running server, and the request for a copy cannot be left there; be who owns the folder")]
+    #[error(
+        "{folder} is in use by a running server, and the request for a copy cannot be left there; be who owns the folder"
+    )]
     NoRequest {
         /// The folder.
         folder: String,
@@ -123,7 +125,9 @@ fn sweep(folder: &Path) {
     let Ok(entries) = fs::read_dir(folder) else { return };
     for entry in entries.flatten() {
         let name = entry.file_name();
-        let ours = |name: &str| name.starts_with(COPY) && [".db", ".part", ".failed", ".wanted"].iter().any(|end| name.ends_with(end));
+        let ours = |name: &str| {
+            name.starts_with(COPY) && [".db", ".part", ".failed", ".wanted"].iter().any(|end| name.ends_with(end))
+        };
         if name.to_str().is_some_and(ours) {
             let _ = fs::remove_file(entry.path());
         }

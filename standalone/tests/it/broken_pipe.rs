@@ -56,5 +56,8 @@ fn an_answer_that_finds_no_room_is_an_error() {
     let full = || Stdio::from(File::options().write(true).open("/dev/full").unwrap());
     let (code, told) = status(command(bench.folder(), &["doctor"]).stdout(full()));
     assert_eq!(code, 1);
-    assert!(told.starts_with("error: the answer cannot be written to standard output\n  because: No space left"), "{told}");
+    assert!(
+        told.starts_with("error: the answer cannot be written to standard output\n  because: No space left"),
+        "{told}"
+    );
 }
