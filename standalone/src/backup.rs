@@ -13,6 +13,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use analytics_host::config::{RoleConfig, StandaloneConfig, Variables};
+use analytics_host::program::Failure;
 use analytics_messaging::embedded::{EmbeddedOptions, EmbeddedQueue};
 use analytics_store::sqlite;
 use clap::Args;
@@ -70,11 +71,25 @@ pub enum BackupError {
 /// Copies queue and store.
 pub async fn run(options: &BackupOptions, variables: &Variables) -> Ended {
     let config = StandaloneConfig::read(variables)?;
-    let (from, to) = (config.data_dir.as_path(), options.to.as_path());
-    if !from.join(QUEUE).exists() {
-        return Err(BackupError::NoData { folder: from.display().to_string() }.into());
+    if !config.data_dir.join(QUEUE).exists() {
+        return Err(BackupError::NoData { folder: config.data_dir.display().to_string() }.into());
     }
-    prepare(to)?;
+    prepare(&options.to)?;
+    if let Err(error) = copy(&config, options).await {
+        // Half a backup must not be taken for one; nothing else lay there.
+        for name in [QUEUE, EVENTS] {
+            let _ = fs::remove_file(options.to.join(name));
+        }
+        return Err(error);
+    }
+    if config.database.is_some() {
+        say("the events lie in DATABASE_URL: dump it now, after the queue (docs/backup.md)");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn copy(config: &StandaloneConfig, options: &BackupOptions) -> Result<(), Failure> {
+    let (from, to) = (config.data_dir.as_path(), options.to.as_path());
     let unwritable = |source| BackupError::Unwritable { folder: to.display().to_string(), source };
     // Held to the end, so that no server starts on a folder that is being copied as a stopped one's.
     let held = match DataFolder::hold(from) {
@@ -104,10 +119,7 @@ pub async fn run(options: &BackupOptions, variables: &Variables) -> Ended {
         say(format_args!("{} ({} bytes)", path.display(), path.metadata().map_err(unwritable)?.len()));
     }
     File::open(to).and_then(|folder| folder.sync_all()).map_err(unwritable)?;
-    if config.database.is_some() {
-        say("the events lie in DATABASE_URL: dump it now, after the queue (docs/backup.md)");
-    }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 /// Makes the folder, readable by its owner only, or sees that it is empty.

@@ -15,7 +15,8 @@ fn bench() -> Bench {
 
 async fn users(bench: &Bench, id: &str) -> u16 {
     let url = format!("{}/api/users/{id}", bench.server.url());
-    reqwest::Client::new().get(url).bearer_auth(READER).send().await.unwrap().status().as_u16()
+    let request = reqwest::Client::new().get(url).bearer_auth(READER).header("cache-control", "no-cache");
+    request.send().await.unwrap().status().as_u16()
 }
 
 async fn seen(bench: &Bench, id: &str) {
