@@ -17,8 +17,8 @@ use uuid::Uuid;
 
 use crate::event;
 
-const OLD: &str = "key-of-the-last-year-01";
-const NEW: &str = "key-of-this-new-year-02";
+const OLD: &str = "key-of-the-last-year";
+const NEW: &str = "key-of-this-new-year";
 const ROLES: [&str; 4] = ["processor", "collector", "api", "realtime"];
 
 /// Roles at ports of their own, each of which can be started anew with other settings.
@@ -59,13 +59,23 @@ impl Roles {
 
     fn tenant(&self, key: &str) -> Tenant {
         let [_, collector, api, realtime] = [0, 1, 2, 3].map(|index| self.running[index].url());
-        Tenant::new("shop".to_owned(), [key; 3].map(str::to_owned), [collector, api, realtime])
+        let keys = [write_key(key), read_key(key), String::new()];
+        Tenant::new("shop".to_owned(), keys, [collector, api, realtime])
     }
 }
 
 fn keyed(options: &RoleOptions, keys: &[&str]) -> RoleOptions {
-    let list = |ending: &str| keys.iter().map(|key| format!("{key}:shop{ending}")).collect::<Vec<_>>().join(",");
-    options.clone().variable("WRITE_KEYS", list("")).variable("API_KEYS", list(":admin"))
+    let write: Vec<_> = keys.iter().map(|key| format!("{}:shop", write_key(key))).collect();
+    let read: Vec<_> = keys.iter().map(|key| format!("{}:shop:read", read_key(key))).collect();
+    options.clone().variable("WRITE_KEYS", write.join(",")).variable("API_KEYS", read.join(","))
+}
+
+fn write_key(of: &str) -> String {
+    format!("writing-{of}")
+}
+
+fn read_key(of: &str) -> String {
+    format!("reading-{of}")
 }
 
 /// The statuses of sending, asking and listening with a key.
@@ -76,7 +86,7 @@ async fn statuses(roles: &Roles, key: &str) -> [u16; 3] {
     // Read as far as the head: a stream has no end.
     let stream = format!("{}/realtime/sse", tenant.realtime);
     let subscription = json!({ "id": "a", "events": {} }).to_string();
-    let listening = tenant.client.get(stream).query(&[("subscribe", subscription)]).bearer_auth(key);
+    let listening = tenant.client.get(stream).query(&[("subscribe", subscription)]).bearer_auth(&tenant.read_key);
     [sent, asked, listening.send().await.unwrap().status().as_u16()]
 }
 
@@ -161,7 +171,7 @@ async fn send_until(tenant: Tenant, over: Arc<AtomicBool>) -> u64 {
         let mut event = event("s", "t", "a");
         event["id"] = json!(Uuid::now_v7());
         loop {
-            let request = tenant.collect_request().bearer_auth(NEW).body(event.to_string());
+            let request = tenant.collect_request().bearer_auth(&tenant.write_key).body(event.to_string());
             match request.send().await.map(|answer| answer.status().as_u16()) {
                 Ok(202) => break,
                 Ok(status) => assert_eq!(status, 503, "a valid event was refused"),
