@@ -44,6 +44,8 @@ impl Shop {
         let options = RoleOptions::new()
             .variable("REDIS_URL", redis)
             .variable("DATABASE_URL", database)
+            // What the processor had in its hands when the queue was copied is handed out again after so long.
+            .variable("VISIBILITY_SECONDS", "5")
             .variable("API_KEYS", format!("{READ_KEY}:shop:read"))
             .variable("WRITE_KEYS", format!("{WRITE_KEY}:shop"));
         let others = ["collector", "api"].map(|name| Role::spawn(&program(name).unwrap(), options.clone()).unwrap());
