@@ -135,7 +135,10 @@ mod tests {
         let address = Address::parse("http://proxy.example/analytics").unwrap();
         let url = |id: &str| of_user(&address, id);
         assert_eq!(url("u-42").unwrap(), "http://proxy.example/analytics/api/users/u-42");
-        assert_eq!(url("a/../b?c=%41#d").unwrap(), "http://proxy.example/analytics/api/users/a%2F..%2Fb%3Fc%3D%2541%23d");
+        assert_eq!(
+            url("a/../b?c=%41#d").unwrap(),
+            "http://proxy.example/analytics/api/users/a%2F..%2Fb%3Fc%3D%2541%23d"
+        );
         assert_eq!(url("ä\tb\n").unwrap(), "http://proxy.example/analytics/api/users/%C3%A4%09b%0A");
         for id in ["", ".", ".."] {
             assert!(url(id).is_err(), "{id:?}");
