@@ -5,9 +5,9 @@
 
 pub mod handover;
 
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, DirBuilder, File, Permissions};
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -115,6 +115,8 @@ async fn copy(config: &StandaloneConfig, options: &BackupOptions) -> Result<(), 
     drop(held);
     for name in [QUEUE, EVENTS].iter().filter(|name| has_store || **name == QUEUE) {
         let path = to.join(name);
+        // The folder may be one that others look into.
+        fs::set_permissions(&path, Permissions::from_mode(0o600)).map_err(unwritable)?;
         File::open(&path).and_then(|file| file.sync_all()).map_err(unwritable)?;
         say(format_args!("{} ({} bytes)", path.display(), path.metadata().map_err(unwritable)?.len()));
     }

@@ -1,5 +1,6 @@
 //! `analytics backup`: of a folder in use and of one at rest, and what is there once it is put back.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -132,12 +133,16 @@ async fn what_waits_in_the_queue_is_in_the_backup_of_a_server_that_runs_and_of_o
     let events = batch();
     assert!(send(&server, &events).await);
     let running = folder.path().join("running");
+    std::fs::create_dir(&running).unwrap();
     backup(folder.path(), &data, &running, &[]).expect_code(0);
     assert_eq!(get(&server, "/api/integrity").await["in_flight"], 5, "the test came too late");
     server.kill9();
     let stopped = folder.path().join("stopped");
     backup(folder.path(), &data, &stopped, &[]).expect_code(0);
     for copy in [running, stopped] {
+        for file in std::fs::read_dir(&copy).unwrap() {
+            assert_eq!(file.unwrap().metadata().unwrap().mode() & 0o777, 0o600);
+        }
         let restored = serve(&copy, &[]);
         assert_eq!(account(&restored).await, [5, 5, 0], "{}", copy.display());
         assert!(send(&restored, &events).await);
