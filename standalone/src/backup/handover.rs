@@ -124,12 +124,32 @@ fn copy_of(folder: &Path, name: &str, ending: &str) -> PathBuf {
 fn sweep(folder: &Path) {
     let Ok(entries) = fs::read_dir(folder) else { return };
     for entry in entries.flatten() {
-        let name = entry.file_name();
-        let ours = |name: &str| {
-            name.starts_with(COPY) && [".db", ".part", ".failed", ".wanted"].iter().any(|end| name.ends_with(end))
-        };
-        if name.to_str().is_some_and(ours) {
+        if entry.file_name().to_str().is_some_and(is_ours) {
             let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// Whether a file of this name was made here: somebody else's `backup-of-friday.db` was not.
+fn is_ours(name: &str) -> bool {
+    let parts = name.strip_prefix(COPY).and_then(|rest| rest.split_once('.'));
+    parts.is_some_and(|(name, ending)| {
+        Uuid::try_parse(name).is_ok() && ["db", "part", "failed", "wanted"].contains(&ending)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_was_made_here_is_swept() {
+        let name = Uuid::from_u128(7).simple().to_string();
+        for ending in ["db", "part", "failed", "wanted"] {
+            assert!(is_ours(&format!("backup-{name}.{ending}")), "{ending}");
+        }
+        for other in ["backup-of-friday.db", "backup-.db", "queue.db", "backup.wanted", &format!("backup-{name}.gz")] {
+            assert!(!is_ours(other), "{other}");
         }
     }
 }
