@@ -1,6 +1,6 @@
 """Holds the files of deploy/ to what they promise: `python deploy/check [PART ...]`, all parts unless some are named.
 
-PART is one of: prometheus, dashboards, nginx, kubernetes, faults (does each rule find the fault that it is for). Only when named
+PART is one of: prometheus, dashboards, nginx, kubernetes, compose, systemd, debian, faults (does each rule find the fault that it is for). Only when named
 alone: write-rules (the rules of deploy/prometheus as the PrometheusRule of deploy/k8s), live-queries and live-scrape (what tests
 ask a running Prometheus, and what it is started with), live-environment (with what the pods of an overlay start).
 """

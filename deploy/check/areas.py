@@ -8,6 +8,7 @@ import dashboard_rules
 import kubernetes_rules
 import nginx_rules
 import prometheus_rules
+import systemd_rules
 from files import Files
 from findings import Finding
 
@@ -43,4 +44,6 @@ AREAS = (
     Area("nginx", "deploy/nginx", nginx_rules.check, nginx_rules.check_with_tools),
     Area("kubernetes", "deploy/k8s", kubernetes_rules.check, kubernetes_rules.check_with_tools),
     Area("compose", "deploy/docker", compose_rules.check, compose_rules.check_with_tools, compose_rules.TOP),
+    Area("systemd", systemd_rules.FOLDER, systemd_rules.check, systemd_rules.check_with_tools),
+    Area("debian", systemd_rules.PACKAGES, systemd_rules.check_packages, systemd_rules.check_packages_with_tools),
 )

@@ -13,7 +13,7 @@ from findings import Broken
 ROOT = Path(__file__).resolve().parents[2]
 
 # What is checked, and what it is checked against.
-FOLDERS = ("deploy/prometheus", "deploy/grafana", "deploy/nginx", "deploy/k8s", "deploy/docker")
+FOLDERS = ("deploy/prometheus", "deploy/grafana", "deploy/nginx", "deploy/k8s", "deploy/docker", "deploy/systemd", "deploy/debian")
 PAGES = ("docs/metrics.md", "docs/configuration.md", "docs/operations.md", "docs/deploy-k8s.md")
 # What has to lie at the top.
 TOP = ("docker-compose.yml", "docker-compose.dev.yml", ".env.example")

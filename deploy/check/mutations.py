@@ -40,7 +40,7 @@ def check(files: Files) -> Iterator[Finding]:
 
 
 # Rules that a tool of somebody else's speaks by.
-TOOLS = ("promtool", "nginx -t", "kustomize", "schema", "compose schema", "docker-compose")
+TOOLS = ("promtool", "nginx -t", "kustomize", "schema", "compose schema", "docker-compose", "systemd-analyze", "sh -n")
 
 _PROMETHEUS = "deploy/prometheus/prometheus.yml"
 _ALERTS = "deploy/prometheus/rules/alerts.yml"
@@ -63,6 +63,10 @@ _KEDA = "deploy/k8s/components/keda-scaling/scaling.yaml"
 _COMPOSE = "docker-compose.yml"
 _EXAMPLE = ".env.example"
 _DOCKERFILE = "deploy/docker/Dockerfile"
+_UNIT = "deploy/systemd/analytics.service"
+_UNIT_OF_API = "deploy/systemd/analytics-api.service"
+_SETTINGS = "deploy/systemd/analytics.env"
+_PACKAGE = "deploy/debian/analytics"
 
 MUTATIONS = [
     Mutation("no key of the specification", _COMPOSE, "read_only: true", "readonly: true", "compose schema"),
@@ -195,4 +199,27 @@ MUTATIONS = [
     Mutation("nothing is closed", f"{_BASE}/network.yaml", "policyTypes: [Ingress, Egress]", "policyTypes: [Ingress]", "network"),
     Mutation("collectors at the database", f"{_BASE}/network.yaml", "values: [analytics-processor, analytics-api, analytics-realtime, analytics-migrate]", "values: [analytics-collector, analytics-processor]", "network"),
     Mutation("other rules than Prometheus'", "deploy/k8s/components/monitoring/rules.yaml", "> 1000", "> 9000", "rules-alike"),
+    Mutation("no directive of systemd", _UNIT, "NoNewPrivileges=yes", "NoNewPrivilege=yes", "systemd-analyze verify"),
+    Mutation("a time that is none", _UNIT, "TimeoutStopSec=40s", "TimeoutStopSec=soon", "systemd-analyze verify"),
+    Mutation("a section that is not there", _UNIT_OF_API, "[Service]", "[Services]", "systemd-analyze verify"),
+    Mutation("homes for everybody", _UNIT_OF_API, "ProtectHome=yes\nProtectProc=invisible\nProcSubset=pid\nProtectClock=yes\n", "", "systemd-analyze security"),
+    Mutation("every call of the kernel", _UNIT, "SystemCallFilter=@system-service\nSystemCallFilter=~@privileged\n", "", "systemd-analyze security"),
+    Mutation("as root", _UNIT, "User=analytics\n", "User=root\n", "rights"),
+    Mutation("what may be written", _UNIT_OF_API, "ProtectSystem=strict", "ProtectSystem=full", "rights"),
+    Mutation("files for everybody", _UNIT, "UMask=0077", "UMask=0022", "rights"),
+    Mutation("another program", _UNIT_OF_API, "/usr/lib/analytics/api", "/usr/lib/analytics/collector", "start"),
+    Mutation("settings that may be missing", _UNIT, "EnvironmentFile=/etc", "EnvironmentFile=-/etc", "settings"),
+    Mutation("not for production", _UNIT, "APP_ENV=production", "APP_ENV=development", "production"),
+    Mutation("a key that everybody may read", _UNIT, "Environment=DATA_DIR", "Environment=API_KEYS=0123456789abcdef\nEnvironment=DATA_DIR", "secret"),
+    Mutation("killed in the middle", _UNIT_OF_API, "TimeoutStopSec=40s", "TimeoutStopSec=5s", "stop"),
+    Mutation("as much as it likes", _UNIT, "MemoryMax=2G\n", "", "resources"),
+    Mutation("data for everybody", _UNIT, "StateDirectoryMode=0700", "StateDirectoryMode=0755", "state"),
+    Mutation("a setting that nobody reads", _SETTINGS, "#RETENTION_DAYS=", "#RETENTION=", "setting"),
+    Mutation("a key that somebody will keep", _SETTINGS, "API_KEYS=\n", "API_KEYS=0123456789abcdef:default:admin\n", "sample-secret"),
+    Mutation("a package by another name", f"{_PACKAGE}/control", "Package: analytics\n", "Package: analytics-server\n", "control"),
+    Mutation("settings that an upgrade overwrites", f"{_PACKAGE}/conffiles", "analytics.env", "settings.env", "conffiles"),
+    Mutation("started before it is set", f"{_PACKAGE}/postinst", "systemctl try-restart", "systemctl enable", "started"),
+    Mutation("data that goes with the package", f"{_PACKAGE}/postrm", "! rmdir /var/lib/analytics", "! rm -rf /var/lib/analytics", "data"),
+    Mutation("an error that is passed over", f"{_PACKAGE}/prerm", "set -e\n", "", "script"),
+    Mutation("no shell", f"{_PACKAGE}/postinst", "if [ -z", "fi [ -z", "sh -n"),
 ]

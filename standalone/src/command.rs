@@ -6,10 +6,13 @@ use analytics_host::config::Variables;
 use analytics_host::program::Failure;
 use clap::{Args, Subcommand};
 
+use crate::backup::{self, BackupOptions};
 use crate::dead_letters::{self, DeadLetterCommand};
 use crate::demo::{self, DemoOptions};
 use crate::doctor::{self, DoctorOptions};
+use crate::erase_user::{self, EraseUserOptions};
 use crate::import::{self, ImportOptions};
+use crate::output::{remark, say, say_all};
 use crate::reach::Reached;
 use crate::{healthcheck, migrate, serve};
 
@@ -65,6 +68,21 @@ pub enum Command {
         #[arg(long, env = "ANALYTICS_API_KEY", hide_env_values = true, value_name = "KEY", global = true)]
         key: Option<String>,
     },
+    /// Erases a person: all events of the user, and the unnamed ones of their sessions (docs/erasure.md)
+    EraseUser {
+        #[command(flatten)]
+        options: EraseUserOptions,
+        #[command(flatten)]
+        server: Server,
+        /// The admin key to ask with, where the server wants one
+        #[arg(long, env = "ANALYTICS_API_KEY", hide_env_values = true, value_name = "KEY")]
+        key: Option<String>,
+    },
+    /// Copies the data in DATA_DIR to a new folder, from under a running server too (docs/backup.md)
+    Backup {
+        #[command(flatten)]
+        options: BackupOptions,
+    },
     /// Looks at settings, folder and servers, and tells what is wrong and how to mend it
     Doctor {
         #[command(flatten)]
@@ -86,11 +104,11 @@ impl Command {
             Self::Migrate { create_database } => migrate::run(variables, create_database).await,
             Self::Import { options, server } => {
                 let reached = Reached::reach(server.url.as_deref(), variables).await?;
-                let imported = import::import(&options, &reached.address, tell_aside).await;
+                let imported = import::import(&options, &reached.address, |line| remark(line)).await;
                 let settled = if imported.is_ok() { reached.settle().await } else { Ok(()) };
                 reached.close().await;
                 let imported = imported?;
-                imported.lines(options.shift_to_now).iter().for_each(|line| println!("{line}"));
+                say_all(&imported.lines(options.shift_to_now));
                 settled?;
                 match imported.stopped {
                     Some(stopped) => Err(stopped.into()),
@@ -99,11 +117,11 @@ impl Command {
             }
             Self::Demo { options, server } => {
                 let reached = Reached::reach(server.url.as_deref(), variables).await?;
-                let sent = demo::run(&options, &reached.address, |line| println!("{line}")).await;
+                let sent = demo::run(&options, &reached.address, say).await;
                 let settled = if sent.is_ok() { reached.settle().await } else { Ok(()) };
                 reached.close().await;
                 let sent = sent?;
-                demo::lines(&sent).iter().for_each(|line| println!("{line}"));
+                say_all(&demo::lines(&sent));
                 settled?;
                 Ok(ended(sent.rejected))
             }
@@ -111,12 +129,20 @@ impl Command {
                 let reached = Reached::reach(server.url.as_deref(), variables).await?;
                 let lines = dead_letters::run(&command, &reached.address, key.as_deref()).await;
                 reached.close().await;
-                lines?.iter().for_each(|line| println!("{line}"));
+                say_all(&lines?);
                 Ok(ExitCode::SUCCESS)
             }
+            Self::EraseUser { options, server, key } => {
+                erase_user::confirm(&options)?;
+                let reached = Reached::reach(server.url.as_deref(), variables).await?;
+                let erased = erase_user::run(&options, &reached.address, key.as_deref()).await;
+                reached.close().await;
+                erased
+            }
+            Self::Backup { options } => backup::run(&options, variables).await,
             Self::Doctor { options } => doctor::run(&options, variables).await,
             Self::Healthcheck { url } => {
-                println!("{}", healthcheck::ask(&url).await?);
+                say(healthcheck::ask(&url).await?);
                 Ok(ExitCode::SUCCESS)
             }
         }
@@ -126,9 +152,4 @@ impl Command {
 /// 2 where events were refused.
 fn ended(refused: u64) -> ExitCode {
     if refused == 0 { ExitCode::SUCCESS } else { ExitCode::from(2) }
-}
-
-#[allow(clippy::print_stderr, reason = "a hint on the way is no answer of the command")]
-fn tell_aside(line: &str) {
-    eprintln!("{line}");
 }

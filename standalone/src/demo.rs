@@ -58,14 +58,15 @@ const PAGES: [(&str, u32); 7] = [
 ];
 const PLANS: [(&str, f64); 3] = [("starter", 9.0), ("team", 49.0), ("business", 199.0)];
 
-/// Sends the past, then goes on live; `tell` is called with a sentence now and then. Returns what became of the events.
+/// Sends the past, then goes on live; `tell` is called with a sentence now and then, and says whether anybody listens: where
+/// not, the demo ends. Returns what became of the events.
 ///
 /// Each day of the past is made of the seed and its date, so that a second run sends the same events with the same ids and
 /// adds only what has come since.
 ///
 /// # Errors
 /// [`SendError`] where the collector is away or refuses.
-pub async fn run(options: &DemoOptions, address: &Address, tell: impl Fn(String)) -> Result<Sent, SendError> {
+pub async fn run(options: &DemoOptions, address: &Address, tell: impl Fn(String) -> bool) -> Result<Sent, SendError> {
     let mut sender = Sender::new(address, options.key.as_deref())?;
     let mut all = Sent::default();
     let now = now();
@@ -76,7 +77,10 @@ pub async fn run(options: &DemoOptions, address: &Address, tell: impl Fn(String)
             send(&mut sender, batch, &mut all).await?;
         }
         if day % 10 == 0 {
-            tell(format!("{} events of made-up visitors sent, {day} days to go", all.accepted));
+            let told = format!("{} events of made-up visitors sent, {day} days to go", all.accepted);
+            if !tell(told) {
+                return Ok(all);
+            }
         }
     }
     // Who comes now has not come before, whatever the seed.

@@ -16,6 +16,7 @@ use clap::{Args, ValueEnum};
 
 use crate::command::Ended;
 use crate::healthcheck;
+use crate::output::say;
 use crate::stack::{DataFolder, FolderError, postgres_options};
 
 /// What is looked at.
@@ -265,16 +266,16 @@ struct Findings {
 
 impl Findings {
     fn fine(&mut self, what: &str, sentence: &str) {
-        println!("ok     {what}: {sentence}");
+        say(format_args!("ok     {what}: {sentence}"));
     }
 
     fn note(&mut self, what: &str, sentence: &str) {
-        println!("note   {what}: {sentence}");
+        say(format_args!("note   {what}: {sentence}"));
     }
 
     fn wrong(&mut self, what: &str, error: &(dyn Error + 'static)) {
         self.wrong += 1;
         let told = analytics_host::failure::chain(error);
-        println!("WRONG  {what}: {told}");
+        say(format_args!("WRONG  {what}: {told}"));
     }
 }

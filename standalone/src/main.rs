@@ -1,15 +1,17 @@
 //! `analytics`: the single process and the command line.
-#![allow(clippy::print_stdout, reason = "a command line answers on standard output")]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic"))]
 
+mod backup;
 mod command;
 mod dead_letters;
 mod demo;
 mod doctor;
+mod erase_user;
 mod healthcheck;
 mod http;
 mod import;
 mod migrate;
+mod output;
 mod reach;
 mod serve;
 mod stack;
@@ -21,6 +23,7 @@ use analytics_host::program;
 use clap::Parser;
 
 use crate::command::Command;
+use crate::output::remark;
 
 /// Event analytics that counts each event once: send batches of events, ask about them, watch them live.
 ///
@@ -42,18 +45,17 @@ fn main() -> ExitCode {
         Err(error) => return fail(&error),
     };
     match runtime.block_on(command.run(&variables)) {
-        Ok(code) => code,
+        Ok(code) => output::finished(code),
         Err(error) => fail(error.as_ref()),
     }
 }
 
 /// Tells an error and what it came from, each on a line of its own.
-#[allow(clippy::print_stderr, reason = "the last word of a command that failed")]
 fn fail(error: &(dyn Error + 'static)) -> ExitCode {
-    eprintln!("error: {error}");
+    remark(format_args!("error: {error}"));
     let mut source = error.source();
     while let Some(cause) = source {
-        eprintln!("  because: {cause}");
+        remark(format_args!("  because: {cause}"));
         source = cause.source();
     }
     ExitCode::FAILURE

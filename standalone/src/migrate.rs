@@ -8,7 +8,8 @@ use analytics_store::postgres::{PostgresStore, create_database};
 use analytics_store::sqlite::{SqliteOptions, SqliteStore};
 
 use crate::command::Ended;
-use crate::stack::{DataFolder, postgres_options};
+use crate::output::say;
+use crate::stack::{DataFolder, EVENTS, postgres_options};
 
 /// Applies what is pending; with `create` the database is made first.
 pub async fn run(variables: &Variables, create: bool) -> Ended {
@@ -16,7 +17,7 @@ pub async fn run(variables: &Variables, create: bool) -> Ended {
     let applied = match &config.database {
         Some(database) => {
             if create && create_database(&database.url).await? {
-                println!("the database was made");
+                say("the database was made");
             }
             let store = PostgresStore::connect(postgres_options(database, 1)).await?;
             let applied = store.migrate().await?;
@@ -25,16 +26,16 @@ pub async fn run(variables: &Variables, create: bool) -> Ended {
         }
         None => {
             let _folder = DataFolder::hold(&config.data_dir)?;
-            let store = SqliteStore::open(config.data_dir.join("events.db"), SqliteOptions::default()).await?;
+            let store = SqliteStore::open(config.data_dir.join(EVENTS), SqliteOptions::default()).await?;
             let applied = store.migrate().await?;
             store.close().await;
             applied
         }
     };
     match applied {
-        0 => println!("the schema is up to date"),
-        1 => println!("1 migration was applied"),
-        count => println!("{count} migrations were applied"),
-    }
+        0 => say("the schema is up to date"),
+        1 => say("1 migration was applied"),
+        count => say(format_args!("{count} migrations were applied")),
+    };
     Ok(ExitCode::SUCCESS)
 }

@@ -16,6 +16,7 @@ use tokio::task::JoinHandle;
 
 use crate::healthcheck::{self, Unhealthy};
 use crate::http::Address;
+use crate::output::remark;
 use crate::stack::Stack;
 
 /// Where a server is looked for unless it is said.
@@ -103,8 +104,8 @@ impl Reached {
     }
 }
 
-#[allow(clippy::print_stderr, reason = "who thinks of a server has to see that none was asked, whatever is piped on")]
+/// Beside the answer: who thinks of a server has to see that none was asked, whatever is piped on.
 fn tell_that_it_works_in(config: &StandaloneConfig, address: &Address, unreachable: &Unhealthy) {
     let who = if matches!(unreachable, Unhealthy::Says { .. }) { "no analytics server" } else { "no server" };
-    eprintln!("{who} answered at {address}; working in the folder {} itself", config.data_dir.display());
+    remark(format_args!("{who} answered at {address}; working in the folder {} itself", config.data_dir.display()));
 }

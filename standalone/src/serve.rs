@@ -9,6 +9,7 @@ use analytics_host::program::{self, Started};
 use analytics_host::serve::{Site, serve};
 
 use crate::command::Ended;
+use crate::output::say;
 use crate::stack::Stack;
 
 /// Serves until told to stop.
@@ -32,7 +33,7 @@ pub async fn run(variables: &Variables) -> Ended {
     if opened.is_err() {
         shutdown.stop();
     } else if !shutdown.is_stopping() && std::io::stdout().is_terminal() {
-        println!("{}", welcome(&format!("http://{address}"), config.keys.is_open_on_loopback()));
+        say(welcome(&format!("http://{address}"), config.keys.is_open_on_loopback()));
     }
     stack.run(async { serving.await? }).await?;
     opened?;

@@ -31,6 +31,14 @@ use axum::Router;
 use thiserror::Error;
 use tracing::info;
 
+use crate::backup::handover;
+
+/// The queue's file in `DATA_DIR`.
+pub const QUEUE: &str = "queue.db";
+
+/// The store's file in `DATA_DIR`.
+pub const EVENTS: &str = "events.db";
+
 /// Bytes of answers that the cache may hold.
 const CACHE_BYTES: u64 = 16 << 20;
 
@@ -85,6 +93,7 @@ pub struct Stack {
     pub router: Router,
     /// The queue. Clients reach it once the store is open, which knows how old an event may be.
     pub queue: Arc<dyn Queue>,
+    embedded: Arc<EmbeddedQueue>,
     config: StandaloneConfig,
     shutdown: Shutdown,
     clock: SharedClock,
@@ -115,7 +124,8 @@ impl Stack {
         let clock: SharedClock = Arc::new(SystemClock);
         // Until the store tells, no event is too old: it is told to come again, and not refused for ever.
         let retention = SharedRetention::new(Retention { days: 0 });
-        let queue: Arc<dyn Queue> = Arc::new(EmbeddedQueue::open(folder.path.join("queue.db"), queue_options(config))?);
+        let embedded = Arc::new(EmbeddedQueue::open(folder.path.join(QUEUE), queue_options(config))?);
+        let queue: Arc<dyn Queue> = Arc::clone(&embedded) as Arc<dyn Queue>;
         durability::tell(queue.durability());
         let feed: Arc<dyn Feed> = Arc::new(ProcessFeed::new());
         let late = Late {
@@ -149,7 +159,20 @@ impl Stack {
         let script = tracker::router(config.tracker_path.as_deref());
         let router = collector.merge(script).merge(config.keys.guard(asking));
         let (config, processor) = (config.clone(), None);
-        Ok(Self { router, queue, config, shutdown, clock, retention, feed, realtime, late, processor, folder })
+        Ok(Self {
+            router,
+            queue,
+            embedded,
+            config,
+            shutdown,
+            clock,
+            retention,
+            feed,
+            realtime,
+            late,
+            processor,
+            folder,
+        })
     }
 
     /// The same with its store open; an error where that does not succeed at once.
@@ -221,6 +244,8 @@ impl Stack {
     /// What `serving` ended with.
     pub async fn run(self, serving: impl Future<Output = std::io::Result<()>>) -> std::io::Result<()> {
         let token = self.shutdown.token();
+        let backups = handover::serve(self.folder.path.clone(), self.embedded, token.clone());
+        let backups = tokio::spawn(backups);
         let draining = self.processor.map(|processor| tokio::spawn(processor.run(token)));
         let served = serving.await;
         self.shutdown.stop();
@@ -228,6 +253,7 @@ impl Stack {
         if let Some(draining) = draining {
             let _ = draining.await;
         }
+        let _ = backups.await;
         served
     }
 }
@@ -239,7 +265,7 @@ async fn open_store(
 ) -> Result<(Arc<dyn EventStore>, Retention), StoreError> {
     let store: Arc<dyn EventStore> = match &config.database {
         Some(database) => Arc::new(PostgresStore::connect(postgres_options(database, config.work.concurrency)).await?),
-        None => Arc::new(SqliteStore::open(folder.path.join("events.db"), SqliteOptions::default()).await?),
+        None => Arc::new(SqliteStore::open(folder.path.join(EVENTS), SqliteOptions::default()).await?),
     };
     if config.work.auto_migrate {
         store.migrate().await?;

@@ -1,5 +1,6 @@
 //! What the four roles are run and watched with, over real roles: the nginx of `deploy/nginx` before them, the Prometheus of
-//! `deploy/prometheus` beside them, and every panel of `deploy/grafana`, and roles started as the pods of `deploy/k8s` are.
+//! `deploy/prometheus` beside them, and every panel of `deploy/grafana`, roles started as the pods of `deploy/k8s` are,
+//! deployments that are saved and put back, and keys and passwords that are changed meanwhile.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
 mod business;
@@ -8,6 +9,8 @@ mod front;
 mod kubernetes;
 mod losses;
 mod monitoring;
+mod restoring;
+mod rotation;
 mod streams;
 
 use std::path::PathBuf;

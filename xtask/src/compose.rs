@@ -31,9 +31,8 @@ pub(crate) fn check(workspace: &Workspace, programs: &Programs, keep: bool) -> R
     match programs {
         Programs::Outside => {
             steps::build(workspace)?;
-            let target =
-                std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace.root().join("target"), Into::into);
-            arguments.extend(["--programs".into(), target.join("debug").into_os_string()]);
+            let programs = steps::target(workspace).join("debug");
+            arguments.extend(["--programs".into(), programs.into_os_string()]);
         }
         Programs::InImage => arguments.push("--build".into()),
         Programs::Folder(folder) => arguments.extend(["--programs".into(), folder.clone().into_os_string()]),

@@ -4,6 +4,7 @@
 
 mod command;
 mod compose;
+mod deb;
 mod failure;
 mod pairs;
 mod parity;
@@ -98,6 +99,12 @@ enum Chore {
         #[arg(long)]
         keep: bool,
     },
+    /// Make Debian packages of the single process and of the four roles, with their units, in `target/debian`.
+    Deb {
+        /// Take the programs of this folder, and build nothing; unless said, they are built for release.
+        #[arg(long, value_name = "FOLDER")]
+        programs: Option<PathBuf>,
+    },
     /// Prove under kills that every acknowledged event is stored exactly once; `cargo xtask ledger --help` says how.
     #[command(disable_help_flag = true)]
     Ledger {
@@ -144,6 +151,20 @@ fn run(workspace: &Workspace, chore: Chore) -> Result<(), Failure> {
                 None => compose::Programs::Outside,
             };
             compose::check(workspace, &programs, keep)
+        }
+        Chore::Deb { programs } => {
+            let target = steps::target(workspace);
+            let programs = match programs {
+                Some(folder) => folder,
+                None => {
+                    steps::build_release(workspace)?;
+                    target.join("release")
+                }
+            };
+            for package in deb::make(workspace, &programs, &target.join("debian"))? {
+                println!("{}", package.display());
+            }
+            Ok(())
         }
         Chore::Ledger { arguments } => {
             // It runs the programs that lie beside it.

@@ -27,7 +27,8 @@ pub(crate) enum Step {
     Docs,
     /// The template of the serverless form keeps its promises, and deploys into an emulator.
     Template,
-    /// What a deployment of one's own is made of keeps its promises: Prometheus, Grafana, nginx, Kubernetes, docker-compose.
+    /// What a deployment of one's own is made of keeps its promises: Prometheus, Grafana, nginx, Kubernetes, docker-compose, systemd,
+    /// Debian packages.
     Deploy,
     /// The functions are built as they are shipped, small and for Lambda's C library.
     Sam,
@@ -148,11 +149,16 @@ pub(crate) fn functions(workspace: &Workspace, port: u16) -> Result<(), Failure>
     let packages = ["analytics-collector", "analytics-api", "analytics-worker"];
     let named = packages.iter().flat_map(|package| ["--package", *package]);
     Command::cargo(workspace).arguments(["build", "--bins"]).arguments(named).run()?;
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace.root().join("target"), Into::into);
+    let target = target(workspace);
     Command::cargo(workspace)
         .arguments(["run", "--quiet", "--package", "analytics-testkit", "--example", "functions", "--"])
         .arguments([port.to_string().into(), target.join("debug").into_os_string()])
         .run()
+}
+
+/// Where cargo puts what it builds.
+pub(crate) fn target(workspace: &Workspace) -> std::path::PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace.root().join("target"), Into::into)
 }
 
 /// Runs the ledger, whose programs have to be built.

@@ -1,10 +1,13 @@
 //! The command line from outside, on real servers and folders.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
+mod backup;
+mod broken_pipe;
 mod dead_letters;
 mod demo;
 mod doctor;
 mod encrypted;
+mod erase_user;
 mod identity;
 mod interruption;
 mod mapping;

@@ -272,6 +272,11 @@ impl QueueFile {
         self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
     }
 
+    /// Writes what lies in the file to a new one at `to`, of one state and without free pages.
+    pub(super) fn copy_to(&self, to: &Path) -> rusqlite::Result<()> {
+        self.connection.execute("VACUUM INTO ?1", [to.to_string_lossy()]).map(|_| ())
+    }
+
     /// Gives a step of unused room back to the file system where more than half of the file is unused; tells whether there
     /// is more to give.
     pub(super) fn shrink(&mut self) -> rusqlite::Result<bool> {

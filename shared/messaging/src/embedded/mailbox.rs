@@ -1,5 +1,6 @@
 //! What the callers leave for the writer, and what it tells them without being asked.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -36,6 +37,8 @@ pub(super) enum Request {
     Receive(Waiter),
     /// Prove that the file can be written.
     Check { answer: Answer<()> },
+    /// Write all that lies in the queue to a file of its own.
+    Copy { to: PathBuf, answer: Answer<()> },
 }
 
 /// A consumer that waits for entries.

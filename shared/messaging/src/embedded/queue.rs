@@ -83,6 +83,16 @@ impl EmbeddedQueue {
             .map_err(|source| QueueError::Unavailable { doing: "start its writer", source: source.into() })?;
         Ok(Self { handle: Arc::new(Handle { mailbox, durability, retention: Mutex::default(), thread: Some(thread) }) })
     }
+
+    /// Copies all that lies in the queue, in flight or not, to a new file at `to`: of one state, with every entry whose
+    /// `enqueue` was answered before. Nothing else is written or handed out meanwhile.
+    ///
+    /// # Errors
+    /// [`QueueError::Unavailable`] where the copy cannot be written, or a file is there already.
+    pub async fn copy_to(&self, to: &Path) -> Result<(), QueueError> {
+        let to = to.to_owned();
+        self.handle.ask("copy its file", |answer| Request::Copy { to, answer }).await
+    }
 }
 
 /// The file of a folder or of a file's path.

@@ -1,6 +1,7 @@
 //! The one thread that touches the file: takes what waits, commits it together, answers.
 
 use std::collections::{HashSet, VecDeque};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -94,7 +95,7 @@ impl Writer {
 
     /// Sorts a group of requests, commits what needs it and answers all but the waiting consumers.
     fn turn(&mut self, requests: Vec<Request>) {
-        let (mut offered, mut acknowledged, mut checks) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut offered, mut acknowledged, mut checks, mut copies) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let now = Instant::now();
         for request in requests {
             match request {
@@ -114,6 +115,7 @@ impl Writer {
                 }
                 Request::Receive(waiter) => self.waiters.push_back(waiter),
                 Request::Check { answer } => checks.push(answer),
+                Request::Copy { to, answer } => copies.push((to, answer)),
             }
         }
         if !offered.is_empty() {
@@ -124,6 +126,19 @@ impl Writer {
         }
         for check in checks {
             let _ = check.send(self.prove().map_err(|failure| unavailable("take entries", &failure)));
+        }
+        // After the commit: what was offered in the same breath is in the copy.
+        for (to, answer) in copies {
+            let _ = answer.send(self.copy(&to).map_err(|failure| unavailable("copy its file", &failure)));
+        }
+    }
+
+    /// Copies the file. What goes wrong lies with the copy, so the file itself stays open.
+    fn copy(&mut self, to: &Path) -> Result<(), Failure> {
+        self.attempt(|_| Ok(()))?;
+        match &self.access {
+            Access::Open(file) => file.copy_to(to).map_err(|error| Arc::new(error) as Failure),
+            _ => Ok(()),
         }
     }
 

@@ -50,6 +50,32 @@ async fn a_second_open_is_refused_until_the_first_is_gone() {
 }
 
 #[tokio::test]
+async fn a_copy_holds_all_that_was_answered_and_one_that_fails_harms_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let queue = open(&folder.path().join("queue")).unwrap();
+    for _ in 0..3 {
+        queue.enqueue(filler(100)).await.unwrap();
+    }
+    let mut consumer = queue.consumer("slot-0").await.unwrap();
+    // One that is gone is in no copy, one that is in somebody's hands is.
+    let held = consumer.receive(2, Duration::from_secs(1)).await.unwrap();
+    consumer.acknowledge(&[held[0].receipt.clone()]).await.unwrap();
+    let path = folder.path().join("copy.db");
+    queue.copy_to(&path).await.unwrap();
+
+    let there = queue.copy_to(&path).await.unwrap_err();
+    assert!(matches!(there, QueueError::Unavailable { doing: "copy its file", .. }), "{there}");
+    assert!(queue.copy_to(&folder.path().join("nowhere/copy.db")).await.is_err());
+    queue.check().await.unwrap();
+    queue.enqueue(filler(100)).await.unwrap();
+    assert_eq!(queue.depth().await.unwrap().batches, 3);
+
+    let copy = EmbeddedQueue::open(&path, EmbeddedOptions::default()).unwrap();
+    assert_eq!(copy.depth().await.unwrap().events, 2);
+    assert_eq!(drain(&mut copy.consumer("slot-0").await.unwrap()).await, 2);
+}
+
+#[tokio::test]
 async fn a_file_that_is_no_queue_is_refused_and_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("queue.db");

@@ -5,6 +5,7 @@
 mod blocks;
 mod columns;
 mod connection;
+mod copy;
 mod dead_letters;
 mod erasure;
 mod fault;
@@ -16,4 +17,5 @@ mod select;
 mod store;
 mod upkeep;
 
+pub use copy::copy;
 pub use store::{SqliteOptions, SqliteStore};

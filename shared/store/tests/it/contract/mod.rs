@@ -15,6 +15,7 @@ pub(crate) mod letters;
 pub(crate) mod model;
 pub(crate) mod questions;
 pub(crate) mod schema;
+pub(crate) mod upgrade;
 pub(crate) mod upkeep;
 
 use std::any::Any;
@@ -182,6 +183,7 @@ macro_rules! store_contract {
                 metadata_comes_back, a_session_is_named_by_its_first_user, project_state_is_kept,
                 the_order_of_text_is_bytewise],
             schema: [processes_may_migrate_at_once, a_newer_schema_is_refused, settings_are_kept],
+            upgrade: [every_older_schema_is_brought_up_and_answers_as_before],
             upkeep: [old_events_go_and_rollups_stay, ids_are_remembered_over_generations_and_then_forgotten,
                 a_batch_is_remembered_over_generations, upkeep_runs_beside_itself_and_writers, old_sessions_go],
         );
