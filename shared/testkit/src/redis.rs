@@ -9,6 +9,12 @@ use crate::folder::ServerFolder;
 use crate::process::{Blow, ServerProcess};
 use crate::{Result, TestkitError, ports};
 
+mod cluster;
+mod sentinels;
+
+pub use cluster::RedisCluster;
+pub use sentinels::{MASTER, RedisSentinels};
+
 const PROGRAM: &str = "/usr/bin/redis-server";
 const START_LIMIT: Duration = Duration::from_secs(30);
 

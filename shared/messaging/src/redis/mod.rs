@@ -4,6 +4,7 @@
 //! in scripts only, so that the count is exact over any crash; never in MULTI, which a server at its memory limit refuses
 //! as a whole, acknowledgements too. The feed is a capped stream a project. Keys of one port share a hash tag.
 
+mod address;
 mod admission;
 mod cache;
 mod consumer;
@@ -16,8 +17,11 @@ mod options;
 mod producer;
 mod queue;
 mod reply;
+mod route;
 mod script;
 mod setup;
+mod shards;
+mod streams;
 
 pub use cache::RedisCache;
 pub use endpoint::RedisEndpoint;
