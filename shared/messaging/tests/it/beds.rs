@@ -178,9 +178,15 @@ impl RedisBed {
     }
 }
 
+/// A server that is killed by a test: flushed once a second it puts off writing while its disk is slow, and then a kill takes
+/// what it has answered for.
+fn durable_server() -> RedisServer {
+    RedisServer::start(ServerOptions { appendfsync: AppendFsync::Always, ..ServerOptions::default() }).unwrap()
+}
+
 impl QueueBed for RedisBed {
     async fn new(settings: Settings) -> Self {
-        let server = RedisServer::start(ServerOptions::default()).unwrap();
+        let server = durable_server();
         let options = options(server.url(), settings);
         Self::with(server, options).await
     }
@@ -203,7 +209,7 @@ impl QueueBed for ShardedRedisBed {
     const KEEPS_ORDER: bool = false;
 
     async fn new(settings: Settings) -> Self {
-        let server = RedisServer::start(ServerOptions::default()).unwrap();
+        let server = durable_server();
         let options = RedisOptions { shards: 4, ..options(server.url(), settings) };
         Self(RedisBed::with(server, options).await)
     }
@@ -243,7 +249,7 @@ impl<const SHARDS: usize> QueueBed for RedisClusterBed<SHARDS> {
     const KEEPS_ORDER: bool = SHARDS == 1;
 
     async fn new(settings: Settings) -> Self {
-        let start = || RedisCluster::start(3, 0, AppendFsync::default(), &[]).unwrap();
+        let start = || RedisCluster::start(3, 0, AppendFsync::Always, &[]).unwrap();
         let cluster = tokio::task::spawn_blocking(start).await.unwrap();
         let options = RedisOptions { shards: SHARDS, ..options(cluster.url(), settings) };
         Self::with(cluster, options).await

@@ -300,6 +300,8 @@ pub(crate) async fn tidying_hurts_nothing<B: QueueBed>() {
     let mut consumer = queue.consumer("slot-0").await.unwrap();
     let held = receive_all(&mut consumer, 3).await;
     consumer.acknowledge(&receipts(&held[1..2])).await.unwrap();
+    let gone = texts(&held).remove(1);
+    assert!(!B::KEEPS_ORDER || gone == "1");
     queue.tidy().await.unwrap();
     let depth = queue.depth().await.unwrap();
     assert_eq!((depth.batches, depth.events), (5, 10));
@@ -307,7 +309,8 @@ pub(crate) async fn tidying_hurts_nothing<B: QueueBed>() {
     let rest = receive_all(&mut consumer, 5).await;
     let mut rest = texts(&rest);
     rest.sort();
-    assert_eq!(rest, ["0", "2", "3", "4", "5"]);
+    let left: Vec<String> = (0..6).map(|index| index.to_string()).filter(|text| *text != gone).collect();
+    assert_eq!(rest, left);
 }
 
 pub(crate) async fn a_dropped_receive_loses_nothing<B: QueueBed>() {
