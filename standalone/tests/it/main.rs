@@ -4,6 +4,7 @@
 mod dead_letters;
 mod demo;
 mod doctor;
+mod doctor_redis;
 mod encrypted;
 mod identity;
 mod interruption;

@@ -94,6 +94,12 @@ pub struct SpreadConfig {
     pub replicas: u32,
 }
 
+impl Default for SpreadConfig {
+    fn default() -> Self {
+        Self { shards: 1, replicas: 0 }
+    }
+}
+
 /// How events are processed.
 #[derive(Debug, Clone)]
 pub struct WorkConfig {
@@ -272,9 +278,10 @@ pub(super) fn intake(reader: &mut Reader<'_>, common: &mut Common) -> IntakeConf
 
 /// How events lie in a queue on Redis.
 pub(super) fn spread(reader: &mut Reader<'_>) -> SpreadConfig {
+    let unset = SpreadConfig::default();
     SpreadConfig {
-        shards: reader.number("QUEUE_SHARDS", 1, 64).unwrap_or(1),
-        replicas: reader.number("QUEUE_REPLICAS", 0, 5).unwrap_or(0),
+        shards: reader.number("QUEUE_SHARDS", 1, 64).unwrap_or(unset.shards),
+        replicas: reader.number("QUEUE_REPLICAS", 0, 5).unwrap_or(unset.replicas),
     }
 }
 

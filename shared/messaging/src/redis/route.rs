@@ -67,6 +67,11 @@ impl Route {
         matches!(self, Self::Search(search) if search.address.form == Form::Cluster)
     }
 
+    /// Whether it may lead to another server after the one it leads to has died.
+    pub(super) fn is_search(&self) -> bool {
+        matches!(self, Self::Search(_))
+    }
+
     /// A connection to the server as it is now, without any timeout on answers.
     pub(super) async fn connect(&self) -> RedisResult<MultiplexedConnection> {
         match self {
@@ -99,6 +104,9 @@ async fn connect(client: &Client, timeout: Duration) -> RedisResult<MultiplexedC
 
 /// The error with the server that it is about: the driver's own names none.
 fn naming(error: RedisError, node: &str) -> RedisError {
+    if error.kind() == ErrorKind::AuthenticationFailed {
+        return RedisError::from((error.kind(), "no access", format!("{node} refuses user or password")));
+    }
     if !error.is_io_error() {
         return error;
     }

@@ -51,7 +51,10 @@ pub(super) async fn inspect(link: &Link, address: &str, durability_required: boo
     let server: InfoDict = link
         .run(async |mut connection| redis::cmd("INFO").arg("server").query_async(&mut connection).await)
         .await
-        .map_err(|error| misnamed(&error, address).unwrap_or_else(|| unavailable(doing)(error)))?;
+        .map_err(|error| {
+            let known = misnamed(&error, address).or_else(|| locked(&error, address));
+            known.unwrap_or_else(|| unavailable(doing)(error))
+        })?;
     if server.get::<String>("redis_mode").as_deref() == Some("sentinel") {
         return Err(QueueError::Misconfigured {
             problem: format!("{address} is a sentinel and keeps no data"),
@@ -68,6 +71,14 @@ pub(super) async fn inspect(link: &Link, address: &str, durability_required: boo
         return Ok(Durability::Unknown);
     };
     judge(&settings, address, durability_required)
+}
+
+/// A server that is not spoken to without a password.
+fn locked(error: &RedisError, address: &str) -> Option<QueueError> {
+    (error.code() == Some("NOAUTH")).then(|| QueueError::Misconfigured {
+        problem: format!("the Redis server {address} wants a password and REDIS_URL has none"),
+        mend: "write it before the first host: redis://:password@host:6379".to_owned(),
+    })
 }
 
 /// A URL that promises something else than what answers, which no waiting mends.

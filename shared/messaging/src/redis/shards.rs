@@ -35,12 +35,12 @@ pub(super) struct Keys {
 }
 
 /// What the keys of a shard have in braces. The first has no number: a queue of one stream is one of a single shard.
-fn tag(prefix: &str, number: usize) -> String {
+pub(super) fn tag(prefix: &str, number: usize) -> String {
     if number == 0 { format!("{prefix}:q") } else { format!("{prefix}:q:{number}") }
 }
 
 impl Keys {
-    fn new(tag: &str) -> Self {
+    pub(super) fn new(tag: &str) -> Self {
         let key = |name: &str| format!("{{{tag}}}:{name}");
         Self {
             stream: key("stream"),
@@ -124,15 +124,8 @@ impl Shards {
     /// it and however few shards are written to now.
     async fn most(&self) -> RedisResult<usize> {
         let (first, own) = (self.first(), self.options.shards);
-        let key = &first.keys.shards;
-        let ever: Option<usize> = first
-            .link
-            .run(async |mut connection| {
-                redis::cmd("ZSCORE").arg(&[key, "most"]).query_async::<Option<f64>>(&mut connection).await
-            })
-            .await?
-            .map(|score| score as usize);
-        if own > ever.unwrap_or(1) {
+        let (key, ever) = (&first.keys.shards, most_ever(&first.link, &first.keys).await?);
+        if own > ever {
             // Only ever raised, whichever process is first. Before the first entry is written beyond it.
             first
                 .link
@@ -141,7 +134,7 @@ impl Shards {
                 })
                 .await?;
         }
-        Ok(own.max(ever.unwrap_or(1)).min(MOST_SHARDS))
+        Ok(own.max(ever).min(MOST_SHARDS))
     }
 
     /// Opens the shards up to a number.
@@ -203,8 +196,18 @@ impl Shards {
     }
 }
 
+/// The most shards that a queue ever had, by what its first one says.
+pub(super) async fn most_ever(first: &Link, keys: &Keys) -> RedisResult<usize> {
+    let told: Option<f64> = first
+        .run(async |mut connection| {
+            redis::cmd("ZSCORE").arg(&[&keys.shards, "most"]).query_async(&mut connection).await
+        })
+        .await?;
+    Ok(told.map_or(1, |most| most as usize))
+}
+
 /// What an entry survives that may lie on either of two servers.
-fn weaker(one: Durability, other: Durability) -> Durability {
+pub(super) fn weaker(one: Durability, other: Durability) -> Durability {
     match (one, other) {
         (Durability::Unknown, _) | (_, Durability::Unknown) => Durability::Unknown,
         (Durability::Fast, _) | (_, Durability::Fast) => Durability::Fast,
