@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::{ErrorKind, RedisError, RedisResult, ServerErrorKind, Value};
@@ -25,9 +25,6 @@ const GROUP_BYTES: usize = 2 << 20;
 /// How long replicas may take to have a group.
 const REPLICAS_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How long a stream whose server failed is passed over, where there are others.
-const REST: Duration = Duration::from_secs(1);
-
 /// An entry and where its answer goes.
 type Offered = (Entry, oneshot::Sender<Result<(), EnqueueError>>);
 
@@ -39,8 +36,8 @@ struct Waiting {
     /// Whether a group is under way. One at a time: what arrives meanwhile shares the next round trip, and the larger the
     /// groups, the less each entry costs both sides.
     flying: bool,
-    /// When the server last took nothing.
-    failed: Option<Instant>,
+    /// Whether the server took nothing of the last group.
+    failed: bool,
 }
 
 /// The producers' side of a stream.
@@ -77,9 +74,14 @@ impl Producer {
         }
     }
 
-    /// Whether its server took nothing a moment ago.
+    /// Whether its server took nothing, and has not answered since.
     pub(super) fn rests(&self) -> bool {
-        self.lock().failed.is_some_and(|failed| failed.elapsed() < REST)
+        self.lock().failed
+    }
+
+    /// Notes that its server answers: an entry may try whether it takes any, too.
+    pub(super) fn wake(&self) {
+        self.lock().failed = false;
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
@@ -127,7 +129,7 @@ impl Producer {
             {
                 let mut waiting = self.lock();
                 waiting.bytes -= done.iter().map(|(entry, _)| entry.payload.len()).sum::<usize>();
-                waiting.failed = outcome.is_err().then(Instant::now);
+                waiting.failed = outcome.is_err();
             }
             if let Ok(events) = outcome {
                 self.admission.saw_events(self.shard, events);

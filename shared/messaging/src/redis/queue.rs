@@ -22,6 +22,9 @@ pub(super) const GROUP: &str = "processors";
 /// How long a caller waits for the server, connecting included.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(2);
 
+/// How much longer an entry may take that a first shard did not answer for.
+const SECOND_TRY: Duration = Duration::from_millis(800);
+
 /// From which idle time on a consumer without entries is gone for good.
 const CONSUMER_GONE: Duration = Duration::from_secs(3_600);
 
@@ -95,7 +98,11 @@ impl Queue for RedisQueue {
 
     async fn check(&self) -> Result<(), QueueError> {
         let mut refusal = None;
-        for shard in &self.shards.all()[..self.shards.written()] {
+        let shards = self.shards.all();
+        let mut shards: Vec<_> = shards[..self.shards.written()].iter().collect();
+        // First those that take entries as far as is known: a silent server costs two seconds.
+        shards.sort_by_key(|shard| shard.producer.rests());
+        for shard in shards {
             match self.check_shard(shard).await {
                 // Entries go to another one while a shard takes none.
                 Ok(()) => return Ok(()),
@@ -151,12 +158,12 @@ impl RedisQueue {
         let in_turn = (0..shards.len()).map(|step| &shards[(first + step) % shards.len()]);
         let mut refusal = None;
         for shard in in_turn.filter(|shard| !shard.producer.rests()) {
-            match shard.producer.add(entry.clone()).await {
-                Ok(()) => return Ok(()),
-                Err(error) => refusal = Some(error),
-            }
-            if started.elapsed() >= TIMEOUT {
-                break;
+            // The first has its time, all of them together not much more.
+            let left = (TIMEOUT + SECOND_TRY).saturating_sub(started.elapsed());
+            match tokio::time::timeout(left, shard.producer.add(entry.clone())).await {
+                Ok(Ok(())) => return Ok(()),
+                Ok(Err(error)) => refusal = Some(error),
+                Err(_) => break,
             }
         }
         match refusal {

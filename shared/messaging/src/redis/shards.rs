@@ -4,8 +4,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
-use redis::{ErrorKind, RedisError, RedisResult, ServerErrorKind};
+use redis::{ErrorKind, RedisResult, ServerErrorKind};
 use tokio::sync::Mutex;
+use tokio::task::JoinSet;
 
 use super::admission::Admission;
 use super::consumer::ensure_group;
@@ -172,15 +173,20 @@ impl Shards {
         Ok((Shard { number, link, keys, producer: Arc::new(producer) }, durability))
     }
 
-    /// Looks at every server once; tells whether all answered.
-    async fn look(&self) -> Result<(), RedisError> {
-        let mut failure = None;
-        for shard in self.all().iter() {
-            if let Err(error) = self.admission.ask(shard.number, &shard.link, &shard.keys.depth).await {
-                failure = Some(error);
-            }
+    /// Looks at every server once, at all at the same time: one that is silent holds up none of the others.
+    async fn look(&self) {
+        let mut looks = JoinSet::new();
+        for shard in self.all().iter().map(Arc::clone) {
+            let admission = Arc::clone(&self.admission);
+            looks.spawn(async move {
+                match admission.ask(shard.number, &shard.link, &shard.keys.depth).await {
+                    Ok(()) => shard.producer.wake(),
+                    // Each enqueue meets the same error and tells its caller; here it would only repeat itself.
+                    Err(error) => tracing::debug!(error = %sentence(&error), "a Redis server cannot be looked at"),
+                }
+            });
         }
-        failure.map_or(Ok(()), Err)
+        while looks.join_next().await.is_some() {}
     }
 
     async fn look_at_durability(&self) -> RedisResult<()> {
@@ -230,10 +236,7 @@ async fn watch(shards: Weak<Shards>) {
         if shards.admission.has_ended() {
             return;
         }
-        if let Err(error) = shards.look().await {
-            // Each enqueue meets the same error and tells its caller; here it would only repeat itself.
-            tracing::debug!(error = %sentence(&error), "a Redis server's memory cannot be looked up");
-        }
+        shards.look().await;
         if round % POLLS_A_DURABILITY == 0 && shards.admission.durability() != Durability::Unknown {
             let _ = shards.look_at_durability().await;
         }

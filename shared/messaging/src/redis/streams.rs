@@ -13,8 +13,8 @@ use crate::reason::sentence;
 /// How long a stream without entries is left alone, and how long is waited at one while others may get some.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// How long a stream is left alone after its server failed.
-const REST: Duration = Duration::from_secs(1);
+/// How long a stream is left alone after its server failed, at first and at most: a silent one costs each look two seconds.
+const REST: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(8));
 
 /// A consumer of every stream of the queue, also of those that are added while it runs.
 ///
@@ -31,6 +31,8 @@ pub(super) struct StreamsConsumer {
 struct Stream {
     consumer: RedisConsumer,
     look_at: Instant,
+    /// How long it rests after its next failure.
+    rest: Duration,
 }
 
 impl StreamsConsumer {
@@ -45,7 +47,7 @@ impl StreamsConsumer {
         for shard in &all[self.streams.len()..] {
             let (link, keys) = (Arc::clone(&shard.link), shard.keys.clone());
             let consumer = RedisConsumer::new(link, keys, &self.name, self.shards.visibility());
-            self.streams.push(Stream { consumer, look_at: Instant::now() });
+            self.streams.push(Stream { consumer, look_at: Instant::now(), rest: REST.0 });
         }
     }
 
@@ -66,11 +68,15 @@ impl StreamsConsumer {
     ) -> Result<Vec<Delivery>, QueueError> {
         let stream = &mut self.streams[place];
         let received = stream.consumer.receive(most, wait).await;
+        if received.is_ok() {
+            stream.rest = REST.0;
+        }
         match &received {
             Ok(deliveries) if deliveries.is_empty() => stream.look_at = Instant::now() + LOOK,
             Ok(_) => stream.look_at = Instant::now(),
             Err(error) => {
-                stream.look_at = Instant::now() + REST;
+                stream.look_at = Instant::now() + stream.rest;
+                stream.rest = (stream.rest * 2).min(REST.1);
                 tracing::warn!(shard = place, error = %sentence(error), "a shard of the queue cannot be read");
             }
         }

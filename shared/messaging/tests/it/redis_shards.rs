@@ -154,6 +154,42 @@ async fn a_shard_whose_server_is_away_stops_neither_side() {
     assert_eq!(queue.depth().await.unwrap().batches, 0);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_shard_whose_server_is_silent_costs_few_requests_their_time() {
+    let settings = [("cluster-require-full-coverage", "no")];
+    let mut cluster = RedisCluster::start(3, 0, AppendFsync::Always, &settings).unwrap();
+    let options = RedisOptions { shards: 8, ..RedisOptions::new(cluster.url().as_str()) };
+    let queue = Arc::new(RedisQueue::connect(options).await.unwrap());
+    let victim = cluster.owner("{analytics:q:1}:stream").unwrap();
+    cluster.nodes[victim].pause();
+    let (started, mut slow, mut slowest) = (Instant::now(), 0, Duration::ZERO);
+    let (mut all, mut refused) = (BTreeSet::new(), 0);
+    for index in 0..2_000 {
+        let sent = Instant::now();
+        match queue.enqueue(entry("default", 1, &index.to_string())).await {
+            Ok(()) => _ = all.insert(index.to_string()),
+            // Two shards of the silent server, one after the other.
+            Err(_) => refused += 1,
+        }
+        slow += u32::from(sent.elapsed() > Duration::from_millis(500));
+        slowest = slowest.max(sent.elapsed());
+        if started.elapsed() > Duration::from_secs(12) {
+            break;
+        }
+    }
+    assert!(slowest < Duration::from_secs(3), "{slowest:?}");
+    assert!(slow <= 8 && refused <= 4 && all.len() > 200, "{slow} slow, {refused} refused, {} taken", all.len());
+    let checked = Instant::now();
+    queue.check().await.unwrap();
+    assert!(checked.elapsed() < Duration::from_secs(2), "{:?}", checked.elapsed());
+    cluster.nodes[victim].resume();
+    cluster.wait_whole().unwrap();
+    // What the silent one had been given comes too, as well as from where it went instead.
+    let mut consumer = queue.consumer("slot-0").await.unwrap();
+    let seen = take(&mut consumer, all.len()).await;
+    assert!(all.is_subset(&seen), "{:?}", all.difference(&seen));
+}
+
 #[tokio::test]
 async fn a_number_of_shards_out_of_bounds_is_refused() {
     for shards in [0, 65] {
