@@ -15,7 +15,7 @@ use crate::beds::entry;
 pub(crate) struct Load {
     stop: Arc<AtomicBool>,
     answered: Arc<AtomicU64>,
-    producers: JoinSet<BTreeSet<String>>,
+    producers: JoinSet<(BTreeSet<String>, u64)>,
     consumers: JoinSet<BTreeSet<String>>,
     queue: Arc<RedisQueue>,
 }
@@ -24,6 +24,7 @@ pub(crate) struct Load {
 #[derive(Debug)]
 pub(crate) struct Account {
     pub(crate) answered: BTreeSet<String>,
+    pub(crate) refused: u64,
     pub(crate) delivered: BTreeSet<String>,
 }
 
@@ -41,7 +42,7 @@ impl Load {
         for producer in 0..8 {
             let (queue, stop, answered) = (Arc::clone(&queue), Arc::clone(&stop), Arc::clone(&answered));
             producers.spawn(async move {
-                let mut taken = BTreeSet::new();
+                let (mut taken, mut refused) = (BTreeSet::new(), 0);
                 for index in 0.. {
                     if stop.load(Ordering::Relaxed) {
                         break;
@@ -53,10 +54,13 @@ impl Load {
                             answered.fetch_add(1, Ordering::Relaxed);
                             taken.insert(text);
                         }
-                        Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+                        Err(_) => {
+                            refused += 1;
+                            tokio::time::sleep(Duration::from_millis(20)).await;
+                        }
                     }
                 }
-                taken
+                (taken, refused)
             });
         }
         let mut consumers = JoinSet::new();
@@ -89,7 +93,11 @@ impl Load {
     /// Ends it, drains what is left, and gives the account; the queue is empty then.
     pub(crate) async fn end(self) -> Account {
         self.stop.store(true, Ordering::Relaxed);
-        let answered = self.producers.join_all().await.into_iter().flatten().collect();
+        let (mut answered, mut refused) = (BTreeSet::new(), 0);
+        for (taken, not_taken) in self.producers.join_all().await {
+            answered.extend(taken);
+            refused += not_taken;
+        }
         let mut delivered: BTreeSet<String> = self.consumers.join_all().await.into_iter().flatten().collect();
         let mut consumers = Vec::new();
         for slot in 0..2 {
@@ -106,7 +114,7 @@ impl Load {
             match self.queue.depth().await {
                 Ok(depth) if depth.batches == 0 => {
                     assert_eq!(depth.events, 0, "the count is exact");
-                    return Account { answered, delivered };
+                    return Account { answered, refused, delivered };
                 }
                 outcome => assert!(started.elapsed() < Duration::from_secs(30), "still {outcome:?}"),
             }

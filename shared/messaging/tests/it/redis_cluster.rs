@@ -38,31 +38,41 @@ async fn nothing_is_lost_and_nothing_refused_while_the_slot_of_the_queue_moves()
     let account = load.end().await;
     assert!(account.lost().is_empty(), "{:?} were answered and are gone", account.lost());
     assert!(account.answered.len() >= 800);
+    assert_eq!(account.refused, 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_lost_while_redis_cli_reshards_under_load() {
+    const SLOTS: usize = 300;
     let cluster = start(3, 0);
-    let load = Load::start(queue(&cluster, 4, 0).await).await;
+    // A queue whose slot is among the first of its node, which are those that are taken first.
+    let is_early = |prefix: &String| {
+        let slot = cluster.nodes[0].command(&["CLUSTER", "KEYSLOT", &format!("{{{prefix}:q}}:stream")]).unwrap();
+        slot.parse::<usize>().unwrap() % (16_384 / 3) < SLOTS - 10
+    };
+    let key_prefix = (0..).map(|number| format!("p{number}")).find(is_early).unwrap();
+    let stream = format!("{{{key_prefix}:q}}:stream");
+    let options = RedisOptions { key_prefix, ..RedisOptions::new(cluster.url().as_str()) };
+    let load = Load::start(Arc::new(RedisQueue::connect(options).await.unwrap())).await;
     load.more(200, Duration::from_secs(10)).await;
-    // All slots of the queue's first shard's node, among them those of the queue, go to the next node.
-    let (from, seed) = (cluster.owner(STREAM).unwrap(), cluster.nodes[0].address().to_string());
+    let (from, seed) = (cluster.owner(&stream).unwrap(), cluster.nodes[0].address().to_string());
     let id = |node: usize| cluster.nodes[node].command(&["CLUSTER", "MYID"]).unwrap();
     let (source, target) = (id(from), id((from + 1) % 3));
     let output = tokio::task::spawn_blocking(move || {
         Command::new("redis-cli")
             .args(["--cluster", "reshard", &seed, "--cluster-from", &source, "--cluster-to", &target])
-            .args(["--cluster-slots", "16384", "--cluster-yes"])
+            .args(["--cluster-slots", &SLOTS.to_string(), "--cluster-yes"])
             .output()
             .unwrap()
     })
     .await
     .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
-    assert_ne!(cluster.owner(STREAM).unwrap(), from);
+    assert_ne!(cluster.owner(&stream).unwrap(), from);
     load.more(200, Duration::from_secs(10)).await;
     let account = load.end().await;
     assert!(account.lost().is_empty(), "{:?} were answered and are gone", account.lost());
+    assert_eq!(account.refused, 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
