@@ -57,7 +57,9 @@ pub(super) fn judge(reader: &mut Reader<'_>, role: Role, common: &mut Common, ht
     }
     for name in ["REDIS_URL", "CACHE_REDIS_URL", "DATABASE_URL", "DATABASE_REPLICA_URL"] {
         let Some(text) = role_reads(role, name).then(|| reader.text(name)).flatten() else { continue };
-        let password = url::Url::parse(&redis_url::with_one_host(text)).ok().and_then(|url| url.password().map(str::to_ascii_lowercase));
+        let password = url::Url::parse(&redis_url::with_one_host(text))
+            .ok()
+            .and_then(|url| url.password().map(str::to_ascii_lowercase));
         let Some(password) = password else { continue };
         if is_placeholder(&password) {
             reader.fault(format!(

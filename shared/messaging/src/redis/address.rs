@@ -119,7 +119,9 @@ fn sentinel_credentials(query: &str, is_cluster: bool) -> Result<String, String>
         match pair.split_once('=') {
             Some(("sentinel_username", value)) if !is_cluster => username = value,
             Some(("sentinel_password", value)) if !is_cluster => password = Some(value),
-            _ => return Err("behind its ? stands something else than sentinel_username or sentinel_password".to_owned()),
+            _ => {
+                return Err("behind its ? stands something else than sentinel_username or sentinel_password".to_owned());
+            }
         }
     }
     Ok(password.map_or_else(String::new, |password| format!("{username}:{password}@")))

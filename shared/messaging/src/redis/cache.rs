@@ -68,10 +68,10 @@ impl Cache for RedisCache {
         let Some(millis) = u64::try_from(lifetime.as_millis()).ok().filter(|millis| *millis > 0) else { return Ok(()) };
         let (link, key) = self.place(key);
         link.run(async |mut connection| {
-                redis::cmd("SET").arg(&key).arg(&value[..]).arg("PX").arg(millis).query_async(&mut connection).await
-            })
-            .await
-            .map_err(failed)
+            redis::cmd("SET").arg(&key).arg(&value[..]).arg("PX").arg(millis).query_async(&mut connection).await
+        })
+        .await
+        .map_err(failed)
     }
 
     async fn check(&self) -> Result<(), CacheError> {

@@ -49,7 +49,8 @@ impl RedisEndpoint {
         let several = Address::parse(&self.url).map_err(|reason| unusable(&reason))?;
         let Some(address) = several else {
             // The driver's text can repeat the URL, and with it the password: only its kind is told.
-            let client = open(&self.url, self.root_certificates.as_deref()).map_err(|error| unusable(error.category()))?;
+            let client =
+                open(&self.url, self.root_certificates.as_deref()).map_err(|error| unusable(error.category()))?;
             return Ok(Route::One(Box::new(client)));
         };
         for node in &address.named {

@@ -109,9 +109,8 @@ impl Queue for RedisQueue {
                 Err(error) => refusal = Some(error),
             }
         }
-        refusal.map_or(Ok(()), |source| {
-            Err(QueueError::Unavailable { doing: "take entries", source: Box::new(source) })
-        })
+        refusal
+            .map_or(Ok(()), |source| Err(QueueError::Unavailable { doing: "take entries", source: Box::new(source) }))
     }
 
     fn durability(&self) -> Durability {

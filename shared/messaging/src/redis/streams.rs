@@ -60,12 +60,7 @@ impl StreamsConsumer {
     }
 
     /// Receives at one stream and notes when to look at it again.
-    async fn receive_at(
-        &mut self,
-        place: usize,
-        most: usize,
-        wait: Duration,
-    ) -> Result<Vec<Delivery>, QueueError> {
+    async fn receive_at(&mut self, place: usize, most: usize, wait: Duration) -> Result<Vec<Delivery>, QueueError> {
         let stream = &mut self.streams[place];
         let received = stream.consumer.receive(most, wait).await;
         if received.is_ok() {

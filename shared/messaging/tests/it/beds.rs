@@ -224,11 +224,7 @@ impl QueueBed for ShardedRedisBed {
 }
 
 fn options(url: String, settings: Settings) -> RedisOptions {
-    RedisOptions {
-        visibility: settings.visibility,
-        max_events: settings.max_events,
-        ..RedisOptions::new(url.as_str())
-    }
+    RedisOptions { visibility: settings.visibility, max_events: settings.max_events, ..RedisOptions::new(url.as_str()) }
 }
 
 /// The queue on a cluster of its own, over so many shards.

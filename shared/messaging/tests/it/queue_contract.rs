@@ -338,8 +338,7 @@ pub(crate) async fn a_restarted_consumer_finds_its_own<B: QueueBed>() {
     let mut consumer = queue.consumer("slot-0").await.unwrap();
     let mut neighbour = queue.consumer("slot-1").await.unwrap();
     let own = receive_all(&mut consumer, 2).await;
-    let theirs: Vec<_> =
-        receive_all(&mut neighbour, 1).await.into_iter().map(|delivery| delivery.payload).collect();
+    let theirs: Vec<_> = receive_all(&mut neighbour, 1).await.into_iter().map(|delivery| delivery.payload).collect();
     drop(consumer);
     let mut consumer = queue.consumer("slot-0").await.unwrap();
     let all = receive_all(&mut consumer, 4).await;

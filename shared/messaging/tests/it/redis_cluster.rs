@@ -100,7 +100,8 @@ async fn a_consumer_that_waits_hears_of_a_slot_that_moves() {
     let cluster = start(3, 0);
     let queue = queue(&cluster, 1, 0).await;
     let mut consumer = queue.consumer("slot-0").await.unwrap();
-    let receiving = tokio::spawn(async move { consumer.receive(1, Duration::from_secs(20)).await.map(|all| all.len()) });
+    let receiving =
+        tokio::spawn(async move { consumer.receive(1, Duration::from_secs(20)).await.map(|all| all.len()) });
     tokio::time::sleep(Duration::from_millis(300)).await;
     cluster.move_slot(STREAM, (cluster.owner(STREAM).unwrap() + 1) % 3).unwrap();
     let sent = Instant::now();

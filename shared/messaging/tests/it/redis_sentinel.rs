@@ -7,6 +7,7 @@ use analytics_domain::Timestamp;
 use analytics_messaging::redis::{RedisCache, RedisFeed, RedisOptions, RedisQueue};
 use analytics_messaging::{Cache, EnqueueError, Feed, FeedItem, Queue, QueueError, Resume};
 use analytics_testkit::redis::{AppendFsync, MASTER, RedisSentinels};
+use tokio::task::JoinSet;
 
 use crate::beds::{entry, project};
 use crate::feed_contract::{events, next, numbers};
@@ -48,13 +49,50 @@ async fn without_the_replicas_that_were_asked_for_nothing_is_answered() {
     all.servers[1].pause();
     let started = Instant::now();
     let refusal = queue.enqueue(entry("default", 1, "b")).await.unwrap_err();
-    assert!(matches!(&refusal, EnqueueError::Unavailable { reason } if reason.contains("0 of 1 replicas")), "{refusal}");
+    assert!(
+        matches!(&refusal, EnqueueError::Unavailable { reason } if reason.contains("0 of 1 replicas")),
+        "{refusal}"
+    );
     assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
     all.servers[1].kill9();
     tokio::time::sleep(Duration::from_millis(100)).await;
     let refusal = queue.check().await.unwrap_err();
     let told = std::error::Error::source(&refusal).unwrap().to_string();
     assert!(told.contains("0 of the 1"), "{told}");
+}
+
+/// How much was answered while the only replica was away, and how much of it the new master has: that replica.
+async fn lose_the_master_of_a_late_replica(replicas: u32) -> (usize, usize) {
+    let mut all = start(1);
+    let queue = queue(&all, replicas).await;
+    for index in 0..10 {
+        queue.enqueue(entry("default", 1, &format!("before {index}"))).await.unwrap();
+    }
+    all.servers[1].kill9();
+    let mut during = JoinSet::new();
+    for index in 0..10 {
+        let queue = Arc::clone(&queue);
+        during.spawn(async move { queue.enqueue(entry("default", 1, &format!("during {index}"))).await.is_ok() });
+    }
+    let answered = during.join_all().await.into_iter().filter(|taken| *taken).count();
+    all.servers[0].kill9();
+    all.servers[1].restart().unwrap();
+    assert_eq!(all.wait_for_another(0).unwrap(), 1);
+    let mut consumer = queue.consumer("slot-0").await.unwrap();
+    let (started, mut came) = (Instant::now(), Vec::new());
+    while came.iter().filter(|text: &&String| text.starts_with("before")).count() < 10 {
+        assert!(started.elapsed() < Duration::from_secs(20), "what was answered before is gone: {came:?}");
+        let Ok(held) = consumer.receive(50, Duration::from_millis(500)).await else { continue };
+        came.extend(held.iter().map(|delivery| String::from_utf8_lossy(&delivery.payload).into_owned()));
+    }
+    (answered, came.iter().filter(|text| text.starts_with("during")).count())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_no_replica_has_is_answered_only_where_nobody_asked_for_replicas() {
+    assert_eq!(lose_the_master_of_a_late_replica(1).await.0, 0, "a batch was answered that no replica had");
+    // The loss that the docs tell of.
+    assert_eq!(lose_the_master_of_a_late_replica(0).await, (10, 0));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -110,10 +110,10 @@ async fn shards_that_nobody_writes_to_any_more_are_drained() {
     assert_eq!(small.depth().await.unwrap().batches, 23);
     let mut consumer = processor.consumer("slot-0").await.unwrap();
     assert_eq!(take(&mut consumer, 23).await, all);
-    assert_eq!(processor.depth().await.unwrap(), analytics_messaging::QueueDepth {
-        by_project: Some(BTreeMap::new()),
-        ..Default::default()
-    });
+    assert_eq!(
+        processor.depth().await.unwrap(),
+        analytics_messaging::QueueDepth { by_project: Some(BTreeMap::new()), ..Default::default() }
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
