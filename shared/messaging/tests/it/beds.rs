@@ -178,15 +178,19 @@ impl RedisBed {
     }
 }
 
-/// A server that is killed by a test: flushed once a second it puts off writing while its disk is slow, and then a kill takes
-/// what it has answered for.
-fn durable_server() -> RedisServer {
-    RedisServer::start(ServerOptions { appendfsync: AppendFsync::Always, ..ServerOptions::default() }).unwrap()
+/// Kills a server that is flushed once a second, as a durable one dies: it puts off even writing while its disk is slow, and
+/// has by then answered for what a kill would take. The write after `always` brings all of it to the disk.
+fn kill_durably(server: &mut RedisServer) {
+    server.command(&["CONFIG", "SET", "appendfsync", "always"]).unwrap();
+    // In a cluster another node's business; what was put off is flushed even so.
+    let _ = server.command(&["SET", "last", "1"]);
+    server.command(&["PING"]).unwrap();
+    server.kill9();
 }
 
 impl QueueBed for RedisBed {
     async fn new(settings: Settings) -> Self {
-        let server = durable_server();
+        let server = RedisServer::start(ServerOptions::default()).unwrap();
         let options = options(server.url(), settings);
         Self::with(server, options).await
     }
@@ -196,7 +200,7 @@ impl QueueBed for RedisBed {
     }
 
     async fn die(mut self) -> Self {
-        self.server.kill9();
+        kill_durably(&mut self.server);
         self.server.restart().unwrap();
         Self::with(self.server, self.options).await
     }
@@ -209,7 +213,7 @@ impl QueueBed for ShardedRedisBed {
     const KEEPS_ORDER: bool = false;
 
     async fn new(settings: Settings) -> Self {
-        let server = durable_server();
+        let server = RedisServer::start(ServerOptions::default()).unwrap();
         let options = RedisOptions { shards: 4, ..options(server.url(), settings) };
         Self(RedisBed::with(server, options).await)
     }
@@ -245,7 +249,7 @@ impl<const SHARDS: usize> QueueBed for RedisClusterBed<SHARDS> {
     const KEEPS_ORDER: bool = SHARDS == 1;
 
     async fn new(settings: Settings) -> Self {
-        let start = || RedisCluster::start(3, 0, AppendFsync::Always, &[]).unwrap();
+        let start = || RedisCluster::start(3, 0, AppendFsync::EverySecond, &[]).unwrap();
         let cluster = tokio::task::spawn_blocking(start).await.unwrap();
         let options = RedisOptions { shards: SHARDS, ..options(cluster.url(), settings) };
         Self::with(cluster, options).await
@@ -257,7 +261,7 @@ impl<const SHARDS: usize> QueueBed for RedisClusterBed<SHARDS> {
 
     async fn die(mut self) -> Self {
         for node in &mut self.cluster.nodes {
-            node.kill9();
+            kill_durably(node);
         }
         for node in &mut self.cluster.nodes {
             node.restart().unwrap();

@@ -61,29 +61,33 @@ async fn without_the_replicas_that_were_asked_for_nothing_is_answered() {
     assert!(told.contains("0 of the 1"), "{told}");
 }
 
-/// How much was answered while the only replica was away, and how much of it the new master has: that replica.
+/// How much was answered while the only replica was frozen, and how much of it the new master has, which is that replica.
 async fn lose_the_master_of_a_late_replica(replicas: u32) -> (usize, usize) {
     let mut all = start(1);
     let queue = queue(&all, replicas).await;
     for index in 0..10 {
         queue.enqueue(entry("default", 1, &format!("before {index}"))).await.unwrap();
     }
-    all.servers[1].kill9();
+    // By now the replica has these, asked for or not.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    all.servers[1].pause();
+    // More than the connection between the two holds on its way.
+    let large = "x".repeat(4 << 20);
     let mut during = JoinSet::new();
     for index in 0..10 {
-        let queue = Arc::clone(&queue);
-        during.spawn(async move { queue.enqueue(entry("default", 1, &format!("during {index}"))).await.is_ok() });
+        let (queue, text) = (Arc::clone(&queue), format!("during {index} {large}"));
+        during.spawn(async move { queue.enqueue(entry("default", 1, &text)).await.is_ok() });
     }
     let answered = during.join_all().await.into_iter().filter(|taken| *taken).count();
     all.servers[0].kill9();
-    all.servers[1].restart().unwrap();
+    all.servers[1].resume();
     assert_eq!(all.wait_for_another(0).unwrap(), 1);
     let mut consumer = queue.consumer("slot-0").await.unwrap();
     let (started, mut came) = (Instant::now(), Vec::new());
     while came.iter().filter(|text: &&String| text.starts_with("before")).count() < 10 {
         assert!(started.elapsed() < Duration::from_secs(20), "what was answered before is gone: {came:?}");
         let Ok(held) = consumer.receive(50, Duration::from_millis(500)).await else { continue };
-        came.extend(held.iter().map(|delivery| String::from_utf8_lossy(&delivery.payload).into_owned()));
+        came.extend(held.iter().map(|delivery| String::from_utf8_lossy(&delivery.payload[..8]).into_owned()));
     }
     (answered, came.iter().filter(|text| text.starts_with("during")).count())
 }
@@ -92,7 +96,8 @@ async fn lose_the_master_of_a_late_replica(replicas: u32) -> (usize, usize) {
 async fn what_no_replica_has_is_answered_only_where_nobody_asked_for_replicas() {
     assert_eq!(lose_the_master_of_a_late_replica(1).await.0, 0, "a batch was answered that no replica had");
     // The loss that the docs tell of.
-    assert_eq!(lose_the_master_of_a_late_replica(0).await, (10, 0));
+    let (answered, kept) = lose_the_master_of_a_late_replica(0).await;
+    assert!(answered == 10 && kept < 10, "{answered} were answered, {kept} kept");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
