@@ -85,18 +85,18 @@ pub struct Deployment {
 }
 
 impl Deployment {
-    /// Starts a form and waits until everything is healthy.
+    /// Starts a form and waits until everything is healthy; with roles, the queue has so many streams.
     ///
     /// # Errors
     /// Where a server or a program does not come up; the error holds the end of its log.
-    pub fn start(form: Form, edition: Edition, programs: &Programs) -> Result<Self> {
+    pub fn start(form: Form, edition: Edition, shards: u32, programs: &Programs) -> Result<Self> {
         let mut deployment = Self { roles: Vec::new(), api: None, functions: None, redis: None, postgres: None };
         match form {
             Form::Single => {
                 let options = options().argument("serve").variable("DATA_DIR", "data");
                 deployment.spawn(Victim::Analytics, &programs.find("analytics")?, options)?;
             }
-            Form::Roles => deployment.start_roles(edition, programs)?,
+            Form::Roles => deployment.start_roles(edition, shards, programs)?,
             Form::Functions => deployment.start_functions(edition, programs)?,
         }
         for (_, role) in &mut deployment.roles {
@@ -117,14 +117,15 @@ impl Deployment {
         Ok(())
     }
 
-    fn start_roles(&mut self, edition: Edition, programs: &Programs) -> Result<()> {
+    fn start_roles(&mut self, edition: Edition, shards: u32, programs: &Programs) -> Result<()> {
         let redis = RedisServer::start(RedisOptions { appendfsync: AppendFsync::Always, ..RedisOptions::default() })?;
         let postgres = start_postgres(edition)?;
         let (redis_url, database_url) = (redis.url(), postgres.url("ledger"));
         let connected = || options().variable("REDIS_URL", &*redis_url).variable("DATABASE_URL", &*database_url);
         let of_processor = connected().port_in("METRICS_PORT");
         self.spawn(Victim::Processor, &programs.find("processor")?, of_processor)?;
-        self.spawn(Victim::Collector, &programs.find("collector")?, connected().variable("DURABILITY", "durable"))?;
+        let of_collector = connected().variable("DURABILITY", "durable").variable("QUEUE_SHARDS", shards.to_string());
+        self.spawn(Victim::Collector, &programs.find("collector")?, of_collector)?;
         self.api = Some(Role::spawn(&programs.find("api")?, connected())?);
         self.redis = Some(redis);
         self.postgres = Some(postgres);

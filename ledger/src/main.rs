@@ -37,6 +37,9 @@ struct Arguments {
     /// The PostgreSQL of roles and functions; `each` takes them in turn.
     #[arg(long, value_enum, default_value_t = Editions::Each)]
     edition: Editions,
+    /// Over how many streams of Redis the collector of the roles spreads events.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
+    shards: u32,
     /// The folder of the programs; else the one that this program is in.
     #[arg(long)]
     programs: Option<PathBuf>,
@@ -153,8 +156,8 @@ async fn run_seed(
     edition: Edition,
     programs: Programs,
 ) -> Result<Report, Box<dyn Error>> {
-    let (seconds, logs) = (arguments.seconds, arguments.logs.clone());
-    let settings = Settings { seed, form, edition, seconds, programs, logs };
+    let (seconds, shards, logs) = (arguments.seconds, arguments.shards, arguments.logs.clone());
+    let settings = Settings { seed, form, edition, shards, seconds, programs, logs };
     // Load and faults are bounded, each restart and the draining too; this is for what nobody thought of.
     let limit = Duration::from_secs(seconds * 20 + 600);
     let report = tokio::time::timeout(limit, run(&settings)).await;

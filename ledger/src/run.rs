@@ -28,6 +28,8 @@ pub struct Settings {
     pub form: Form,
     /// The PostgreSQL of [`Form::Roles`] and [`Form::Functions`].
     pub edition: Edition,
+    /// The streams of the queue of [`Form::Roles`].
+    pub shards: u32,
     /// How long the load lasts at least; it always lasts until the last fault is over.
     pub seconds: u64,
     /// Where the programs are.
@@ -56,7 +58,8 @@ pub enum LedgerError {
 /// [`LedgerError`], where there is nothing to judge.
 pub async fn run(settings: &Settings) -> Result<Report, LedgerError> {
     let (form, edition, programs) = (settings.form, settings.edition, settings.programs.clone());
-    let start = move || Deployment::start(form, edition, &programs);
+    let shards = settings.shards;
+    let start = move || Deployment::start(form, edition, shards, &programs);
     let deployment = tokio::task::spawn_blocking(start).await?.map_err(LedgerError::Start)?;
     let auditor = Auditor::new(&deployment.api())?;
     let load = Arc::new(Load::new(&deployment.collector())?);

@@ -6,10 +6,10 @@ use std::process::ExitCode;
 
 use analytics_host::config::{
     ApiConfig, CollectorConfig, DatabaseConfig, ProcessorConfig, QueueConfig, RealtimeConfig, RedisConfig, Role,
-    RoleConfig, StandaloneConfig, Variables,
+    RoleConfig, SpreadConfig, StandaloneConfig, Variables,
 };
-use analytics_messaging::redis::{RedisCache, RedisEndpoint, RedisOptions, RedisQueue};
-use analytics_messaging::{Cache, Durability, Queue};
+use analytics_messaging::redis::{RedisCache, RedisEndpoint, RedisExamination, RedisOptions, RedisQueue};
+use analytics_messaging::{Cache, Durability};
 use analytics_store::postgres::{PostgresOptions, PostgresStore};
 use analytics_store::{Edition, EventStore};
 use clap::{Args, ValueEnum};
@@ -65,6 +65,7 @@ pub async fn run(options: &DoctorOptions, variables: &Variables) -> Ended {
             Patient::Collector => {
                 if let Some(config) = settings::<CollectorConfig>(&mut findings, variables) {
                     servers.durable = config.intake.durable == Some(true);
+                    servers.spread = config.spread;
                     servers.take_queue(config.queue);
                 }
             }
@@ -120,6 +121,8 @@ struct Servers {
     sqs_queue_url: Option<String>,
     /// Whether the collector wants a queue that survives a power cut.
     durable: bool,
+    /// Over how many streams and replicas the collector spreads it.
+    spread: SpreadConfig,
     cache: Option<String>,
     database: Option<DatabaseConfig>,
 }
@@ -139,7 +142,7 @@ impl Servers {
                 .note("queue", &format!("{url} is not looked at from here: collector and processor do at their start"));
         }
         if let Some(redis) = &self.redis {
-            check_queue(findings, redis, self.durable).await;
+            check_queue(findings, redis, self.durable, self.spread).await;
         }
         if let Some(url) = &self.cache {
             check_cache(findings, url).await;
@@ -190,17 +193,20 @@ fn can_be_written(folder: &Path) -> std::io::Result<()> {
     tempfile::tempfile_in(folder).map(drop)
 }
 
-async fn check_queue(findings: &mut Findings, redis: &RedisConfig, durable: bool) {
+async fn check_queue(findings: &mut Findings, redis: &RedisConfig, durable: bool, spread: SpreadConfig) {
     let options = RedisOptions {
         key_prefix: redis.key_prefix.clone(),
         durability_required: durable,
+        shards: spread.shards,
+        replicas: spread.replicas,
         ..RedisOptions::new(redis.url.as_str())
     };
-    let queue = match RedisQueue::connect(options).await {
-        Ok(queue) => queue,
+    let found = match RedisQueue::examine(&options).await {
+        Ok(found) => found,
         Err(error) => return findings.wrong("redis", &error),
     };
-    match queue.durability() {
+    check_spread(findings, &found, spread);
+    match found.durability {
         Durability::Durable => {
             findings.fine("redis", "it answers, evicts nothing, and flushes each batch before it is accepted")
         }
@@ -214,6 +220,27 @@ async fn check_queue(findings: &mut Findings, redis: &RedisConfig, durable: bool
             "it answers, and does not let its settings be read: see to it that it has appendonly yes and \
              maxmemory-policy noeviction",
         ),
+    }
+}
+
+/// What becomes of the queue where a server dies, and how it is spread.
+fn check_spread(findings: &mut Findings, found: &RedisExamination, spread: SpreadConfig) {
+    let RedisExamination { address, shards, servers, replicas, .. } = found;
+    if *replicas < spread.replicas {
+        let error = format!(
+            "{address} has {replicas} of the {} replicas that QUEUE_REPLICAS asks for, so collectors answer 503; add replicas, or \
+             lower it",
+            spread.replicas
+        );
+        findings.wrong("redis", &*Box::<dyn Error>::from(error));
+    } else if found.fails_over && spread.replicas == 0 {
+        findings.note(
+            "redis",
+            "a server that takes over may lack the last accepted events: set QUEUE_REPLICAS=1 where that is too much",
+        );
+    }
+    if *shards > 1 {
+        findings.fine("redis", &format!("the queue has {shards} streams on {servers} of its servers"));
     }
 }
 

@@ -6,7 +6,7 @@ use analytics_testkit::role::program;
 
 async fn balances(form: Form) {
     let programs = Programs::of(program("analytics").unwrap().parent().unwrap());
-    let settings = Settings { seed: 1, form, edition: Edition::Plain15, seconds: 15, programs, logs: None };
+    let settings = Settings { seed: 1, form, edition: Edition::Plain15, shards: 1, seconds: 15, programs, logs: None };
     let report = run(&settings).await.unwrap();
     assert!(report.is_green(), "{report}");
     assert!(report.acknowledged > 0 && !report.kills.is_empty(), "{report}");

@@ -77,6 +77,8 @@ async fn open(
                 RedisQueue::connect(RedisOptions {
                     key_prefix: redis.key_prefix.clone(),
                     max_events: config.intake.queue_max_events,
+                    shards: config.spread.shards,
+                    replicas: config.spread.replicas,
                     durability_required: config.intake.durable == Some(true),
                     ..RedisOptions::new(redis.url.as_str())
                 })

@@ -9,6 +9,12 @@ use crate::folder::ServerFolder;
 use crate::process::{Blow, ServerProcess};
 use crate::{Result, TestkitError, ports};
 
+mod cluster;
+mod sentinels;
+
+pub use cluster::RedisCluster;
+pub use sentinels::{MASTER, RedisSentinels};
+
 const PROGRAM: &str = "/usr/bin/redis-server";
 const START_LIMIT: Duration = Duration::from_secs(30);
 
@@ -178,9 +184,15 @@ fn answers(address: SocketAddr, password: Option<&str>) -> io::Result<bool> {
     stream.set_read_timeout(Some(Duration::from_millis(500)))?;
     let auth = password.map_or_else(String::new, |password| format!("AUTH {password}\r\n"));
     stream.write_all(format!("{auth}PING\r\nQUIT\r\n").as_bytes())?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    Ok(answer.contains("+PONG"))
+    let (mut answer, mut part) = (Vec::<u8>::new(), [0; 256]);
+    // Not to its end: a sentinel knows no QUIT and goes on listening.
+    while !answer.windows(5).any(|text| text == b"+PONG") {
+        match stream.read(&mut part)? {
+            0 => return Ok(false),
+            count => answer.extend(&part[..count]),
+        }
+    }
+    Ok(true)
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 
 mod parts;
 mod reading;
+mod redis_url;
 mod reference;
 mod risk;
 mod role;
@@ -12,7 +13,7 @@ mod roles;
 mod spelling;
 mod variables;
 
-pub use parts::{Common, DatabaseConfig, HttpConfig, IntakeConfig, QueueConfig, RedisConfig, WorkConfig};
+pub use parts::{Common, DatabaseConfig, HttpConfig, IntakeConfig, QueueConfig, RedisConfig, SpreadConfig, WorkConfig};
 pub use reading::{ConfigError, Reader, Variables};
 pub use reference::reference;
 pub use role::Role;

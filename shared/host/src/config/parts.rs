@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::reading::Reader;
 use super::role::Role;
-use super::{risk, spelling};
+use super::{redis_url, risk, spelling};
 use crate::client::TrustedProxies;
 use crate::cors::Origins;
 use crate::keys::{ReadKeys, WriteKeys};
@@ -83,6 +83,21 @@ pub struct IntakeConfig {
     pub durable: Option<bool>,
     /// `RETENTION_DAYS`; none: not said.
     pub retention_days: Option<u32>,
+}
+
+/// How events lie in a queue on Redis.
+#[derive(Debug, Clone, Copy)]
+pub struct SpreadConfig {
+    /// `QUEUE_SHARDS`.
+    pub shards: usize,
+    /// `QUEUE_REPLICAS`.
+    pub replicas: u32,
+}
+
+impl Default for SpreadConfig {
+    fn default() -> Self {
+        Self { shards: 1, replicas: 0 }
+    }
 }
 
 /// How events are processed.
@@ -206,12 +221,11 @@ pub(super) fn url(reader: &mut Reader<'_>, name: &str, schemes: &[&str], hosted:
     reader.try_read(name, read)
 }
 
-const REDIS: &[&str] = &["redis", "rediss"];
 const POSTGRES: &[&str] = &["postgres", "postgresql"];
 
 /// `CACHE_REDIS_URL`.
 pub(super) fn cache_url(reader: &mut Reader<'_>) -> Option<String> {
-    url(reader, "CACHE_REDIS_URL", REDIS, true)
+    redis_url::read(reader, "CACHE_REDIS_URL")
 }
 
 /// The Redis server; with `why` it is required.
@@ -223,7 +237,7 @@ pub(super) fn redis(reader: &mut Reader<'_>, why: Option<&str>) -> Option<RedisC
     if let (None, Some(why)) = (reader.text("REDIS_URL"), why) {
         reader.missing("REDIS_URL", &format!("{why} (redis://host:6379)"));
     }
-    url(reader, "REDIS_URL", REDIS, true).map(|url| RedisConfig { url, key_prefix })
+    redis_url::read(reader, "REDIS_URL").map(|url| RedisConfig { url, key_prefix })
 }
 
 /// The database; with `why` it is required.
@@ -260,6 +274,15 @@ pub(super) fn intake(reader: &mut Reader<'_>, common: &mut Common) -> IntakeConf
     };
     risk::judge_intake(common, &intake);
     intake
+}
+
+/// How events lie in a queue on Redis.
+pub(super) fn spread(reader: &mut Reader<'_>) -> SpreadConfig {
+    let unset = SpreadConfig::default();
+    SpreadConfig {
+        shards: reader.number("QUEUE_SHARDS", 1, 64).unwrap_or(unset.shards),
+        replicas: reader.number("QUEUE_REPLICAS", 0, 5).unwrap_or(unset.replicas),
+    }
 }
 
 /// How events are processed.

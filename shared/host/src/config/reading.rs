@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
+use super::redis_url;
 use super::variables::VARIABLES;
 
 /// The variables of a process, by name.
@@ -141,7 +142,7 @@ fn told(name: &str, text: &str) -> String {
         return format!("{:?}", text.chars().take(TOLD_CHARACTERS).collect::<String>());
     }
     // Of a URL, scheme and host help and tell nothing; a text that is none may be a secret as a whole.
-    let Ok(url) = url::Url::parse(text) else { return "not shown".to_owned() };
+    let Ok(url) = url::Url::parse(&redis_url::with_one_host(text)) else { return "not shown".to_owned() };
     match (name.ends_with("_URL"), url.host_str()) {
         (true, Some(host)) if !host.is_empty() => format!("\"{}://{host}\" (the rest is not shown)", url.scheme()),
         _ => "not shown".to_owned(),

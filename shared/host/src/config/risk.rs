@@ -2,6 +2,7 @@
 
 use super::parts::{Common, HttpConfig, IntakeConfig};
 use super::reading::Reader;
+use super::redis_url;
 use super::role::Role;
 use crate::cors::Origins;
 
@@ -56,7 +57,9 @@ pub(super) fn judge(reader: &mut Reader<'_>, role: Role, common: &mut Common, ht
     }
     for name in ["REDIS_URL", "CACHE_REDIS_URL", "DATABASE_URL", "DATABASE_REPLICA_URL"] {
         let Some(text) = role_reads(role, name).then(|| reader.text(name)).flatten() else { continue };
-        let password = url::Url::parse(text).ok().and_then(|url| url.password().map(str::to_ascii_lowercase));
+        let password = url::Url::parse(&redis_url::with_one_host(text))
+            .ok()
+            .and_then(|url| url.password().map(str::to_ascii_lowercase));
         let Some(password) = password else { continue };
         if is_placeholder(&password) {
             reader.fault(format!(

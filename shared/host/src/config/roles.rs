@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use super::parts::{
-    self, Common, DatabaseConfig, HttpConfig, IntakeConfig, QueueConfig, RedisConfig, Shared, WorkConfig, cache_url,
-    database, intake, read_keys, redis, required_keys, retention_days, tracker_path, work,
+    self, Common, DatabaseConfig, HttpConfig, IntakeConfig, QueueConfig, RedisConfig, Shared, SpreadConfig, WorkConfig,
+    cache_url, database, intake, read_keys, redis, required_keys, retention_days, tracker_path, work,
 };
 use super::reading::{ConfigError, Reader, Variables};
 use super::role::Role;
@@ -47,6 +47,8 @@ pub struct CollectorConfig {
     pub queue: QueueConfig,
     /// How events are taken.
     pub intake: IntakeConfig,
+    /// How they lie in Redis.
+    pub spread: SpreadConfig,
 }
 
 /// The settings of `processor`.
@@ -159,7 +161,8 @@ impl RoleConfig for CollectorConfig {
         let redis = redis(reader, None);
         let queue = parts::queue(reader, redis.as_ref(), "the collector puts events on its queue there");
         let intake = intake(reader, &mut common);
-        Some(Self { common, http, queue: queue?, intake })
+        let spread = parts::spread(reader);
+        Some(Self { common, http, queue: queue?, intake, spread })
     }
 }
 

@@ -75,7 +75,9 @@ pub static VARIABLES: &[Variable] = &[
         "REDIS_URL",
         ON_REDIS,
         "",
-        "The Redis of queue, live feed and cache: `redis://` or `rediss://` (TLS). With `SQS_QUEUE_URL`, collector and processor \
+        "The Redis of queue, live feed and cache: `redis://` or `rediss://` (TLS); a cluster as \
+         `redis+cluster://host:6379,host:6379`, a master that sentinels watch as `redis+sentinel://host:26379,host:26379/name` \
+         ([redis.md](redis.md)). With `SQS_QUEUE_URL`, collector and processor \
          need none; a processor without it tells no live feed. An api without it caches in the process.",
     )
     .required(&[Collector, Processor, Realtime])
@@ -87,7 +89,7 @@ pub static VARIABLES: &[Variable] = &[
         "The queue is this standard queue of Amazon SQS and not Redis; required on Lambda. The api asks it for what is in \
          flight. Region, credentials and `AWS_ENDPOINT_URL` are read by the AWS SDK.",
     ),
-    variable("CACHE_REDIS_URL", &[Api], "`REDIS_URL`", "A Redis of its own for the cache.").secret(),
+    variable("CACHE_REDIS_URL", &[Api], "`REDIS_URL`", "A Redis of its own for the cache, in the same forms.").secret(),
     variable(
         "REDIS_KEY_PREFIX",
         ON_REDIS,
@@ -167,6 +169,20 @@ pub static VARIABLES: &[Variable] = &[
         TAKING,
         "5000000",
         "Events in the queue from which on the collector answers 503. SQS takes what comes.",
+    ),
+    variable(
+        "QUEUE_SHARDS",
+        &[Collector],
+        "1",
+        "Over how many streams of Redis the collector spreads events, 1 to 64: more than one where one core of Redis, or one node of a \
+         cluster, is too little. Processors find them all, whatever it was before ([redis.md](redis.md)).",
+    ),
+    variable(
+        "QUEUE_REPLICAS",
+        &[Collector],
+        "0",
+        "How many replicas of Redis must have a batch before it is answered, 0 to 5; with fewer the collector answers 503. From 1 on \
+         an answered batch outlives the loss of a master ([redis.md](redis.md)).",
     ),
     variable(
         "DURABILITY",

@@ -80,6 +80,8 @@ fn every_wrong_value_is_named_with_what_is_allowed() {
         (Collector, "RATE_LIMIT", "0", "from 1 on, or off"),
         (Analytics, "RATE_LIMIT", "many", "from 1 on, or off"),
         (Collector, "QUEUE_MAX_EVENTS", "0", "from 1 to"),
+        (Collector, "QUEUE_SHARDS", "0", "from 1 to 64"),
+        (Collector, "QUEUE_REPLICAS", "six", "from 0 to 5"),
         (Collector, "DURABILITY", "always", "durable or fast"),
         (Processor, "CONCURRENCY", "0", "from 1 to 64"),
         (Analytics, "CONCURRENCY", "65", "from 1 to 64"),
@@ -108,6 +110,11 @@ fn secrets_are_never_told() {
         (Collector, "REDIS_URL", "hunter2@cache", "redis:// or rediss://"),
         (Collector, "REDIS_URL", "redis:hunter2", "names a host"),
         (Collector, "REDIS_URL", "redis://", "names a host"),
+        (Collector, "REDIS_URL", "redis+cluster://:hunter2@", "redis+cluster://host:6379,host:6379"),
+        (Collector, "REDIS_URL", "redis+cluster://:hunter2@a:1,b:port", "invalid port number"),
+        (Collector, "REDIS_URL", "redis+cluster://:hunter2@a:1,b/2", "database 0 only"),
+        (Collector, "REDIS_URL", "rediss+sentinel://:hunter2@a,b", "names no master"),
+        (Api, "CACHE_REDIS_URL", "redis+sentinel://:hunter2@a,,b/main", "empty host"),
         (Api, "CACHE_REDIS_URL", "memcached://hunter2@h", "redis:// or rediss://"),
         (Processor, "DATABASE_URL", "mysql://u:hunter2@db/d", "postgres:// or postgresql://"),
         (Api, "DATABASE_REPLICA_URL", "u:hunter2@db/d", "postgres:// or postgresql://"),
@@ -269,6 +276,8 @@ fn production_refuses_what_is_risky_and_development_does_not() {
         ),
         (Role::Collector, &[("REDIS_URL", "redis://:CHANGE_ME-@redis:6379")], "REDIS_URL: its password"),
         (Role::Api, &[("CACHE_REDIS_URL", "redis://:replace-me@redis-cache")], "CACHE_REDIS_URL: its password"),
+        (Role::Collector, &[("REDIS_URL", "redis+cluster://:change-me-@a:1,b:2")], "REDIS_URL: its password"),
+        (Role::Collector, &[("REDIS_URL", "redis+sentinel://:change-me-@a:1,b:2/main")], "REDIS_URL: its password"),
     ];
     for (role, risky, expected) in table {
         assert_eq!(faults(*role, risky), Vec::<String>::new(), "{role} {risky:?}");

@@ -14,11 +14,15 @@ use crate::queue::QueueError;
 /// How long an answer may wait for the cache before it is computed instead.
 const TIMEOUT: Duration = Duration::from_millis(500);
 
-/// Answers kept in a Redis server under `PREFIX:cache:`; the server's own `maxmemory` bounds them.
+/// Over how many slots of a cluster answers are spread; each costs a connection.
+const PARTS: u32 = 8;
+
+/// Answers kept in a Redis server under `PREFIX:cache:`, in a cluster under `{PREFIX:cache:N}:`; the server's own
+/// `maxmemory` bounds them.
 #[derive(Debug)]
 pub struct RedisCache {
-    link: Link,
-    prefix: String,
+    /// With the beginning of their keys.
+    parts: Vec<(Link, String)>,
 }
 
 impl RedisCache {
@@ -27,7 +31,23 @@ impl RedisCache {
     /// # Errors
     /// [`QueueError::Misconfigured`] where the URL cannot be read.
     pub fn new(endpoint: &RedisEndpoint, key_prefix: &str) -> Result<Self, QueueError> {
-        Ok(Self { link: Link::new(endpoint.client()?, TIMEOUT), prefix: format!("{key_prefix}:cache:") })
+        let route = endpoint.route(&format!("{key_prefix}:cache:0"))?;
+        if !route.is_cluster() {
+            return Ok(Self { parts: vec![(Link::new(route, TIMEOUT), format!("{key_prefix}:cache:"))] });
+        }
+        let part = |number| {
+            let tag = format!("{key_prefix}:cache:{number}");
+            Ok((Link::new(endpoint.route(&tag)?, TIMEOUT), format!("{{{tag}}}:")))
+        };
+        Ok(Self { parts: (0..PARTS).map(part).collect::<Result<_, _>>()? })
+    }
+
+    /// Where a key lies, and its full name there.
+    fn place(&self, key: &str) -> (&Link, String) {
+        // FNV-1a: the same in every process and every build.
+        let hash = key.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+        let (link, prefix) = &self.parts[hash as usize % self.parts.len()];
+        (link, format!("{prefix}{key}"))
     }
 }
 
@@ -38,28 +58,28 @@ fn failed(source: RedisError) -> CacheError {
 #[async_trait]
 impl Cache for RedisCache {
     async fn get(&self, key: &str) -> Result<Option<Bytes>, CacheError> {
-        let key = format!("{}{key}", self.prefix);
-        self.link
-            .run(async |mut connection| redis::cmd("GET").arg(key).query_async(&mut connection).await)
+        let (link, key) = self.place(key);
+        link.run(async |mut connection| redis::cmd("GET").arg(&key).query_async(&mut connection).await)
             .await
             .map_err(failed)
     }
 
     async fn put(&self, key: &str, value: Bytes, lifetime: Duration) -> Result<(), CacheError> {
         let Some(millis) = u64::try_from(lifetime.as_millis()).ok().filter(|millis| *millis > 0) else { return Ok(()) };
-        let key = format!("{}{key}", self.prefix);
-        self.link
-            .run(async |mut connection| {
-                redis::cmd("SET").arg(key).arg(&value[..]).arg("PX").arg(millis).query_async(&mut connection).await
-            })
-            .await
-            .map_err(failed)
+        let (link, key) = self.place(key);
+        link.run(async |mut connection| {
+            redis::cmd("SET").arg(&key).arg(&value[..]).arg("PX").arg(millis).query_async(&mut connection).await
+        })
+        .await
+        .map_err(failed)
     }
 
     async fn check(&self) -> Result<(), CacheError> {
-        self.link
-            .run(async |mut connection| redis::cmd("PING").query_async::<()>(&mut connection).await)
-            .await
-            .map_err(failed)
+        for (link, _) in &self.parts {
+            link.run(async |mut connection| redis::cmd("PING").query_async::<()>(&mut connection).await)
+                .await
+                .map_err(failed)?;
+        }
+        Ok(())
     }
 }

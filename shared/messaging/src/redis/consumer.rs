@@ -9,9 +9,10 @@ use redis::aio::MultiplexedConnection;
 use redis::{RedisError, RedisResult, Value};
 
 use super::link::{Link, needs_new_connection, timed_out};
-use super::queue::{GROUP, Keys, TIMEOUT, unavailable};
+use super::queue::{GROUP, TIMEOUT, unavailable};
 use super::reply::{QueueEntry, array, entry, streams, text, unexpected};
 use super::script::{ACKNOWLEDGE, RECLAIM, SET_IDLE};
+use super::shards::Keys;
 use crate::queue::{Consumer, Delivery, QueueError, Receipt};
 
 /// How often a consumer looks for what others let go of, at most.
@@ -22,6 +23,9 @@ const RELEASED: Duration = Duration::from_secs(365 * 86_400);
 
 /// Own entries of an earlier run that are taken over in one step.
 const RECOVER_ENTRIES: usize = 500;
+
+/// How long is waited after a node of a cluster said that the stream is elsewhere, or on its way there.
+const REDIRECT_PAUSE: Duration = Duration::from_millis(20);
 
 /// The cursor from which a claim begins and to which it comes back.
 const BEGINNING: &str = "0-0";
@@ -242,6 +246,24 @@ impl RedisConsumer {
         Ok(self.deliver(entries.into_iter()))
     }
 
+    /// Makes the stream and its group anew after they were gone.
+    async fn remake_group(&mut self, error: &RedisError) -> Result<(), QueueError> {
+        let (stream, consumer) = (&self.keys.stream, &self.name);
+        if error.code() == Some("UNBLOCKED") && self.link.is_of_a_cluster() {
+            tracing::info!(stream, consumer, "the queue's stream has left its node while it was waited at");
+        } else {
+            tracing::warn!(
+                stream,
+                consumer,
+                "the queue's stream or group is gone: the server was emptied or replaced, and entries may be lost; it is \
+                 made anew"
+            );
+        }
+        ensure_group(&self.link, &self.keys.stream).await.map_err(unavailable("make its stream and group"))?;
+        self.reclaim_cursor = BEGINNING.to_owned();
+        Ok(())
+    }
+
     async fn connect_reader(&self) -> RedisResult<MultiplexedConnection> {
         match tokio::time::timeout(TIMEOUT, self.link.dedicated()).await {
             Ok(reader) => reader,
@@ -295,19 +317,15 @@ impl Consumer for RedisConsumer {
             return Ok(Vec::new());
         }
         let until = Instant::now() + wait;
-        let received = match self.try_receive(most, until).await {
-            Err(error) if is_group_lost(&error) => {
-                tracing::warn!(
-                    stream = self.keys.stream,
-                    consumer = self.name,
-                    "the queue's stream or group is gone: the server was emptied or replaced, and entries may be lost; \
-                     it is made anew"
-                );
-                ensure_group(&self.link, &self.keys.stream).await.map_err(unavailable("make its stream and group"))?;
-                self.reclaim_cursor = BEGINNING.to_owned();
-                self.try_receive(most, until).await
+        let received = loop {
+            match self.try_receive(most, until).await {
+                Err(error) if Instant::now() >= until + TIMEOUT => break Err(error),
+                Err(error) if is_group_lost(&error) => self.remake_group(&error).await?,
+                Err(error) if self.link.is_redirected(&error) => {
+                    tokio::time::sleep(REDIRECT_PAUSE).await;
+                }
+                outcome => break outcome,
             }
-            outcome => outcome,
         };
         received.map_err(unavailable("hand out entries"))
     }

@@ -112,7 +112,8 @@ impl RedisFeed {
     /// # Errors
     /// [`QueueError::Misconfigured`] where the URL cannot be read.
     pub fn new(endpoint: &RedisEndpoint, key_prefix: &str) -> Result<Self, QueueError> {
-        let shared = Arc::new(Shared { link: Link::new(endpoint.client()?, TIMEOUT), prefix: key_prefix.to_owned() });
+        let route = endpoint.route(&format!("{key_prefix}:feed"))?;
+        let shared = Arc::new(Shared { link: Link::new(route, TIMEOUT), prefix: key_prefix.to_owned() });
         let readers = Arc::new(Readers::new(Arc::clone(&shared)));
         Ok(Self { shared, readers })
     }
@@ -166,9 +167,9 @@ impl Feed for RedisFeed {
             .link
             .run(async |connection| {
                 PUBLISH
-                    .run::<()>(connection, &[&stream, &sizes, &state], move |command| {
+                    .run::<()>(connection, &[&stream, &sizes, &state], |command| {
                         command.arg(FEED_MESSAGES).arg(FEED_BYTES).arg(FORGET_SECONDS);
-                        for (messages, payload) in entries {
+                        for (messages, payload) in &entries {
                             command.arg(messages).arg(payload);
                         }
                     })

@@ -187,6 +187,8 @@ async fn read(readers: Weak<Readers>, topics: Arc<Topics>) {
             Ok(()) => pause = BACKOFF.0,
             Err(error) => {
                 connection = None;
+                // The next connection goes where a cluster's node says that the feed is now.
+                readers.shared.link.is_redirected(&error);
                 *held(&topics.waiting) = None;
                 tracing::warn!(error = %sentence(&error), "the feed cannot be read; it is tried again");
                 drop(readers);

@@ -5,11 +5,13 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, ErrorKind, RedisError, RedisResult, ServerErrorKind};
+use redis::{ErrorKind, RedisError, RedisResult, ServerErrorKind};
 use tokio::sync::Mutex;
 
-/// How long a connection may take to be made.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+use super::route::Route;
+
+/// How long after a server of a cluster refused what it has no slot for it is tried again.
+const REDIRECT_PAUSE: Duration = Duration::from_millis(20);
 
 /// How long after a failed connection the next is tried, at first and at most; in between callers hear of the failure.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
@@ -26,31 +28,46 @@ struct Slot {
 /// A way to a server that any number of tasks use at once.
 #[derive(Debug)]
 pub(super) struct Link {
-    client: Client,
+    route: Route,
     timeout: Duration,
     slot: Mutex<Slot>,
 }
 
 impl Link {
     /// A link that is not yet connected; each call of [`Link::run`] takes at most `timeout`.
-    pub(super) fn new(client: Client, timeout: Duration) -> Self {
-        Self { client, timeout, slot: Mutex::new(Slot::default()) }
+    pub(super) fn new(route: Route, timeout: Duration) -> Self {
+        Self { route, timeout, slot: Mutex::new(Slot::default()) }
+    }
+
+    /// Whether it leads to a node of a cluster.
+    pub(super) fn is_of_a_cluster(&self) -> bool {
+        self.route.is_cluster()
     }
 
     /// Runs `work` on the shared connection. Its outcome at the server is unknown after an IO error.
-    pub(super) async fn run<T, F>(&self, work: impl FnOnce(MultiplexedConnection) -> F) -> RedisResult<T>
+    ///
+    /// In a cluster it is run again where a node did nothing of it, since the slot is elsewhere or on its way there.
+    pub(super) async fn run<T, F>(&self, work: impl Fn(MultiplexedConnection) -> F) -> RedisResult<T>
     where
         F: Future<Output = RedisResult<T>>,
     {
-        let mut used = None;
+        let (mut used, mut redirected) = (None, None);
         let attempt = async {
-            let (connection, generation) = self.connection().await?;
-            used = Some(generation);
-            work(connection).await
+            loop {
+                let (connection, generation) = self.connection().await?;
+                used = Some(generation);
+                match work(connection).await {
+                    Err(error) if self.route.is_cluster() && error.is_cluster_error() => {
+                        self.follow(&error, generation).await;
+                        redirected = Some(error);
+                    }
+                    outcome => return outcome,
+                }
+            }
         };
         let outcome = match tokio::time::timeout(self.timeout, attempt).await {
             Ok(outcome) => outcome,
-            Err(_) => Err(timed_out(self.timeout)),
+            Err(_) => Err(redirected.unwrap_or_else(|| timed_out(self.timeout))),
         };
         if let (Err(error), Some(generation)) = (&outcome, used)
             && needs_new_connection(error)
@@ -62,9 +79,28 @@ impl Link {
 
     /// A connection of one's own, without any timeout on answers: for reads that block at the server.
     pub(super) async fn dedicated(&self) -> RedisResult<MultiplexedConnection> {
-        let config =
-            AsyncConnectionConfig::new().set_connection_timeout(Some(CONNECT_TIMEOUT)).set_response_timeout(None);
-        self.client.get_multiplexed_async_connection_with_config(&config).await
+        self.route.connect().await
+    }
+
+    /// Whether an answer of a [`Link::dedicated`] connection says that it leads to the wrong node; the next one follows it.
+    pub(super) fn is_redirected(&self, error: &RedisError) -> bool {
+        let redirected = self.route.is_cluster() && error.is_cluster_error();
+        if redirected {
+            self.route.note(error);
+        }
+        redirected
+    }
+
+    /// Gets ready for the next try after a node did not do what it was asked.
+    async fn follow(&self, error: &RedisError, generation: u64) {
+        self.route.note(error);
+        // While a slot moves (ASK, TRYAGAIN), its old node still has what is left of it, and says when it is gone.
+        if matches!(error.kind(), ErrorKind::Server(ServerErrorKind::Moved | ServerErrorKind::ClusterDown)) {
+            self.discard(generation).await;
+        }
+        if error.kind() != ErrorKind::Server(ServerErrorKind::Moved) {
+            tokio::time::sleep(REDIRECT_PAUSE).await;
+        }
     }
 
     async fn connection(&self) -> RedisResult<(MultiplexedConnection, u64)> {
@@ -79,10 +115,7 @@ impl Link {
             }
             pause = (*paused * 2).min(BACKOFF.1);
         }
-        // Timed from outside: one limit over connecting and asking.
-        let config =
-            AsyncConnectionConfig::new().set_connection_timeout(Some(CONNECT_TIMEOUT)).set_response_timeout(None);
-        match self.client.get_multiplexed_async_connection_with_config(&config).await {
+        match self.route.connect().await {
             Ok(connection) => {
                 slot.generation += 1;
                 slot.failure = None;
@@ -113,5 +146,13 @@ pub(super) fn timed_out(limit: Duration) -> RedisError {
 pub(super) fn needs_new_connection(error: &RedisError) -> bool {
     error.is_io_error()
         || error.is_unrecoverable_error()
-        || matches!(error.kind(), ErrorKind::Server(ServerErrorKind::ReadOnly | ServerErrorKind::MasterDown))
+        || matches!(
+            error.kind(),
+            ErrorKind::Server(
+                ServerErrorKind::ReadOnly
+                    | ServerErrorKind::MasterDown
+                    | ServerErrorKind::Moved
+                    | ServerErrorKind::ClusterDown
+            )
+        )
 }

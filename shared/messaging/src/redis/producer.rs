@@ -2,13 +2,17 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use redis::aio::MultiplexedConnection;
 use redis::{ErrorKind, RedisError, RedisResult, ServerErrorKind, Value};
 use tokio::sync::oneshot;
 
 use super::admission::Admission;
 use super::link::Link;
+use super::options::RedisOptions;
 use super::reply::unexpected;
+use super::shards::Keys;
 use crate::queue::{EnqueueError, Entry};
 use crate::reason::sentence;
 
@@ -17,6 +21,9 @@ const GROUP_ENTRIES: usize = 256;
 
 /// Payload bytes of one round trip at most, but always one entry.
 const GROUP_BYTES: usize = 2 << 20;
+
+/// How long replicas may take to have a group.
+const REPLICAS_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// An entry and where its answer goes.
 type Offered = (Entry, oneshot::Sender<Result<(), EnqueueError>>);
@@ -29,6 +36,8 @@ struct Waiting {
     /// Whether a group is under way. One at a time: what arrives meanwhile shares the next round trip, and the larger the
     /// groups, the less each entry costs both sides.
     flying: bool,
+    /// Whether the server took nothing of the last group.
+    failed: bool,
 }
 
 /// The producers' side of a stream.
@@ -38,7 +47,10 @@ pub(super) struct Producer {
     admission: Arc<Admission>,
     stream: String,
     depth: String,
+    shard: usize,
     max_waiting_bytes: usize,
+    /// How many replicas must have an entry; the link is then used for nothing else.
+    replicas: u32,
     waiting: Mutex<Waiting>,
 }
 
@@ -46,11 +58,30 @@ impl Producer {
     pub(super) fn new(
         link: Arc<Link>,
         admission: Arc<Admission>,
-        stream: String,
-        depth: String,
-        max_waiting_bytes: usize,
+        shard: usize,
+        keys: &Keys,
+        options: &RedisOptions,
     ) -> Self {
-        Self { link, admission, stream, depth, max_waiting_bytes, waiting: Mutex::default() }
+        Self {
+            link,
+            admission,
+            stream: keys.stream.clone(),
+            depth: keys.depth.clone(),
+            shard,
+            max_waiting_bytes: options.max_waiting_bytes / options.shards.max(1),
+            replicas: options.replicas,
+            waiting: Mutex::default(),
+        }
+    }
+
+    /// Whether its server took nothing, and has not answered since.
+    pub(super) fn rests(&self) -> bool {
+        self.lock().failed
+    }
+
+    /// Notes that its server answers: an entry may try whether it takes any, too.
+    pub(super) fn wake(&self) {
+        self.lock().failed = false;
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
@@ -59,7 +90,7 @@ impl Producer {
 
     /// Adds one entry; answers when the server has.
     pub(super) async fn add(self: &Arc<Self>, entry: Entry) -> Result<(), EnqueueError> {
-        if let Some(reason) = self.admission.full() {
+        if let Some(reason) = self.admission.full(self.shard) {
             return Err(EnqueueError::Full { reason });
         }
         let (answer, answered) = oneshot::channel();
@@ -95,9 +126,13 @@ impl Producer {
                 // Those who wait would meet the same, after the same time.
                 done.extend(self.lock().offered.drain(..));
             }
-            self.lock().bytes -= done.iter().map(|(entry, _)| entry.payload.len()).sum::<usize>();
+            {
+                let mut waiting = self.lock();
+                waiting.bytes -= done.iter().map(|(entry, _)| entry.payload.len()).sum::<usize>();
+                waiting.failed = outcome.is_err();
+            }
             if let Ok(events) = outcome {
-                self.admission.saw_events(events);
+                self.admission.saw_events(self.shard, events);
             }
             let answered = outcome.map(|_| ());
             for (_, answer) in done {
@@ -150,12 +185,33 @@ impl Producer {
         step.cmd("HINCRBY").arg(&self.depth).arg("").arg(events.values().sum::<u64>());
         let replies: Vec<Value> = self
             .link
-            .run(async |mut connection| step.query_async(&mut connection).await.map_err(cause_of_an_abort))
+            .run(async |mut connection| {
+                let replies = step.query_async(&mut connection).await.map_err(cause_of_an_abort)?;
+                self.wait_for_replicas(&mut connection).await?;
+                Ok(replies)
+            })
             .await?;
         match replies.last() {
             Some(Value::Int(total)) => Ok(u64::try_from(*total).unwrap_or(0)),
             _ => Err(unexpected("the count of the queue's events")),
         }
+    }
+}
+
+impl Producer {
+    /// Waits until enough replicas have all that was written on this connection.
+    async fn wait_for_replicas(&self, connection: &mut MultiplexedConnection) -> RedisResult<()> {
+        if self.replicas == 0 {
+            return Ok(());
+        }
+        let mut command = redis::cmd("WAIT");
+        command.arg(self.replicas).arg(REPLICAS_TIMEOUT.as_millis() as u64);
+        let reached: u32 = command.query_async(connection).await?;
+        if reached >= self.replicas {
+            return Ok(());
+        }
+        let told = format!("{reached} of {} replicas have it within {REPLICAS_TIMEOUT:?}", self.replicas);
+        Err(RedisError::from((ErrorKind::Client, "the batch is at the master and not safe", told)))
     }
 }
 

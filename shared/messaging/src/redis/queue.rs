@@ -1,20 +1,19 @@
 //! The queue on a Redis stream.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use analytics_domain::{Project, Retention};
 use async_trait::async_trait;
-use redis::RedisError;
+use redis::{ErrorKind, InfoDict, RedisError, RedisResult};
 
-use super::admission::{Admission, poll};
-use super::consumer::{RedisConsumer, ensure_group};
-use super::link::Link;
-use super::options::RedisOptions;
-use super::producer::{Producer, refusal};
+use super::options::{MOST_SHARDS, RedisOptions};
+use super::producer::refusal;
 use super::script::{DEPTH, TIDY};
-use super::setup::inspect;
+use super::shards::{Shard, Shards};
+use super::streams::StreamsConsumer;
 use crate::queue::{Consumer, Durability, EnqueueError, Entry, Queue, QueueDepth, QueueError};
 
 /// The consumer group of the processors.
@@ -23,39 +22,25 @@ pub(super) const GROUP: &str = "processors";
 /// How long a caller waits for the server, connecting included.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(2);
 
+/// How much longer an entry may take that a first shard did not answer for.
+const SECOND_TRY: Duration = Duration::from_millis(800);
+
 /// From which idle time on a consumer without entries is gone for good.
 const CONSUMER_GONE: Duration = Duration::from_secs(3_600);
 
 /// Entries that one call of tidy looks at: a bound on how long the server's other clients wait.
 const TIDY_ENTRIES: usize = 1_000;
 
-/// A queue in a Redis stream, drained by one consumer group.
+/// A queue in Redis streams, drained by one consumer group.
 ///
 /// Keys: `{PREFIX:q}:stream`, `{PREFIX:q}:depth` (events a project, the sum under the empty name), `{PREFIX:q}:retention`
-/// (days that events are kept), `{PREFIX:q}:probe`.
+/// (days that events are kept), `{PREFIX:q}:probe`. With more than one shard, `{PREFIX:q}:shards` has the most there ever
+/// were, and each further one its own `{PREFIX:q:N}:stream`, `:depth` and `:probe`.
 #[derive(Debug)]
 pub struct RedisQueue {
-    link: Arc<Link>,
-    admission: Arc<Admission>,
-    producer: Arc<Producer>,
-    keys: Keys,
-    visibility: Duration,
-}
-
-/// The names of a queue's keys; one hash tag, so that a cluster keeps them on one node.
-#[derive(Debug, Clone)]
-pub(super) struct Keys {
-    pub(super) stream: String,
-    pub(super) depth: String,
-    retention: String,
-    probe: String,
-}
-
-impl Keys {
-    fn new(prefix: &str) -> Self {
-        let key = |name: &str| format!("{{{prefix}:q}}:{name}");
-        Self { stream: key("stream"), depth: key("depth"), retention: key("retention"), probe: key("probe") }
-    }
+    shards: Arc<Shards>,
+    /// Which shard the next entry is offered to first.
+    turn: AtomicUsize,
 }
 
 /// Wraps a driver's error with what was being done.
@@ -72,101 +57,86 @@ impl RedisQueue {
     /// [`QueueError::Misconfigured`] with the mend, [`QueueError::Unavailable`] where the server does not answer within
     /// two seconds: to be tried again.
     pub async fn connect(options: RedisOptions) -> Result<Self, QueueError> {
-        let link = Arc::new(Link::new(options.endpoint.client()?, TIMEOUT));
-        let address = options.endpoint.address();
-        let durability = inspect(&link, &address, options.durability_required).await?;
-        let keys = Keys::new(&options.key_prefix);
-        ensure_group(&link, &keys.stream).await.map_err(unavailable("make its stream and group"))?;
-        let admission = Arc::new(Admission::new(options.max_events, options.max_memory_percent, durability));
-        admission.ask(&link, &keys.depth).await.map_err(unavailable("look up its depth"))?;
-        poll(&admission, &link, keys.depth.clone());
-        let producer = Arc::new(Producer::new(
-            Arc::clone(&link),
-            Arc::clone(&admission),
-            keys.stream.clone(),
-            keys.depth.clone(),
-            options.max_waiting_bytes,
-        ));
-        tracing::info!(address, stream = keys.stream, ?durability, "queue opened");
-        Ok(Self { link, admission, producer, keys, visibility: options.visibility })
+        if !(1..=MOST_SHARDS).contains(&options.shards) {
+            return Err(QueueError::Misconfigured {
+                problem: format!("a queue of {} shards cannot be made", options.shards),
+                mend: format!("choose 1 to {MOST_SHARDS}"),
+            });
+        }
+        Ok(Self { shards: Shards::open(options).await?, turn: AtomicUsize::new(0) })
     }
 }
 
 impl Drop for RedisQueue {
     fn drop(&mut self) {
-        self.admission.end();
+        self.shards.admission.end();
     }
 }
 
 #[async_trait]
 impl Queue for RedisQueue {
     async fn enqueue(&self, entry: Entry) -> Result<(), EnqueueError> {
-        self.producer.add(entry).await
-    }
-
-    async fn consumer(&self, name: &str) -> Result<Box<dyn Consumer>, QueueError> {
-        let consumer = RedisConsumer::new(Arc::clone(&self.link), self.keys.clone(), name, self.visibility);
-        Ok(Box::new(consumer))
-    }
-
-    async fn depth(&self) -> Result<QueueDepth, QueueError> {
-        let (batches, counts, oldest, now): (u64, HashMap<String, u64>, String, u64) = self
-            .link
-            .run(async |connection| DEPTH.run(connection, &[&self.keys.stream, &self.keys.depth], |_| {}).await)
-            .await
-            .map_err(unavailable("tell its depth"))?;
-        let oldest = oldest.split('-').next().and_then(|millis| millis.parse::<u64>().ok());
-        Ok(QueueDepth {
-            batches,
-            events: counts.get("").copied().unwrap_or(0),
-            // A name that no project can have was put there by somebody else.
-            by_project: Some(
-                counts.into_iter().filter_map(|(name, events)| Some((Project::new(&name).ok()?, events))).collect(),
-            ),
-            oldest: oldest.map(|millis| Duration::from_millis(now.saturating_sub(millis))),
-        })
-    }
-
-    async fn check(&self) -> Result<(), QueueError> {
-        const DOING: &str = "take entries";
-        // A write of its own kind: a server that is read-only, out of memory or out of disk refuses it as it would entries.
-        self.link
-            .run(async |mut connection| {
-                redis::cmd("SET")
-                    .arg(&self.keys.probe)
-                    .arg(1)
-                    .arg("EX")
-                    .arg(60)
-                    .query_async::<()>(&mut connection)
-                    .await
-            })
-            .await
-            .map_err(|error| QueueError::Unavailable { doing: DOING, source: Box::new(refusal(&error)) })?;
-        match self.admission.full() {
-            Some(reason) => {
-                Err(QueueError::Unavailable { doing: DOING, source: Box::new(EnqueueError::Full { reason }) })
-            }
-            None => Ok(()),
+        let shards = self.shards.all();
+        let written = &shards[..self.shards.written()];
+        match written {
+            [only] => only.producer.add(entry).await,
+            several => self.enqueue_somewhere(several, entry).await,
         }
     }
 
+    async fn consumer(&self, name: &str) -> Result<Box<dyn Consumer>, QueueError> {
+        Ok(Box::new(StreamsConsumer::new(Arc::clone(&self.shards), name)))
+    }
+
+    async fn depth(&self) -> Result<QueueDepth, QueueError> {
+        let mut depth = QueueDepth { by_project: Some(BTreeMap::new()), ..QueueDepth::default() };
+        for shard in self.shards.all().iter() {
+            shard.add_depth(&mut depth).await.map_err(unavailable("tell its depth"))?;
+        }
+        Ok(depth)
+    }
+
+    async fn check(&self) -> Result<(), QueueError> {
+        let mut refusal = None;
+        let shards = self.shards.all();
+        let mut shards: Vec<_> = shards[..self.shards.written()].iter().collect();
+        // First those that take entries as far as is known: a silent server costs two seconds.
+        shards.sort_by_key(|shard| shard.producer.rests());
+        for shard in shards {
+            match self.check_shard(shard).await {
+                // Entries go to another one while a shard takes none.
+                Ok(()) => return Ok(()),
+                Err(error) => refusal = Some(error),
+            }
+        }
+        refusal
+            .map_or(Ok(()), |source| Err(QueueError::Unavailable { doing: "take entries", source: Box::new(source) }))
+    }
+
     fn durability(&self) -> Durability {
-        self.admission.durability()
+        self.shards.admission.durability()
     }
 
     async fn tell_retention(&self, retention: Retention) -> Result<(), QueueError> {
-        self.link
+        let first = self.shards.first();
+        first
+            .link
             .run(async |mut connection| {
-                redis::cmd("SET").arg(&self.keys.retention).arg(retention.days).query_async::<()>(&mut connection).await
+                redis::cmd("SET")
+                    .arg(&first.keys.retention)
+                    .arg(retention.days)
+                    .query_async::<()>(&mut connection)
+                    .await
             })
             .await
             .map_err(unavailable("tell the retention"))
     }
 
     async fn told_retention(&self) -> Result<Option<Retention>, QueueError> {
-        let days: Option<u32> = self
+        let first = self.shards.first();
+        let days: Option<u32> = first
             .link
-            .run(async |mut connection| redis::cmd("GET").arg(&self.keys.retention).query_async(&mut connection).await)
+            .run(async |mut connection| redis::cmd("GET").arg(&first.keys.retention).query_async(&mut connection).await)
             .await
             .map_err(unavailable("look up the retention"))?;
         Ok(days.map(|days| Retention { days }))
@@ -178,8 +148,100 @@ impl Queue for RedisQueue {
 }
 
 impl RedisQueue {
+    /// Offers an entry to one shard after the other, in turn, until one takes it.
+    ///
+    /// Where the first may have taken it and could not say so, the second has it too; a batch that is there twice counts
+    /// once, by its events' ids.
+    async fn enqueue_somewhere(&self, shards: &[Arc<Shard>], entry: Entry) -> Result<(), EnqueueError> {
+        let (started, first) = (Instant::now(), self.turn.fetch_add(1, Ordering::Relaxed));
+        let in_turn = (0..shards.len()).map(|step| &shards[(first + step) % shards.len()]);
+        let mut refusal = None;
+        for shard in in_turn.filter(|shard| !shard.producer.rests()) {
+            // The first has its time, all of them together not much more.
+            let left = (TIMEOUT + SECOND_TRY).saturating_sub(started.elapsed());
+            match tokio::time::timeout(left, shard.producer.add(entry.clone())).await {
+                Ok(Ok(())) => return Ok(()),
+                Ok(Err(error)) => refusal = Some(error),
+                Err(_) => break,
+            }
+        }
+        match refusal {
+            Some(refusal) => Err(refusal),
+            // All of them failed a moment ago: one is tried all the same, since somebody has to find out.
+            None => shards[first % shards.len()].producer.add(entry).await,
+        }
+    }
+
+    /// Whether a shard takes entries now.
+    async fn check_shard(&self, shard: &Shard) -> Result<(), EnqueueError> {
+        shard.probe(self.shards.replicas()).await.map_err(|error| refusal(&error))?;
+        match self.shards.admission.full(shard.number) {
+            Some(reason) => Err(EnqueueError::Full { reason }),
+            None => Ok(()),
+        }
+    }
+
     /// Tidies up; a consumer without entries that was idle for longer than `gone` is deleted.
     async fn tidy_after(&self, gone: Duration) -> Result<(), QueueError> {
+        for shard in self.shards.all().iter() {
+            shard.tidy(gone).await.map_err(unavailable("tidy up"))?;
+        }
+        Ok(())
+    }
+}
+
+impl Shard {
+    /// Adds what lies in this shard.
+    async fn add_depth(&self, depth: &mut QueueDepth) -> RedisResult<()> {
+        let (batches, counts, oldest, now): (u64, HashMap<String, u64>, String, u64) = self
+            .link
+            .run(async |connection| DEPTH.run(connection, &[&self.keys.stream, &self.keys.depth], |_| {}).await)
+            .await?;
+        let oldest = oldest.split('-').next().and_then(|millis| millis.parse::<u64>().ok());
+        depth.batches += batches;
+        depth.events += counts.get("").copied().unwrap_or(0);
+        depth.oldest = depth.oldest.max(oldest.map(|millis| Duration::from_millis(now.saturating_sub(millis))));
+        let by_project = depth.by_project.get_or_insert_default();
+        for (name, events) in counts {
+            // A name that no project can have was put there by somebody else.
+            if let Ok(project) = Project::new(&name) {
+                *by_project.entry(project).or_default() += events;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes something of its own kind: a server that is read-only, out of memory or out of disk refuses it as it would
+    /// entries.
+    async fn probe(&self, replicas: u32) -> RedisResult<()> {
+        self.link
+            .run(async |mut connection| {
+                redis::cmd("SET")
+                    .arg(&self.keys.probe)
+                    .arg(1)
+                    .arg("EX")
+                    .arg(60)
+                    .query_async::<()>(&mut connection)
+                    .await
+            })
+            .await?;
+        if replicas == 0 {
+            return Ok(());
+        }
+        let replication: InfoDict = self
+            .link
+            .run(async |mut connection| redis::cmd("INFO").arg("replication").query_async(&mut connection).await)
+            .await?;
+        let there: u32 = replication.get("connected_slaves").unwrap_or(0);
+        if there < replicas {
+            let told = format!("{there} of the {replicas} that must have a batch before it is answered");
+            return Err(RedisError::from((ErrorKind::Client, "too few replicas are there", told)));
+        }
+        Ok(())
+    }
+
+    /// Tidies up at this shard.
+    async fn tidy(&self, gone: Duration) -> RedisResult<()> {
         let (consumers, trimmed, mended): (u64, u64, u64) = self
             .link
             .run(async |connection| {
@@ -188,13 +250,15 @@ impl RedisQueue {
                 })
                 .await
             })
-            .await
-            .map_err(unavailable("tidy up"))?;
+            .await?;
         if consumers + trimmed > 0 {
-            tracing::info!(consumers, trimmed, "the queue's stream was tidied up");
+            tracing::info!(shard = self.number, consumers, trimmed, "the queue's stream was tidied up");
         }
         if mended > 0 {
-            tracing::warn!("the queue is empty but its count was not: entries were removed by somebody else");
+            tracing::warn!(
+                shard = self.number,
+                "the queue is empty but its count was not: entries were removed by somebody else"
+            );
         }
         Ok(())
     }
@@ -223,7 +287,7 @@ mod tests {
             }
         }
         queue.tidy_after(Duration::from_millis(600)).await.unwrap();
-        let left = server.command(&["XINFO", "CONSUMERS", &queue.keys.stream, GROUP]).unwrap();
+        let left = server.command(&["XINFO", "CONSUMERS", &queue.shards.first().keys.stream, GROUP]).unwrap();
         assert!(left.contains("holds-one") && left.contains("busy") && !left.contains("gone"), "{left}");
         queue.tidy().await.unwrap();
         assert_eq!(queue.depth().await.unwrap().batches, 1);

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use redis::aio::MultiplexedConnection;
-use redis::{InfoDict, RedisResult};
+use redis::{ErrorKind, InfoDict, RedisError, RedisResult};
 
 use super::link::{Link, needs_new_connection};
 use super::queue::unavailable;
@@ -51,7 +51,16 @@ pub(super) async fn inspect(link: &Link, address: &str, durability_required: boo
     let server: InfoDict = link
         .run(async |mut connection| redis::cmd("INFO").arg("server").query_async(&mut connection).await)
         .await
-        .map_err(unavailable(doing))?;
+        .map_err(|error| {
+            let known = misnamed(&error, address).or_else(|| locked(&error, address));
+            known.unwrap_or_else(|| unavailable(doing)(error))
+        })?;
+    if server.get::<String>("redis_mode").as_deref() == Some("sentinel") {
+        return Err(QueueError::Misconfigured {
+            problem: format!("{address} is a sentinel and keeps no data"),
+            mend: format!("write REDIS_URL as redis+sentinel://{address}/master-name"),
+        });
+    }
     check_version(&server.get::<String>("redis_version").unwrap_or_default(), address)?;
     let Some(settings) = link.run(settings).await.map_err(unavailable(doing))? else {
         tracing::warn!(
@@ -62,6 +71,30 @@ pub(super) async fn inspect(link: &Link, address: &str, durability_required: boo
         return Ok(Durability::Unknown);
     };
     judge(&settings, address, durability_required)
+}
+
+/// A server that is not spoken to without a password.
+fn locked(error: &RedisError, address: &str) -> Option<QueueError> {
+    (error.code() == Some("NOAUTH")).then(|| QueueError::Misconfigured {
+        problem: format!("the Redis server {address} wants a password and REDIS_URL has none"),
+        mend: "write it before the first host: redis://:password@host:6379".to_owned(),
+    })
+}
+
+/// A URL that promises something else than what answers, which no waiting mends.
+fn misnamed(error: &RedisError, address: &str) -> Option<QueueError> {
+    let problem = || format!("{address} is not what REDIS_URL says: {}", error.detail().unwrap_or_default());
+    let mend = match error.kind() {
+        ErrorKind::InvalidClientConfig => {
+            "a single server is written redis://host:6379, a cluster redis+cluster://host:6379, sentinels \
+             redis+sentinel://host:26379/master-name"
+        }
+        ErrorKind::MasterNameNotFoundBySentinel => {
+            "write the name behind `sentinel monitor` in their configuration: redis+sentinel://host:26379/master-name"
+        }
+        _ => return None,
+    };
+    Some(QueueError::Misconfigured { problem: problem(), mend: mend.to_owned() })
 }
 
 fn check_version(version: &str, address: &str) -> Result<(), QueueError> {

@@ -12,7 +12,7 @@ use analytics_messaging::process::ProcessFeed;
 use analytics_messaging::redis::{RedisFeed, RedisOptions, RedisQueue};
 use analytics_messaging::sqs::{SqsEndpoint, SqsOptions, SqsQueue};
 use analytics_messaging::{Durability, Entry, Feed, Queue, QueueDepth};
-use analytics_testkit::redis::{RedisOptions as ServerOptions, RedisServer};
+use analytics_testkit::redis::{AppendFsync, RedisCluster, RedisOptions as ServerOptions, RedisServer};
 use analytics_testkit::sqs::SqsServer;
 use uuid::Uuid;
 
@@ -178,14 +178,20 @@ impl RedisBed {
     }
 }
 
+/// Kills a server that is flushed once a second, as a durable one dies: it puts off even writing while its disk is slow, and
+/// has by then answered for what a kill would take. The write after `always` brings all of it to the disk.
+fn kill_durably(server: &mut RedisServer) {
+    server.command(&["CONFIG", "SET", "appendfsync", "always"]).unwrap();
+    // In a cluster another node's business; what was put off is flushed even so.
+    let _ = server.command(&["SET", "last", "1"]);
+    server.command(&["PING"]).unwrap();
+    server.kill9();
+}
+
 impl QueueBed for RedisBed {
     async fn new(settings: Settings) -> Self {
         let server = RedisServer::start(ServerOptions::default()).unwrap();
-        let options = RedisOptions {
-            visibility: settings.visibility,
-            max_events: settings.max_events,
-            ..RedisOptions::new(server.url().as_str())
-        };
+        let options = options(server.url(), settings);
         Self::with(server, options).await
     }
 
@@ -194,9 +200,74 @@ impl QueueBed for RedisBed {
     }
 
     async fn die(mut self) -> Self {
-        self.server.kill9();
+        kill_durably(&mut self.server);
         self.server.restart().unwrap();
         Self::with(self.server, self.options).await
+    }
+}
+
+/// Several streams on one server.
+pub(crate) struct ShardedRedisBed(RedisBed);
+
+impl QueueBed for ShardedRedisBed {
+    const KEEPS_ORDER: bool = false;
+
+    async fn new(settings: Settings) -> Self {
+        let server = RedisServer::start(ServerOptions::default()).unwrap();
+        let options = RedisOptions { shards: 4, ..options(server.url(), settings) };
+        Self(RedisBed::with(server, options).await)
+    }
+
+    fn queue(&self) -> Arc<dyn Queue> {
+        self.0.queue()
+    }
+
+    async fn die(self) -> Self {
+        Self(self.0.die().await)
+    }
+}
+
+fn options(url: String, settings: Settings) -> RedisOptions {
+    RedisOptions { visibility: settings.visibility, max_events: settings.max_events, ..RedisOptions::new(url.as_str()) }
+}
+
+/// The queue on a cluster of its own, over so many shards.
+pub(crate) struct RedisClusterBed<const SHARDS: usize> {
+    pub(crate) queue: Arc<RedisQueue>,
+    pub(crate) cluster: RedisCluster,
+    pub(crate) options: RedisOptions,
+}
+
+impl<const SHARDS: usize> RedisClusterBed<SHARDS> {
+    pub(crate) async fn with(cluster: RedisCluster, options: RedisOptions) -> Self {
+        let queue = Arc::new(RedisQueue::connect(options.clone()).await.unwrap());
+        Self { queue, cluster, options }
+    }
+}
+
+impl<const SHARDS: usize> QueueBed for RedisClusterBed<SHARDS> {
+    const KEEPS_ORDER: bool = SHARDS == 1;
+
+    async fn new(settings: Settings) -> Self {
+        let start = || RedisCluster::start(3, 0, AppendFsync::EverySecond, &[]).unwrap();
+        let cluster = tokio::task::spawn_blocking(start).await.unwrap();
+        let options = RedisOptions { shards: SHARDS, ..options(cluster.url(), settings) };
+        Self::with(cluster, options).await
+    }
+
+    fn queue(&self) -> Arc<dyn Queue> {
+        Arc::clone(&self.queue) as Arc<dyn Queue>
+    }
+
+    async fn die(mut self) -> Self {
+        for node in &mut self.cluster.nodes {
+            kill_durably(node);
+        }
+        for node in &mut self.cluster.nodes {
+            node.restart().unwrap();
+        }
+        self.cluster.wait_whole().unwrap();
+        Self::with(self.cluster, self.options).await
     }
 }
 
@@ -289,6 +360,31 @@ impl FeedBed for RedisFeedBed {
         let feed = || Arc::new(RedisFeed::new(&server.url().as_str().into(), "analytics").unwrap());
         let (publisher, listener) = (feed(), feed());
         Self { server, publisher, listener }
+    }
+
+    fn publisher(&self) -> Arc<dyn Feed> {
+        Arc::clone(&self.publisher) as Arc<dyn Feed>
+    }
+
+    fn listener(&self) -> Arc<dyn Feed> {
+        Arc::clone(&self.listener) as Arc<dyn Feed>
+    }
+}
+
+/// The feed on a cluster.
+pub(crate) struct RedisClusterFeedBed {
+    pub(crate) cluster: RedisCluster,
+    publisher: Arc<RedisFeed>,
+    listener: Arc<RedisFeed>,
+}
+
+impl FeedBed for RedisClusterFeedBed {
+    async fn new() -> Self {
+        let start = || RedisCluster::start(3, 0, AppendFsync::default(), &[]).unwrap();
+        let cluster = tokio::task::spawn_blocking(start).await.unwrap();
+        let feed = || Arc::new(RedisFeed::new(&cluster.url().as_str().into(), "analytics").unwrap());
+        let (publisher, listener) = (feed(), feed());
+        Self { cluster, publisher, listener }
     }
 
     fn publisher(&self) -> Arc<dyn Feed> {

@@ -6,7 +6,7 @@ use analytics_messaging::process::ProcessCache;
 use analytics_messaging::redis::RedisCache;
 use analytics_messaging::{Cache, CacheError};
 use analytics_testkit::breaker::{Network, TcpBreaker};
-use analytics_testkit::redis::{RedisOptions, RedisServer};
+use analytics_testkit::redis::{AppendFsync, RedisCluster, RedisOptions, RedisServer};
 use bytes::Bytes;
 
 const LONG: Duration = Duration::from_secs(60);
@@ -47,6 +47,23 @@ async fn redis_keeps_answers_for_their_time() {
     keeps_answers_for_their_time(&cache).await;
     let keys = server.command(&["KEYS", "*"]).unwrap();
     assert_eq!(keys.trim(), "analytics:cache:b");
+}
+
+#[tokio::test]
+async fn a_cluster_keeps_answers_for_their_time_and_spreads_them() {
+    let cluster = RedisCluster::start(3, 0, AppendFsync::default(), &[]).unwrap();
+    let cache = RedisCache::new(&cluster.url().as_str().into(), "analytics").unwrap();
+    keeps_answers_for_their_time(&cache).await;
+    for index in 0..200 {
+        cache.put(&format!("key {index}"), index.to_string().into(), LONG).await.unwrap();
+    }
+    for index in 0..200 {
+        assert_eq!(cache.get(&format!("key {index}")).await.unwrap().unwrap(), index.to_string());
+    }
+    for node in &cluster.nodes {
+        let kept: u32 = node.command(&["DBSIZE"]).unwrap().parse().unwrap();
+        assert!((10..190).contains(&kept), "a node has {kept} of 200");
+    }
 }
 
 #[tokio::test]
