@@ -104,12 +104,26 @@ pub static VARIABLES: &[Variable] = &[
     )
     .required(&[Processor, Api])
     .secret(),
-    variable("DATABASE_REPLICA_URL", &[Api], "", "Where questions are read from, when set.").secret(),
+    variable(
+        "DATABASE_REPLICA_URL",
+        &[Api],
+        "",
+        "A streaming replica of `DATABASE_URL`, where questions are read from while it is behind by no more than \
+         `DATABASE_REPLICA_MAX_LAG_SECONDS` ([scaling.md](scaling.md#a-replica)).",
+    )
+    .secret(),
+    variable(
+        "DATABASE_REPLICA_MAX_LAG_SECONDS",
+        &[Api],
+        "5",
+        "How far the replica may be behind, 1 to 3600 seconds; further, the primary is asked. The same for every api.",
+    ),
     variable(
         "DATABASE_STATEMENT_CACHE",
         STORING,
-        "`on`",
-        "`on` or `off`; `off` behind a pooler in transaction mode.",
+        "`auto`",
+        "`on`, `off`, or `auto`: whether statements stay prepared on a connection; `auto`: unless a pooler stands in between, \
+         which is found at the start ([scaling.md](scaling.md#pgbouncer)).",
     ),
     variable("STATEMENT_TIMEOUT_SECONDS", STORING, "30", "How long a statement may take, 1 to 3600 seconds."),
     variable(

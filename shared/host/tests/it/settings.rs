@@ -198,7 +198,7 @@ fn defaults_are_those_of_the_page() {
     assert_eq!(processor.http.port, 4004);
     assert_eq!((processor.work.concurrency, processor.work.batch_size, processor.work.dedupe_days), (5, 100, 30));
     assert_eq!((processor.work.linger.as_millis(), processor.work.visibility.as_secs()), (50, 30));
-    assert!(processor.work.auto_migrate && processor.database.statement_cache);
+    assert!(processor.work.auto_migrate && processor.database.statement_cache.is_none());
     assert_eq!(processor.database.statement_timeout.as_secs(), 30);
     let api = ApiConfig::read(&variables(&needed(Role::Api))).unwrap();
     assert_eq!((api.http.port, api.redis.is_none(), api.cache_url), (4002, true, None));

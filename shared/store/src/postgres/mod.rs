@@ -17,14 +17,16 @@ mod ingest;
 mod insert;
 mod integrity;
 mod known_sessions;
+mod link;
 mod new_values;
 mod numeric;
+mod replica;
 mod select;
 mod settings;
 mod store;
 mod upkeep;
 mod values;
 
-pub use connection::PostgresOptions;
+pub use connection::{PostgresOptions, StatementCache};
 pub use database::create_database;
 pub use store::PostgresStore;

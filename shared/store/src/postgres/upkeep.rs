@@ -3,10 +3,10 @@
 use analytics_columns::Quarter;
 use analytics_domain::Timestamp;
 use analytics_domain::timestamp::MICROS_PER_DAY;
-use sqlx::postgres::PgPool;
 
-use super::connection::{Begin, Session};
+use super::connection::Begin;
 use super::fault::fault;
+use super::link::{Pool, Session};
 use super::settings::{put_setting, setting};
 use super::values::Instant;
 use super::{columns, erasure};
@@ -27,7 +27,7 @@ const MAKE_CHUNK: &str = "
 
 /// Does all upkeep; nothing where another process is at it.
 pub(super) async fn maintain(
-    pool: &PgPool,
+    pool: &Pool,
     begin: &Begin,
     edition: &Edition,
     maintenance: Maintenance,
@@ -59,7 +59,7 @@ pub(super) async fn maintain(
 
 /// Makes the chunks of now and of a week from now. Making one locks the hypertable: it had better not happen in the
 /// transaction of an event. Where it fails, that is what happens.
-async fn make_chunks(pool: &PgPool, begin: &Begin, now: Timestamp) -> Result<u64, sqlx::Error> {
+async fn make_chunks(pool: &Pool, begin: &Begin, now: Timestamp) -> Result<u64, sqlx::Error> {
     let mut made = 0;
     for ahead in 0..2 {
         let instant = Instant(now.saturating_add_micros(ahead * CHUNK_MICROS));
@@ -100,7 +100,7 @@ async fn make_chunks(pool: &PgPool, begin: &Begin, now: Timestamp) -> Result<u64
 
 /// Drops raw rows before `cutoff`: whole chunks, or rows. Before the first goes it is written down that days before it are
 /// no longer whole.
-async fn drop_raw(pool: &PgPool, begin: &Begin, cutoff: Timestamp, has_chunks: bool) -> Result<u64, sqlx::Error> {
+async fn drop_raw(pool: &Pool, begin: &Begin, cutoff: Timestamp, has_chunks: bool) -> Result<u64, sqlx::Error> {
     let mut session = Session::begin(pool, begin).await?;
     let connection = session.connection()?;
     let kept_from = setting(connection, "raw_kept_from").await?.and_then(|micros| micros.parse::<i64>().ok());
@@ -118,10 +118,8 @@ async fn drop_raw(pool: &PgPool, begin: &Begin, cutoff: Timestamp, has_chunks: b
         session.commit().await?;
         return Ok(chunks.unsigned_abs());
     }
-    let projects: Vec<String> =
-        sqlx::query_scalar("SELECT project FROM newest_receipts ORDER BY project").fetch_all(pool).await?;
     let mut dropped = 0;
-    for project in projects {
+    for project in columns::projects(pool, begin).await? {
         loop {
             let mut session = Session::begin(pool, begin).await?;
             let deleted = sqlx::query(
@@ -146,7 +144,7 @@ async fn drop_raw(pool: &PgPool, begin: &Begin, cutoff: Timestamp, has_chunks: b
 
 /// Deletes the identities of sessions of which no event with a user is kept; see the table's comment for the day of grace.
 /// Rows that a writer holds are left for the next time: this never waits, so it is in no deadlock.
-async fn drop_sessions(pool: &PgPool, begin: &Begin, cutoff: Timestamp) -> Result<(), sqlx::Error> {
+async fn drop_sessions(pool: &Pool, begin: &Begin, cutoff: Timestamp) -> Result<(), sqlx::Error> {
     loop {
         let mut session = Session::begin(pool, begin).await?;
         let deleted = sqlx::query(
@@ -172,7 +170,7 @@ async fn drop_sessions(pool: &PgPool, begin: &Begin, cutoff: Timestamp) -> Resul
 ///
 /// Uniqueness holds over the change: a writer locks `event_ids` before it looks anything up, so it either committed before
 /// the tables change their names, or waits and then finds the new names with everything that was committed.
-async fn move_generations(pool: &PgPool, begin: &Begin, maintenance: Maintenance) -> Result<u64, sqlx::Error> {
+async fn move_generations(pool: &Pool, begin: &Begin, maintenance: Maintenance) -> Result<u64, sqlx::Error> {
     let now = maintenance.now;
     let mut session = Session::begin(pool, begin).await?;
     let connection = session.connection()?;
@@ -205,7 +203,7 @@ async fn move_generations(pool: &PgPool, begin: &Begin, maintenance: Maintenance
     session.commit().await?;
     if since.is_some() {
         // The older generations are only looked at from now on: the planner should know how large they are.
-        sqlx::raw_sql("ANALYZE event_ids_1").execute(pool).await?;
+        sqlx::raw_sql("ANALYZE event_ids_1").execute(pool.driver()).await?;
     }
     Ok(dropped)
 }

@@ -5,5 +5,7 @@
 mod answering;
 mod contract;
 mod oracle;
+mod pooler;
 mod postgres;
+mod replica;
 mod sqlite;

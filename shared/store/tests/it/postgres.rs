@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use analytics_domain::EventOutcome::{Duplicate, Stored};
 use analytics_query::Cell;
-use analytics_store::postgres::{PostgresOptions, PostgresStore, create_database};
+use analytics_store::postgres::{PostgresOptions, PostgresStore, StatementCache, create_database};
 use analytics_store::{Edition, EventStore, StoreError};
 use analytics_testkit::postgres::{self as servers, Database, PostgresServer};
 
@@ -15,7 +15,7 @@ use crate::contract::schema::EMPTY;
 use crate::contract::{CARDINALITY, Fixture, NOW, Operator, RETENTION, batch, event, project, work};
 
 /// `psql` on the scenario's database.
-struct Shell(Arc<Database>);
+pub(crate) struct Shell(pub(crate) Arc<Database>);
 
 impl Operator for Shell {
     fn run(&self, sql: &str) {
@@ -83,7 +83,7 @@ mod unprepared {
     use crate::contract::{Fixture, concurrency, erasure, letters, questions, upkeep};
 
     async fn open() -> Fixture {
-        super::open_on(super::servers::Edition::Plain15, |options| options.statement_cache = false).await.0
+        super::open_on(super::servers::Edition::Plain15, |options| options.statement_cache = StatementCache::Off).await.0
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -231,25 +231,6 @@ async fn a_value_beyond_the_servers_range_is_data() {
         assert!(matches!(&error, StoreError::Data { sqlstate, .. } if sqlstate.starts_with("22")), "{index}: {error}");
     }
     assert_eq!(fixture.count("event_ids").await, 0);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn questions_go_to_the_replica_and_to_the_primary_where_it_is_gone() {
-    let (primary, database) = open_on(servers::Edition::Plain15, |_| {}).await;
-    primary.put(&batch(&project("shop"), vec![event(1)])).await;
-    // Another database stands for the replica: it can be told apart.
-    let (_other, replica) = open_on(servers::Edition::Plain15, |_| {}).await;
-    let with = async |replica_url: String| {
-        let options = PostgresOptions { replica_url: Some(replica_url), ..options(&database) };
-        PostgresStore::connect(options).await.unwrap()
-    };
-    let count = analytics_query::Statement { sql: "SELECT count(*) FROM raw_events".to_owned(), params: vec![] };
-    let store = with(replica.url()).await;
-    store.check_replica().await.unwrap();
-    assert_eq!(store.select(&count).await.unwrap()[0][0], analytics_query::Cell::Int(0));
-    let store = with(replica.url() + "_gone").await;
-    assert!(store.check_replica().await.is_err());
-    assert_eq!(store.select(&count).await.unwrap()[0][0], analytics_query::Cell::Int(1));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
