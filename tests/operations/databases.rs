@@ -121,8 +121,8 @@ async fn questions_are_read_from_a_replica_that_is_near() {
     let told = roles.of_api("/health").await.body["checks"]["replica"].as_str().unwrap().to_owned();
     assert!(told.contains("the primary is asked") && told.contains("behind"), "{told}");
     let newest = tenant.get("/api/events?limit=1").await.expect_status(200);
-    assert_eq!(newest.body["events"][0]["id"], ids[0].as_str());
-    assert_eq!(newest.body["meta"]["fresh_as_of"], newest.body["events"][0]["created_at"], "{}", newest.text);
+    assert_eq!(newest.body["results"][0]["id"], ids[0].as_str());
+    assert_eq!(newest.body["meta"]["fresh_as_of"], newest.body["results"][0]["created_at"], "{}", newest.text);
     tokio::time::sleep(Duration::from_millis(1_200)).await;
     assert_eq!(roles.metric(REPLICA_STATE).await, 0.0);
     assert!(roles.metric("analytics_replica_lag_seconds").await >= 1.0);

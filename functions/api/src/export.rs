@@ -259,11 +259,7 @@ async fn until(source: &Source, plan: &ExportPlan) -> Result<Option<Place>, Prob
 }
 
 /// All of it, as it is read; where it is limited, with the cursor of what follows.
-async fn whole(
-    source: Source,
-    plan: ExportPlan,
-    writer: Writer,
-) -> Result<(Body, Option<String>), Problem> {
+async fn whole(source: Source, plan: ExportPlan, writer: Writer) -> Result<(Body, Option<String>), Problem> {
     let until = until(&source, &plan).await?;
     let next = until.map(|until| plan.cursor(until));
     let after = plan.after();

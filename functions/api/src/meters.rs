@@ -45,8 +45,7 @@ pub fn show_replica(store: &dyn EventStore) {
     let report = report.unwrap_or_default();
     metrics::gauge!(names::REPLICA_STATE).set(state);
     metrics::gauge!(names::REPLICA_LAG).set(report.lag.as_secs_f64());
-    let outcomes =
-        [("answered", report.answered), ("passed_over", report.passed_over), ("failed", report.failed)];
+    let outcomes = [("answered", report.answered), ("passed_over", report.passed_over), ("failed", report.failed)];
     for (outcome, count) in outcomes {
         metrics::counter!(names::REPLICA_READS, "outcome" => outcome).absolute(count);
     }

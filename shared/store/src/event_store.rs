@@ -102,6 +102,14 @@ pub enum StoreError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// A setting of the store cannot be used, now or later.
+    #[error("{setting} cannot be used: {reason}")]
+    Setting {
+        /// What is set.
+        setting: &'static str,
+        /// Why not, and what would be right; nothing of the value itself, which may hold a password.
+        reason: String,
+    },
     /// A replica failed after rows were handed over: all of the question has to be asked again, of the primary.
     #[error("the replica was lost in the middle of an answer")]
     ReplicaLost {

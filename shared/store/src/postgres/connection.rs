@@ -85,9 +85,18 @@ impl PostgresOptions {
     }
 }
 
-/// Reads a URL. The error says nothing of the URL's text, which holds a password.
-pub(super) fn parse(url: &str, options: &PostgresOptions) -> Result<PgConnectOptions, StoreError> {
-    let connect = PgConnectOptions::from_str(url).map_err(fault("read the database's URL"))?;
+/// Reads the URL of a setting. The error says nothing of the URL's text but the value of a parameter that is wrong: it holds a
+/// password.
+pub(super) fn parse(
+    setting: &'static str,
+    url: &str,
+    options: &PostgresOptions,
+) -> Result<PgConnectOptions, StoreError> {
+    let connect = PgConnectOptions::from_str(url).map_err(|error| {
+        let form = "it takes postgres://user:password@host:5432/database, with sslmode and the like as ?name=value; sslmode is \
+                    one of disable, allow, prefer, require, verify-ca and verify-full";
+        StoreError::Setting { setting, reason: format!("{}; {form}", cause(error)) }
+    })?;
     // Numbers come in binary, so the server need not be told how to write them: a pooler may not know that setting.
     Ok(connect.application_name(&options.application_name).extra_float_digits(None).disable_statement_logging())
 }
@@ -160,16 +169,35 @@ async fn try_reach(options: &PgConnectOptions, within: Duration) -> Result<PgCon
     }
 }
 
+/// What to do where nobody listens, or nobody answers.
+const NOT_THERE: &str = "see that the server runs, and that the URL names it";
+
+/// What to do about a connection that could not be made.
+fn mend(error: &sqlx::Error) -> &'static str {
+    let sqlstate = error.as_database_error().and_then(|error| error.code());
+    match sqlstate.as_deref() {
+        Some("3D000") => "make it with analytics migrate --create-database, or correct the URL",
+        Some("28P01" | "28000") => "see the user and the password of the URL, and pg_hba.conf of the server",
+        Some("53300") => "raise max_connections of the server, or put PgBouncer before it",
+        Some("57P03") => "it is starting or stopping; wait for it",
+        Some(_) => "the server's log tells more",
+        None if matches!(error, sqlx::Error::Tls(_)) => "see sslmode and sslrootcert of the URL",
+        None => NOT_THERE,
+    }
+}
+
 fn unreached(
     options: &PgConnectOptions,
     within: Duration,
     doing: &'static str,
     error: Option<sqlx::Error>,
 ) -> StoreError {
+    let mend = error.as_ref().map_or(NOT_THERE, mend);
     let source = match error {
         Some(error) => cause(error),
         None => format!("no answer within {} s", within.as_secs_f64()).into(),
     };
+    let source = format!("{source}; {mend}").into();
     let server = match options.get_socket() {
         Some(folder) => folder.display().to_string(),
         None => format!("{}:{}", options.get_host(), options.get_port()),

@@ -66,10 +66,11 @@ fn judge_version(number: i32, version: &str) -> Result<(), StoreError> {
     if number >= OLDEST {
         return Ok(());
     }
-    Err(StoreError::Schema {
-        found: format!("stands on PostgreSQL {version}"),
-        needed: "PostgreSQL 15 or later".to_owned(),
-        mend: "upgrade the server, or set DATABASE_URL to a newer one".to_owned(),
+    Err(StoreError::Setting {
+        setting: "DATABASE_URL",
+        reason: format!(
+            "the server is PostgreSQL {version}, and this build needs PostgreSQL 15 or later; upgrade it, or name a newer one"
+        ),
     })
 }
 

@@ -107,11 +107,7 @@ async fn erase_within(
 
 /// Takes the locks of a transaction that writes to `projects` and has to be alone in some of them: there it keeps other
 /// writers out, and whoever makes columns.
-pub(super) async fn be_alone(
-    connection: &mut Link,
-    projects: &[&str],
-    alone: &[&str],
-) -> Result<(), sqlx::Error> {
+pub(super) async fn be_alone(connection: &mut Link, projects: &[&str], alone: &[&str]) -> Result<(), sqlx::Error> {
     // How much there is to read is not the writer's fault, and trying again would not make it less.
     sqlx::raw_sql("SET LOCAL statement_timeout = 0; LOCK TABLE event_ids IN ROW EXCLUSIVE MODE")
         .execute(&mut *connection)
@@ -420,11 +416,7 @@ async fn drop_letters(connection: &mut Link, erased: &Erased<'_>) -> Result<u64,
 }
 
 /// Writes ids down that nothing is stored of.
-pub(super) async fn remember(
-    connection: &mut Link,
-    ids: &[Uuid],
-    projects: &[&str],
-) -> Result<(), sqlx::Error> {
+pub(super) async fn remember(connection: &mut Link, ids: &[Uuid], projects: &[&str]) -> Result<(), sqlx::Error> {
     sqlx::query(
         "INSERT INTO event_ids (id, project) SELECT DISTINCT c.id, c.project
          FROM unnest($1::uuid[], $2::text[]) AS c (id, project) ORDER BY 1, 2 ON CONFLICT DO NOTHING",

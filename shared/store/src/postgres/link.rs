@@ -29,6 +29,11 @@ impl Pool {
         &self.driver
     }
 
+    /// Whether statements stay prepared.
+    pub(super) fn keeps_statements(&self) -> bool {
+        self.keeps_statements
+    }
+
     /// Closes every connection after its running statement.
     pub(super) async fn close(&self) {
         self.driver.close().await;
@@ -68,9 +73,7 @@ impl<'q, E: Execute<'q, Postgres>> Execute<'q, Postgres> for Unnamed<E> {
         self.0.statement()
     }
 
-    fn take_arguments(
-        &mut self,
-    ) -> Result<Option<<Postgres as sqlx::Database>::Arguments>, sqlx::error::BoxDynError> {
+    fn take_arguments(&mut self) -> Result<Option<<Postgres as sqlx::Database>::Arguments>, sqlx::error::BoxDynError> {
         self.0.take_arguments()
     }
 

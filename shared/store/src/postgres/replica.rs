@@ -179,7 +179,7 @@ impl Replica {
             lag: Duration::ZERO,
         };
         Ok(Self {
-            connect: connection::parse(url, options)?,
+            connect: connection::parse("DATABASE_REPLICA_URL", url, options)?,
             options: options.clone(),
             pools: OnceCell::new(),
             allowed: options.replica_max_lag,
@@ -287,7 +287,9 @@ impl Replica {
         let judged = match standby {
             Err(_) => Err(LeftOut::Away),
             Ok(((None, _), _)) => Err(LeftOut::WritesItself),
-            Ok(((_, system), _)) if origin.is_some_and(|(_, of_primary)| of_primary != system) => Err(LeftOut::OfAnother),
+            Ok(((_, system), _)) if origin.is_some_and(|(_, of_primary)| of_primary != system) => {
+                Err(LeftOut::OfAnother)
+            }
             Ok((_, SchemaState::Older)) => Err(LeftOut::OldSchema),
             Ok(((Some(replayed), _), _)) => Ok(replayed),
         };
@@ -442,10 +444,7 @@ mod tests {
     #[test]
     fn why_it_is_left_out_is_a_sentence() {
         let behind = LeftOut::Behind(Duration::from_millis(11_200), 5 * SECOND);
-        assert_eq!(
-            behind.to_string(),
-            "it is left out, the primary is asked: it is 12 s behind, allowed are 5 s"
-        );
+        assert_eq!(behind.to_string(), "it is left out, the primary is asked: it is 12 s behind, allowed are 5 s");
         assert!(!behind.differs(Some(LeftOut::Behind(9 * SECOND, 5 * SECOND))));
         assert!(behind.differs(Some(LeftOut::Away)) && behind.differs(None));
     }

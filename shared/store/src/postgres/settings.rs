@@ -8,11 +8,7 @@ pub(super) async fn setting(connection: &mut Link, name: &'static str) -> Result
 }
 
 /// Writes a value of the table.
-pub(super) async fn put_setting(
-    connection: &mut Link,
-    name: &'static str,
-    value: &str,
-) -> Result<(), sqlx::Error> {
+pub(super) async fn put_setting(connection: &mut Link, name: &'static str, value: &str) -> Result<(), sqlx::Error> {
     sqlx::query(
         "INSERT INTO settings (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
     )

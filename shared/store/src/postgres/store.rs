@@ -76,11 +76,11 @@ impl PostgresStore {
     /// Reaches the server and finds what it is. The schema is not touched: see [`EventStore::migrate`].
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] where the server cannot be reached, [`StoreError::Schema`] where it is older than
-    /// PostgreSQL 15.
+    /// [`StoreError::Unavailable`] where the server cannot be reached, [`StoreError::Setting`] where a URL cannot be read, or the
+    /// server is older than PostgreSQL 15.
     pub async fn connect(options: PostgresOptions) -> Result<Self, StoreError> {
         let fault = fault("reach the database");
-        let connect = connection::parse(&options.url, &options)?;
+        let connect = connection::parse("DATABASE_URL", &options.url, &options)?;
         let keeps_statements = connection::keeps_statements(
             &connect,
             options.statement_cache,
@@ -127,6 +127,12 @@ impl PostgresStore {
             reading,
             statement_timeout: options.statement_timeout,
         })
+    }
+
+    /// Whether statements are prepared anew each time, as behind a pooler.
+    #[must_use]
+    pub fn goes_through_a_pooler(&self) -> bool {
+        !self.primary.keeps_statements()
     }
 
     /// Looks at the replica now, and gives what was found; `None` where none is set.

@@ -200,12 +200,7 @@ impl EventStore for SqliteStore {
         erasure::erase(&self.writer, project, user, until).await.map_err(fault("erase a person"))
     }
 
-    async fn select_each(
-        &self,
-        _: Reading,
-        statement: &Statement,
-        on_row: &mut OnRow<'_>,
-    ) -> Result<(), StoreError> {
+    async fn select_each(&self, _: Reading, statement: &Statement, on_row: &mut OnRow<'_>) -> Result<(), StoreError> {
         select::select_each(&self.readers, statement, on_row).await
     }
 

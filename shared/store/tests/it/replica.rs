@@ -78,10 +78,8 @@ fn statement(sql: &str) -> Statement {
 /// What a question of now finds: its reading, how many events, whether a standby has told, and the newest receipt's event.
 async fn look(store: &PostgresStore) -> (Reading, i64, bool, u128) {
     let state = store.project_state(&project("shop"), NOW.saturating_add_micros(-1_000_000)).await.unwrap();
-    let rows = store
-        .select(state.reading, &statement("SELECT count(*), pg_is_in_recovery() FROM raw_events"))
-        .await
-        .unwrap();
+    let rows =
+        store.select(state.reading, &statement("SELECT count(*), pg_is_in_recovery() FROM raw_events")).await.unwrap();
     let newest = state.newest_receipt.map_or(0, |receipt| receipt.micros_since(NOW));
     (state.reading, as_int(&rows[0][0]), rows[0][1] == Cell::Bool(true), newest as u128)
 }
@@ -91,12 +89,10 @@ async fn a_replica_is_read_from_while_it_is_near_and_left_out_while_it_is_not() 
     for edition in servers::Edition::ALL {
         let pair = Pair::start(edition, &[]).await;
         let store = pair.open().await;
-        let patient = PostgresStore::connect(PostgresOptions {
-            replica_max_lag: Duration::from_secs(600),
-            ..pair.options()
-        })
-        .await
-        .unwrap();
+        let patient =
+            PostgresStore::connect(PostgresOptions { replica_max_lag: Duration::from_secs(600), ..pair.options() })
+                .await
+                .unwrap();
         until(&patient, |report| report.left_out.is_none()).await;
         put(&store, 1).await;
         let began = Instant::now();
@@ -172,7 +168,9 @@ async fn a_server_that_is_no_replica_is_left_out() {
     let store = pair.open().await;
     put(&store, 1).await;
     let (itself, other) = tokio::task::spawn_blocking(move || {
-        let other = Arc::new(PostgresServer::start(servers::PostgresOptions::new(servers::Edition::Plain15)).unwrap());
+        // Of another edition: those of one are copies of one prepared folder, and so name themselves alike.
+        let edition = servers::Edition::Timescale17;
+        let other = PostgresServer::start(servers::PostgresOptions::new(edition)).unwrap();
         let standby = other.standby(&[]).unwrap();
         (other, standby)
     })
@@ -184,8 +182,7 @@ async fn a_server_that_is_no_replica_is_left_out() {
         (other.url("postgres"), "another server"),
         ("postgres://u:secret@127.0.0.1:1/db".to_owned(), "it does not answer"),
     ] {
-        let store =
-            PostgresStore::connect(PostgresOptions { replica_url: Some(url), ..pair.options() }).await.unwrap();
+        let store = PostgresStore::connect(PostgresOptions { replica_url: Some(url), ..pair.options() }).await.unwrap();
         let report = store.look_at_replica().await.unwrap();
         let told = report.left_out.unwrap();
         assert!(told.contains(expected) && !told.contains("secret"), "{told}");
@@ -250,9 +247,8 @@ async fn a_statement_that_recovery_cancels_is_asked_of_the_primary() {
         until(&store, |report| report.left_out.is_none()).await;
         let before = store.replica().unwrap();
         let asked = Arc::clone(&store);
-        let asking = tokio::spawn(async move {
-            asked.select(Reading::Replica { at_least: 0 }, &statement(sql)).await.unwrap()
-        });
+        let asking =
+            tokio::spawn(async move { asked.select(Reading::Replica { at_least: 0 }, &statement(sql)).await.unwrap() });
         tokio::time::sleep(Duration::from_millis(500)).await;
         pair.database.psql("DELETE FROM doomed").unwrap();
         pair.database.psql("VACUUM doomed").unwrap();
@@ -271,13 +267,10 @@ async fn an_erased_person_is_in_no_answer_of_a_replica() {
     let store = pair.open().await;
     let of_another_process = PostgresStore::connect(pair.options()).await.unwrap();
     until(&of_another_process, |report| report.left_out.is_none()).await;
-    let named = |id| {
-        let mut event = event(id);
-        event.user_id = Some("ann".into());
-        event
-    };
-    for (id, is_paused) in [(1, false), (2, true)] {
-        store.ingest(&work(&[batch(&project("shop"), vec![named(id)])]), RETENTION, NOW).await.unwrap();
+    for (id, user, is_paused) in [(1, "ann", false), (2, "bob", true)] {
+        let mut named = event(id);
+        (named.user_id, named.session_id) = (Some(user.into()), user.into());
+        store.ingest(&work(&[batch(&project("shop"), vec![named])]), RETENTION, NOW).await.unwrap();
         let began = Instant::now();
         while !matches!(look(&of_another_process).await, (_, 1, true, _)) {
             assert!(began.elapsed() < PATIENCE);
@@ -286,7 +279,7 @@ async fn an_erased_person_is_in_no_answer_of_a_replica() {
             pair.standby.pause_replay().unwrap();
         }
         let began = Instant::now();
-        store.erase(&project("shop"), "ann", NOW).await.unwrap();
+        store.erase(&project("shop"), user, NOW).await.unwrap();
         let took = began.elapsed();
         for store in [&store, &of_another_process] {
             assert_eq!(look(store).await.1, 0, "{is_paused}");
@@ -299,8 +292,7 @@ async fn an_erased_person_is_in_no_answer_of_a_replica() {
 async fn who_asks_seldom_looks_before_asking() {
     let pair = Pair::start(servers::Edition::Plain15, &[]).await;
     let store = pair.open().await;
-    let asleep =
-        PostgresStore::connect(PostgresOptions { watch_replica: false, ..pair.options() }).await.unwrap();
+    let asleep = PostgresStore::connect(PostgresOptions { watch_replica: false, ..pair.options() }).await.unwrap();
     assert!(asleep.replica().unwrap().left_out.unwrap().contains("nobody has looked"));
     assert!(look(&asleep).await.2);
     pair.standby.pause_replay().unwrap();

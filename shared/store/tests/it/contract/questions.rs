@@ -103,8 +103,11 @@ pub(crate) async fn a_slow_question_ends_and_frees_its_connection(fixture: &Fixt
         let _ = tokio::time::timeout(Duration::from_millis(20), fixture.store.select(Reading::Primary, &endless)).await;
     }
     assert_eq!(fixture.count("raw_events").await, 0);
-    let error =
-        fixture.store.select(Reading::Primary, &Statement { sql: "SELECT nothing".to_owned(), params: vec![] }).await.unwrap_err();
+    let error = fixture
+        .store
+        .select(Reading::Primary, &Statement { sql: "SELECT nothing".to_owned(), params: vec![] })
+        .await
+        .unwrap_err();
     assert!(matches!(error, StoreError::Unavailable { .. }));
 }
 
@@ -229,7 +232,12 @@ pub(crate) async fn project_state_is_kept(fixture: &Fixture) {
     let state = fixture.store.project_state(&project, cutoff).await.unwrap();
     assert_eq!(
         state,
-        ProjectState { first_event: Some(early.timestamp), newest_receipt: Some(sent.received_at), has_columns: true }
+        ProjectState {
+            first_event: Some(early.timestamp),
+            newest_receipt: Some(sent.received_at),
+            has_columns: true,
+            reading: Reading::Primary,
+        }
     );
     let state = fixture.store.project_state(&project, early.timestamp.saturating_add_micros(1)).await.unwrap();
     assert_eq!(state.first_event, Some(event(2).timestamp));
