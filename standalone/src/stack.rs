@@ -238,7 +238,11 @@ async fn open_store(
     folder: &DataFolder,
 ) -> Result<(Arc<dyn EventStore>, Retention), StoreError> {
     let store: Arc<dyn EventStore> = match &config.database {
-        Some(database) => Arc::new(PostgresStore::connect(postgres_options(database, config.work.concurrency)).await?),
+        Some(database) => {
+            let options = postgres_options(database, config.work.concurrency);
+            let options = PostgresOptions { chunk_days: config.work.chunk_days, ..options };
+            Arc::new(PostgresStore::connect(options).await?)
+        }
         None => Arc::new(SqliteStore::open(folder.path.join("events.db"), SqliteOptions::default()).await?),
     };
     if config.work.auto_migrate {

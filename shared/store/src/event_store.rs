@@ -285,6 +285,8 @@ pub struct Upkeep {
     pub ids_dropped: u64,
     /// Chunks or partitions made ahead.
     pub made: u64,
+    /// Chunks that were compressed.
+    pub compressed: u64,
 }
 
 /// What one call of [`EventStore::refresh`] did.

@@ -102,6 +102,8 @@ pub struct WorkConfig {
     pub dedupe_days: u32,
     /// `AUTO_MIGRATE`.
     pub auto_migrate: bool,
+    /// `CHUNK_DAYS`.
+    pub chunk_days: u32,
     /// `RETENTION_DAYS`; none: not said.
     pub retention_days: Option<u32>,
 }
@@ -283,6 +285,7 @@ pub(super) fn work(reader: &mut Reader<'_>) -> WorkConfig {
         visibility: Duration::from_secs(reader.number("VISIBILITY_SECONDS", 5, 3_600).unwrap_or(30)),
         dedupe_days: reader.number("DEDUPE_DAYS", 1, 3_650).unwrap_or(30),
         auto_migrate: reader.truth("AUTO_MIGRATE").unwrap_or(true),
+        chunk_days: reader.number("CHUNK_DAYS", 1, 366).unwrap_or(7),
         retention_days: retention_days(reader),
     }
 }

@@ -221,6 +221,13 @@ pub static VARIABLES: &[Variable] = &[
         "`true` or `false`: whether pending migrations are applied at start, under a lock. api and realtime wait for the schema.",
     ),
     variable(
+        "CHUNK_DAYS",
+        WORKING,
+        "7",
+        "How many days a chunk (TimescaleDB) or partition of raw events is wide that is made from now on, 1 to 366; 30 for very \
+         large deployments ([scaling.md](scaling.md#chunks-and-partitions)). Without effect on SQLite.",
+    ),
+    variable(
         "LOG_LEVEL",
         EVERY,
         "`info`",

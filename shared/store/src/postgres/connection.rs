@@ -33,6 +33,8 @@ pub struct PostgresOptions {
     pub statement_cache: StatementCache,
     /// What the server's own views show as the name of the process.
     pub application_name: String,
+    /// How many days a chunk or partition that is made from now on is wide.
+    pub chunk_days: u32,
     /// How many values of a dimension a day counts one by one; the same for all who write to the database.
     pub cardinality: Cardinality,
 }
@@ -80,6 +82,7 @@ impl PostgresOptions {
             acquire_timeout: Duration::from_secs(10),
             statement_cache: StatementCache::default(),
             application_name: "analytics".to_owned(),
+            chunk_days: 7,
             cardinality: Cardinality::default(),
         }
     }

@@ -10,11 +10,11 @@ use futures::TryStreamExt as _;
 use sqlx::Row as _;
 use uuid::Uuid;
 
-use super::columns;
 use super::connection::Begin;
 use super::insert::column;
 use super::link::{Link, Pool, Session};
 use super::values::{Instant, date};
+use super::{chunks, columns};
 use crate::erasure::{Claim, Erased, Gone, Known, Remains, Subject, Tombstones, ranges, subject, swept};
 use crate::refresh::Kind;
 use crate::{Erasure, Ingest};
@@ -112,6 +112,7 @@ pub(super) async fn be_alone(connection: &mut Link, projects: &[&str], alone: &[
     sqlx::raw_sql("SET LOCAL statement_timeout = 0; LOCK TABLE event_ids IN ROW EXCLUSIVE MODE")
         .execute(&mut *connection)
         .await?;
+    chunks::unpack_freely(connection).await?;
     sqlx::query(BE_ALONE).bind(projects).bind(alone).bind(LOCK).execute(&mut *connection).await?;
     columns::keep_out(connection, alone).await
 }

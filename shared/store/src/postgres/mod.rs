@@ -5,6 +5,7 @@
 //! two more where a day gets a new value, commit. A call that is dropped half-way closes
 //! its connection: nothing of it is stored, and no later call meets its leftovers.
 
+mod chunks;
 mod columns;
 mod connection;
 mod copy;
@@ -20,6 +21,7 @@ mod known_sessions;
 mod link;
 mod new_values;
 mod numeric;
+mod partitions;
 mod replica;
 mod select;
 mod settings;

@@ -41,6 +41,7 @@ pub struct PostgresStore {
     /// Of what this process wrote; clones share it.
     known_sessions: Arc<KnownSessions>,
     cardinality: Cardinality,
+    chunk_days: u32,
     reading: Begin,
     reading_together: Begin,
     refreshing: Begin,
@@ -121,6 +122,7 @@ impl PostgresStore {
             storing: Begin::storing(WRITE_TIMEOUT, server.commits_late),
             known_sessions: Arc::default(),
             cardinality: options.cardinality,
+            chunk_days: options.chunk_days.max(1),
             reading_together: Begin::reading_one_state(options.statement_timeout),
             refreshing: Begin::writing_of_one_state(WRITE_TIMEOUT, server.commits_late),
             erasing: Begin::erasing(server.commits_late),
@@ -422,6 +424,6 @@ impl EventStore for PostgresStore {
     }
 
     async fn maintain(&self, maintenance: Maintenance) -> Result<Upkeep, StoreError> {
-        upkeep::maintain(&self.primary, &self.writing, &self.current_edition(), maintenance).await
+        upkeep::maintain(&self.primary, &self.writing, &self.current_edition(), self.chunk_days, maintenance).await
     }
 }

@@ -5,6 +5,7 @@
 mod answering;
 mod contract;
 mod oracle;
+mod partitions;
 mod pooler;
 mod postgres;
 mod replica;

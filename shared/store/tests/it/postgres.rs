@@ -10,6 +10,7 @@ use analytics_store::{Edition, EventStore, StoreError};
 use analytics_testkit::postgres::{self as servers, Database, PostgresServer};
 
 use crate::contract::budgets::{MANY, who_has_gone_is_not_answered};
+use crate::contract::columns::FIRST_SCHEMA;
 use crate::contract::letters::REFUSE;
 use crate::contract::schema::EMPTY;
 use crate::contract::{CARDINALITY, Fixture, NOW, Operator, RETENTION, batch, event, project, work};
@@ -17,9 +18,22 @@ use crate::contract::{CARDINALITY, Fixture, NOW, Operator, RETENTION, batch, eve
 /// `psql` on the scenario's database.
 pub(crate) struct Shell(pub(crate) Arc<Database>);
 
+/// Makes one table of the first partition again, where there are partitions.
+const WITHOUT_PARTITIONS: &str = "
+    DO $$ BEGIN
+        IF to_regclass('raw_events_first') IS NOT NULL THEN
+            ALTER TABLE raw_events DETACH PARTITION raw_events_first;
+            DROP TABLE raw_events;
+            ALTER TABLE raw_events_first RENAME TO raw_events;
+            ALTER INDEX idx_raw_events_first_time RENAME TO idx_raw_events_time;
+        END IF;
+    END $$";
+
 impl Operator for Shell {
     fn run(&self, sql: &str) {
+        let whole = format!("{FIRST_SCHEMA}; {WITHOUT_PARTITIONS}");
         let sql = match sql {
+            FIRST_SCHEMA => whole.as_str(),
             REFUSE => "ALTER TABLE raw_events ADD CONSTRAINT refuse CHECK (event_action <> 'poison')",
             EMPTY => {
                 "DROP TABLE raw_events; DROP TABLE daily_metrics, session_users, event_ids, event_ids_1, event_ids_2, receipt_counts,
