@@ -40,10 +40,11 @@ const SQLITE_FACTOR: f64 = 4.0;
 const SECONDS: f64 = 15.0;
 
 /// What is kept on disk, and how many bytes it takes.
-const ON_DISK: [(&str, &str); 8] = [
+const ON_DISK: [(&str, &str); 9] = [
     ("raw_events", "(SELECT table_bytes + coalesce(toast_bytes, 0) FROM hypertable_detailed_size('raw_events'))"),
     ("index of raw_events", "(SELECT index_bytes FROM hypertable_detailed_size('raw_events'))"),
     ("event_columns", "pg_total_relation_size('event_columns')"),
+    ("block_counts", "pg_total_relation_size('block_counts')"),
     ("identities", "pg_total_relation_size('identities')"),
     ("session_users", "pg_total_relation_size('session_users')"),
     ("event_ids", "pg_total_relation_size('event_ids')"),

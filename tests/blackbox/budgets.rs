@@ -40,7 +40,7 @@ async fn filled(timeout: u64) -> (Deployment, Tenant, Tenant) {
     let fill = format!(
         "INSERT INTO raw_events (id, project, session_id, user_id, event_type, event_action, metadata, timestamp, created_at)
          SELECT gen_random_uuid(), '{project}', 's' || i / 100, 'u', 'type', 'action ' || i % 1000,
-             jsonb_build_object('own', repeat('long ', 10) || i, 'few', i % 100, 'n', i, 'text', repeat('abc', 20)),
+             jsonb_build_object('own', repeat('long ', 10) || i, 'few', i % 100, 'n', i, 'text', repeat('abc', 80)),
              now() - i * INTERVAL '40 days' / {EVENTS}, now()
          FROM generate_series(1, {EVENTS}) AS i;
          INSERT INTO column_marks (project, quarter)
@@ -104,9 +104,9 @@ fn questions() -> Vec<(&'static str, Method, String, Value)> {
         json!({"from": {"filters": filters}, "name": "metadata.own", "depth": 10, "date_range": "90d"}),
     );
     post(
-        "names of paths",
+        "paths to an end",
         "/api/paths",
-        json!({"name": "metadata.own", "by": "session", "depth": 10, "date_range": "90d"}),
+        json!({"to": {"filters": filters}, "name": "metadata.own", "by": "session", "depth": 10, "date_range": "90d"}),
     );
     post(
         "retention",

@@ -37,6 +37,11 @@ impl<'b> Reader<'b> {
         }
     }
 
+    /// Bytes within a column, which have no version of their own.
+    pub(crate) const fn bare(bytes: &'b [u8]) -> Self {
+        Self { bytes }
+    }
+
     pub(crate) fn number(&mut self) -> Result<u64, Corrupt> {
         // Most are small.
         if let [byte @ ..0x80, rest @ ..] = self.bytes {

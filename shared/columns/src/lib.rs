@@ -7,8 +7,10 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic"))]
 
 mod actors;
+mod block;
 mod bytes;
 mod codes;
+mod encoded_set;
 mod metadata;
 mod number_set;
 mod quarter;
@@ -17,6 +19,7 @@ mod texts;
 mod times;
 
 pub use actors::Actors;
+pub use block::{BLOCK_SOURCES, Block, BlockCount, BlockMaker};
 pub use bytes::Corrupt;
 pub use metadata::{METADATA, metadata_column};
 pub use number_set::NumberSet;

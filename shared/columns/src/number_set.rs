@@ -1,13 +1,15 @@
 //! Distinct numbers.
 
+use crate::encoded_set::put_set;
+
 /// So many numbers are gathered before they are looked through.
 const FEW: usize = 1_024;
 
 /// The numbers of a page, a bit each.
-const PAGE: usize = 4_096;
+pub(crate) const PAGE: usize = 4_096;
 
 /// The words of a page.
-const WORDS: usize = PAGE / 64;
+pub(crate) const WORDS: usize = PAGE / 64;
 
 type Page = Box<[u64; WORDS]>;
 
@@ -58,6 +60,56 @@ impl NumberSet {
             + self.made * size_of::<[u64; WORDS]>()
     }
 
+    /// The numbers, ascending.
+    pub(crate) fn ordered(&mut self) -> Vec<u32> {
+        if self.pages.is_empty() {
+            self.settle();
+        }
+        if self.pages.is_empty() {
+            return self.list.clone();
+        }
+        let mut numbers = Vec::new();
+        for (page, words) in self.pages.iter().enumerate().filter_map(|(page, words)| Some((page, words.as_ref()?))) {
+            for (place, word) in words.iter().enumerate() {
+                let mut left = *word;
+                while left != 0 {
+                    numbers.push((page * PAGE + place * 64) as u32 + left.trailing_zeros());
+                    left &= left - 1;
+                }
+            }
+        }
+        numbers
+    }
+
+    /// As bytes, behind those that are there.
+    pub(crate) fn encode(&mut self, bytes: &mut Vec<u8>) {
+        put_set(bytes, &self.ordered());
+    }
+
+    /// Takes a page's numbers in.
+    pub(crate) fn insert_bits(&mut self, page: usize, bits: &[u64; WORDS]) {
+        for number in std::mem::take(&mut self.list) {
+            self.set(number);
+        }
+        self.sorted = 0;
+        let words = self.page(page);
+        words.iter_mut().zip(bits).for_each(|(word, bits)| *word |= bits);
+    }
+
+    /// Takes numbers in, by their places in a page.
+    pub(crate) fn insert_few(&mut self, page: usize, places: &[u16]) {
+        if self.pages.is_empty() {
+            places.iter().for_each(|place| self.insert((page * PAGE) as u32 + u32::from(*place)));
+            return;
+        }
+        let words = self.page(page);
+        for place in places.iter().map(|place| usize::from(*place)) {
+            if let Some(word) = words.get_mut(place / 64) {
+                *word |= 1 << (place % 64);
+            }
+        }
+    }
+
     fn settle(&mut self) {
         if self.sorted == self.list.len() {
             return;
@@ -77,17 +129,21 @@ impl NumberSet {
     }
 
     fn set(&mut self, number: u32) {
-        let (page, bit) = (number as usize / PAGE, number as usize % PAGE);
+        let bit = number as usize % PAGE;
+        if let Some(word) = self.page(number as usize / PAGE).get_mut(bit / 64) {
+            *word |= 1 << (bit % 64);
+        }
+    }
+
+    /// The words of a page, which is made where it is not there.
+    fn page(&mut self, page: usize) -> &mut [u64; WORDS] {
         if self.pages.len() <= page {
             self.pages.resize_with(page + 1, || None);
         }
-        let Some(place) = self.pages.get_mut(page) else { return };
-        let words = place.get_or_insert_with(|| {
-            self.made += 1;
+        let made = &mut self.made;
+        self.pages[page].get_or_insert_with(|| {
+            *made += 1;
             Box::new([0; WORDS])
-        });
-        if let Some(word) = words.get_mut(bit / 64) {
-            *word |= 1 << (bit % 64);
-        }
+        })
     }
 }

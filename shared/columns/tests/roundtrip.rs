@@ -4,7 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use analytics_columns::{
-    ACTORS, Actors, EVENT_ACTION, EVENT_TYPE, EventRow, METADATA, NumberSet, Quarter, Segment, columns, metadata_column,
+    ACTORS, Actors, BlockCount, BlockMaker, EVENT_ACTION, EVENT_TYPE, EventRow, METADATA, NumberSet, Quarter, Segment,
+    columns, metadata_column,
 };
 use analytics_domain::Timestamp;
 use proptest::prelude::*;
@@ -95,6 +96,17 @@ proptest! {
             timestamp: Timestamp::from_micros(5), session: 1, user: 0, known: 0, event_type: "a", event_action: "b",
             metadata: r#"{"k":1}"#,
         };
+        let mut maker = BlockMaker::default();
+        maker.take(&Segment::new(Quarter(0), columns(&[row, row]))).unwrap();
+        for mut column in maker.columns() {
+            column.data.truncate(cut);
+            column.data.extend_from_slice(&bytes);
+            let _ = BlockCount::events_of(&column.data);
+            for count in BlockCount::all(&column.data).into_iter().flatten() {
+                let mut set = NumberSet::default();
+                let _ = (count.add_sessions(&mut set), count.add_users(&mut set), count.strangers(), count.known());
+            }
+        }
         for mut column in columns(&[row, row]) {
             column.data.truncate(cut);
             column.data.extend_from_slice(&bytes);

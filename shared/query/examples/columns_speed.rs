@@ -9,7 +9,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::time::Instant;
 
-use analytics_columns::{Column, EventRow, Quarter, columns};
+use analytics_columns::{Block, BlockMaker, Column, EventRow, Quarter, Segment, columns};
 use analytics_domain::{Project, Retention, Timestamp};
 use analytics_query::{
     Askable, Cell, Context, Dialect, Executable, FunnelQuestion, Intake as _, Param, PathsQuestion, Question,
@@ -143,28 +143,61 @@ fn encode(rows: &[Happened]) -> Vec<Column> {
     columns(&rows)
 }
 
-/// The rows of a statement over columns; every other statement has none.
-fn rows(statement: &Statement, quarters: &[(Quarter, Vec<Column>)]) -> Vec<Row> {
-    if !statement.sql.contains("FROM event_columns") {
-        return Vec::new();
+/// What a store would keep of the events.
+struct Kept {
+    quarters: Vec<(Quarter, Vec<Column>)>,
+    /// All but the newest, which would still change.
+    blocks: Vec<(Block, [Column; 3])>,
+}
+
+impl Kept {
+    fn of(events: u64) -> Self {
+        let quarters = quarters(events);
+        let of_block = |quarters: &[(Quarter, Vec<Column>)]| {
+            let mut maker = BlockMaker::default();
+            for (quarter, columns) in quarters {
+                maker.take(&Segment::new(*quarter, columns.iter().cloned())).unwrap();
+            }
+            (Block::of(quarters[0].0), maker.columns())
+        };
+        let mut blocks: Vec<_> = quarters.chunk_by(|a, b| Block::of(a.0) == Block::of(b.0)).map(of_block).collect();
+        blocks.pop();
+        Self { quarters, blocks }
     }
-    let mut bounds = Vec::new();
-    let mut names = Vec::new();
+}
+
+/// The rows of a statement over columns or blocks; every other statement has none.
+fn rows(statement: &Statement, kept: &Kept) -> Vec<Row> {
+    let (mut bounds, mut names, mut texts, mut blocks) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for param in &statement.params {
         match param {
             Param::Int(bound) => bounds.push(*bound),
+            Param::Text(text) => texts.push(text.as_str()),
             Param::Texts(texts) => names.extend_from_slice(texts),
+            Param::Ints(numbers) => blocks.extend_from_slice(numbers),
             _ => {}
         }
     }
-    let mut rows = Vec::new();
-    for (quarter, columns) in quarters.iter().filter(|(quarter, _)| bounds[0] <= quarter.0 && quarter.0 < bounds[1]) {
-        for Column { name, data } in columns.iter().filter(|column| names.contains(&column.name)) {
-            let data = Cell::Bytes(data.clone());
-            rows.push(vec![Cell::Int(quarter.0), Cell::Int(0), Cell::Text(name.clone()), data]);
-        }
+    let is_taken = |block: &Block| blocks.contains(&block.0) && kept.blocks.iter().any(|(made, _)| made == block);
+    if statement.sql.contains("c.data FROM event_columns") {
+        let (first, last) = (bounds[0], bounds[1]);
+        let within = |quarter: &Quarter| first <= quarter.0 && quarter.0 < last && !is_taken(&Block::of(*quarter));
+        let quarters = kept.quarters.iter().filter(|(quarter, _)| within(quarter));
+        let columns = quarters.flat_map(|(quarter, columns)| columns.iter().map(|column| (*quarter, column)));
+        return columns
+            .filter(|(_, column)| names.contains(&column.name))
+            .map(|(quarter, Column { name, data })| {
+                vec![Cell::Int(quarter.0), Cell::Int(0), Cell::Text(name.clone()), Cell::Bytes(data.clone())]
+            })
+            .collect();
     }
-    rows
+    if statement.sql.starts_with("SELECT b.block, b.data FROM block_counts") {
+        let blocks = kept.blocks.iter().filter(|(block, _)| is_taken(block));
+        let columns = blocks.flat_map(|(block, columns)| columns.iter().map(|column| (*block, column)));
+        let asked = columns.filter(|(_, column)| texts.contains(&column.name.as_str()));
+        return asked.map(|(block, column)| vec![Cell::Int(block.0), Cell::Bytes(column.data.clone())]).collect();
+    }
+    Vec::new()
 }
 
 fn times() -> u32 {
@@ -178,12 +211,12 @@ fn cpu(since: Instant) -> u64 {
     told.unwrap_or_else(|| since.elapsed().as_nanos() as u64)
 }
 
-fn measure<Q: Askable>(what: &str, question: &Q, quarters: &[(Quarter, Vec<Column>)]) {
+fn measure<Q: Askable>(what: &str, question: &Q, kept: &Kept) {
     let context = Context {
         now: Timestamp::from_micros(NOW),
         project: Project::default(),
         retention: Retention { days: 90 },
-        first_event: Some(quarters[0].0.start()),
+        first_event: Some(kept.quarters[0].0.start()),
         newest_receipt: None,
         has_columns: true,
     };
@@ -196,7 +229,7 @@ fn measure<Q: Askable>(what: &str, question: &Q, quarters: &[(Quarter, Vec<Colum
         let mut spent = 0;
         read = 0;
         for (place, statement) in planned.statements(Dialect::Postgres).iter().enumerate() {
-            let rows = rows(statement, quarters);
+            let rows = rows(statement, kept);
             read += rows.len();
             let from = cpu(began);
             rows.into_iter().for_each(|row| intake.push(place, row).unwrap());
@@ -239,33 +272,35 @@ fn main() {
     let only = std::env::args().nth(2).unwrap_or_default();
     let is_asked = |what: &str| what.contains(&only);
     let began = Instant::now();
-    let quarters = quarters(events);
-    let bytes: usize = quarters.iter().flat_map(|(_, columns)| columns).map(|column| column.data.len()).sum();
+    let kept = Kept::of(events);
+    let size =
+        |columns: &[Column]| columns.iter().map(|column| column.data.len()).sum::<usize>() as f64 / events as f64;
     println!(
-        "{events} events in {} quarters, {:.1} bytes an event, made in {:.1} s",
-        quarters.len(),
-        bytes as f64 / events as f64,
+        "{events} events in {} quarters, {:.1} bytes an event and {:.1} of blocks, made in {:.1} s",
+        kept.quarters.len(),
+        kept.quarters.iter().map(|(_, columns)| size(columns)).sum::<f64>(),
+        kept.blocks.iter().map(|(_, columns)| size(columns)).sum::<f64>(),
         began.elapsed().as_secs_f64()
     );
     for (what, body) in figures().iter().filter(|(what, _)| is_asked(what)) {
-        measure(what, &Question::from_json(body).unwrap(), &quarters);
+        measure(what, &Question::from_json(body).unwrap(), &kept);
     }
     let step = |action: &str| json!({"filters": [["is", "event_action", [action]]]});
     let steps = [step("view_item"), step("add_to_cart"), step("purchase")];
     for (what, range) in [("3-step funnel, 7 days", "7d"), ("3-step funnel, 30 days", "30d")] {
         if is_asked(what) {
             let body = json!({"steps": steps, "date_range": range});
-            measure(what, &FunnelQuestion::from_json(&body).unwrap(), &quarters);
+            measure(what, &FunnelQuestion::from_json(&body).unwrap(), &kept);
         }
     }
     if is_asked("retention, 4 weeks") {
         let start = json!({"filters": [["is", "event_action", ["page_view"]]]});
         let back = json!({"filters": []});
         let body = json!({"start": start, "return": back, "unit": "week", "periods": 4, "date_range": "30d"});
-        measure("retention, 4 weeks", &RetentionQuestion::from_json(&body).unwrap(), &quarters);
+        measure("retention, 4 weeks", &RetentionQuestion::from_json(&body).unwrap(), &kept);
     }
     if is_asked("paths, 30 days") {
         let body = json!({"date_range": "30d", "name": "event_action"});
-        measure("paths, 30 days", &PathsQuestion::from_json(&body).unwrap(), &quarters);
+        measure("paths, 30 days", &PathsQuestion::from_json(&body).unwrap(), &kept);
     }
 }

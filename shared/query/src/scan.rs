@@ -8,7 +8,7 @@ use std::sync::Arc;
 use analytics_domain::{Project, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::columns::{self, ColumnReader, Quarterly as _, STATEMENTS, Scanning};
+use crate::columns::{self, ColumnReader, STATEMENTS, Scanning};
 use crate::filter::{Columns, Filtered as _};
 use crate::sql::Sql;
 use crate::{Actor, Cell, Dialect, Exactness, Field, Filter, QueryError, Range, Row, Source, Statement, Warning};
@@ -39,7 +39,7 @@ impl Scan<'_> {
     pub(crate) fn statements(&self, has_columns: bool, dialect: Dialect) -> Vec<Statement> {
         match self.scanning(has_columns) {
             None => vec![self.statement(dialect)],
-            Some(scanning) => columns::statements(self.project, self.read, &scanning.columns(), dialect).into(),
+            Some(scanning) => columns::statements(self.project, self.read, &scanning, dialect).into(),
         }
     }
 

@@ -3,7 +3,7 @@
 use analytics_domain::timestamp::{MICROS_PER_DAY, civil_from_days};
 use analytics_domain::{Project, Timestamp};
 
-use crate::columns::{self, Counted, Counting, Quarterly as _};
+use crate::columns::{self, Counted, Counting};
 use crate::filter::{Columns, FieldUse, Filtered as _};
 use crate::plan::ROW_BUDGET;
 use crate::sql::Sql;
@@ -83,7 +83,7 @@ impl Selection {
         dialect: Dialect,
     ) -> Vec<Statement> {
         if let Some(counting) = self.counting(question) {
-            return columns::statements(project, self.range, &counting.columns(), dialect).into();
+            return columns::statements(project, self.range, &counting, dialect).into();
         }
         let statement = self.statement(question, tally, project, dialect);
         match &self.from {

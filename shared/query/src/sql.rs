@@ -167,6 +167,7 @@ impl Sql {
             Param::Timestamp(_) => "timestamptz",
             Param::Uuid(_) => "uuid",
             Param::Texts(_) => "text[]",
+            Param::Ints(_) => "int8[]",
             Param::Timestamps(_) => "timestamptz[]",
         };
         self.params.push(param);

@@ -27,6 +27,8 @@ pub enum Param {
     Uuid(Uuid),
     /// Several texts: `text[]` in PostgreSQL, a JSON array for `json_each` in SQLite.
     Texts(Vec<String>),
+    /// Several whole numbers: `int8[]` in PostgreSQL, a JSON array in SQLite.
+    Ints(Vec<i64>),
     /// Several instants: `timestamptz[]` in PostgreSQL, a JSON array of microseconds in SQLite.
     Timestamps(Vec<Timestamp>),
 }

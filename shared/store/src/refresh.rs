@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use analytics_columns::{Actors, Column, Corrupt, EventRow, columns};
+use analytics_columns::{Actors, Block, BlockMaker, Column, Corrupt, EventRow, Quarter, Segment, columns};
 use analytics_domain::Timestamp;
 
 /// Most quarters that one transaction makes anew.
@@ -19,6 +19,9 @@ pub(crate) const CHANGES_AT_ONCE: i64 = 5_000;
 
 /// Quarters whose pairs are patched at once.
 pub(crate) const PATCHES_AT_ONCE: usize = 200;
+
+/// Most blocks that one transaction makes anew: some tens of milliseconds.
+pub(crate) const BLOCKS_AT_ONCE: i64 = 8;
 
 /// A raw row, as a quarter's columns need it.
 #[derive(Debug, Clone)]
@@ -71,6 +74,44 @@ pub(crate) const fn day_of(quarter: i64) -> i64 {
 /// The first quarter of a UTC day.
 pub(crate) const fn first_quarter(day: i64) -> i64 {
     day * 96
+}
+
+/// The blocks of quarters, each once.
+pub(crate) fn blocks_of(quarters: impl IntoIterator<Item = i64>) -> Vec<i64> {
+    let blocks: BTreeSet<i64> = quarters.into_iter().map(|quarter| Block::of(Quarter(quarter)).0).collect();
+    blocks.into_iter().collect()
+}
+
+/// The columns of a block's quarters as they come, by quarter and part.
+#[derive(Debug, Default)]
+pub(crate) struct QuartersOfBlock {
+    maker: BlockMaker,
+    /// The part of a quarter that is read.
+    segment: Option<(i64, Segment)>,
+}
+
+impl QuartersOfBlock {
+    pub(crate) fn take(&mut self, quarter: i64, part: i64, name: String, data: Vec<u8>) -> Result<(), Corrupt> {
+        let quarter = Quarter(quarter);
+        if self.segment.as_ref().is_none_or(|(read, segment)| *read != part || segment.quarter != quarter) {
+            self.hand_on()?;
+            self.segment = Some((part, Segment::new(quarter, [])));
+        }
+        if let Some((_, segment)) = &mut self.segment {
+            segment.add(Column { name, data });
+        }
+        Ok(())
+    }
+
+    fn hand_on(&mut self) -> Result<(), Corrupt> {
+        self.segment.take().map_or(Ok(()), |(_, segment)| self.maker.take(&segment))
+    }
+
+    /// The block's columns; `None` where it has no events any more.
+    pub(crate) fn columns(mut self) -> Result<Option<[Column; 3]>, Corrupt> {
+        self.hand_on()?;
+        Ok((!self.maker.is_empty()).then(|| self.maker.columns()))
+    }
 }
 
 /// The columns of a quarter's rows, which are in order.

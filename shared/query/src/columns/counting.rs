@@ -3,15 +3,18 @@
 use std::collections::HashMap;
 use std::ops::Range as Places;
 
-use analytics_columns::{ACTOR, ACTORS, Actors, Corrupt, Quarter, Segment, TIME};
+use analytics_columns::{
+    ACTOR, ACTORS, Actors, Block, BlockCount, Corrupt, EVENT_ACTION, EVENT_TYPE, Quarter, Segment, TIME,
+};
 use analytics_domain::Timestamp;
 use foldhash::fast::RandomState;
 
 use super::group::{Counted, Group, NumberTally, Sets, aggregate};
 use super::grouping::{ABSENT, Combinations, Numbers, PlacedTexts};
-use super::mask::mask;
+use super::mask::{mask, passes};
 use super::reader::{Quarterly, Stop};
-use super::values::{Fields, columns_of, fields_of};
+use super::statements::Blocks;
+use super::values::{FieldValue, Fields, columns_of, fields_of};
 use crate::plan::ROW_BUDGET;
 use crate::{Buckets, Cell, Field, Filter, Property, Range, Row};
 
@@ -71,6 +74,37 @@ impl Quarterly for Counting {
         names.sort_unstable();
         names.dedup();
         names
+    }
+
+    fn blocks(&self) -> Blocks {
+        let Some(name) = self.counted_by_blocks() else { return Blocks::default() };
+        let bucket = |instant| self.buckets.as_ref().map(|buckets| buckets.index_of(instant).unwrap_or(0));
+        let is_whole = |block: &Block| {
+            self.range.from <= block.start()
+                && block.end() <= self.range.to
+                && bucket(block.start()) == bucket(block.end().saturating_add_micros(-1))
+        };
+        let (first, last) = (Block::of(Quarter::of(self.range.from)), Block::of(Quarter::of(self.range.to)));
+        Blocks { name, numbers: (first.0..=last.0).map(Block).filter(is_whole).map(|block| block.0).collect() }
+    }
+
+    fn take_block(&mut self, block: Block, data: &[u8], changed: &HashMap<u32, u32>) -> Result<(), Stop> {
+        self.taken = self.taken.wrapping_add(1);
+        let bucket = self.buckets.as_ref().map(|buckets| buckets.index_of(block.start()).unwrap_or(0));
+        let sets = Sets::of(&self.counted);
+        for count in BlockCount::all(data)? {
+            let value = count.text.map_or(FieldValue::Absent, FieldValue::Plain);
+            if !self.filters.iter().all(|filter| passes(filter, value)) {
+                continue;
+            }
+            // The same field may be asked for twice.
+            let texts: Vec<u32> = (0..self.fields.len()).map(|field| self.place_of_text(field, value)).collect();
+            let place = self.group(bucket, &texts)?;
+            let Some(group) = self.groups.get_mut(place) else { continue };
+            group.events += i64::try_from(count.events).unwrap_or(i64::MAX);
+            sets.merge(group, &count, changed)?;
+        }
+        self.check_size()
     }
 
     fn take(&mut self, segment: &Segment, changed: &HashMap<u32, u32>) -> Result<(), Stop> {
@@ -175,6 +209,26 @@ impl Counting {
         self.filters.is_empty() && self.fields.is_empty() && self.numbers.is_empty()
     }
 
+    /// Under which name blocks keep what is asked for: they count all events, and those of each type and of each action.
+    fn counted_by_blocks(&self) -> Option<&'static str> {
+        if !self.numbers.is_empty() {
+            return None;
+        }
+        let mut name = ACTORS;
+        for field in self.fields.iter().cloned().chain(self.filters.iter().flat_map(fields_of)) {
+            let own = match field {
+                Field::EventType => EVENT_TYPE,
+                Field::EventAction => EVENT_ACTION,
+                Field::SessionId | Field::UserId | Field::Metadata(_) => return None,
+            };
+            if name != ACTORS && name != own {
+                return None;
+            }
+            name = own;
+        }
+        Some(name)
+    }
+
     fn needs_sets(&self) -> bool {
         Sets::of(&self.counted).are_needed()
     }
@@ -213,27 +267,24 @@ impl Counting {
     /// For each field the places of the texts of its values, and the values themselves.
     fn places_of_texts<'s>(&mut self, fields: &mut Fields<'s>) -> Result<Vec<PlacedTexts<'s>>, Corrupt> {
         let mut all = Vec::with_capacity(self.fields.len());
-        for (field, known) in self.fields.iter().zip(&mut self.texts) {
-            let values = fields.values(field)?;
-            let places = values
-                .values
-                .iter()
-                .map(|value| match value.text() {
-                    None => ABSENT,
-                    Some(text) => match known.get(text.as_ref()) {
-                        Some(place) => *place,
-                        None => {
-                            let place = known.len() as u32;
-                            self.text_bytes += text.len() + TEXT_ENTRY;
-                            known.insert(text.into(), place);
-                            place
-                        }
-                    },
-                })
-                .collect();
+        for field in 0..self.fields.len() {
+            let Some(values) = self.fields.get(field).map(|field| fields.values(field)).transpose()? else { continue };
+            let places = values.values.iter().map(|value| self.place_of_text(field, *value)).collect();
             all.push(PlacedTexts { places, values });
         }
         Ok(all)
+    }
+
+    /// The place of a value's text among those found of the field at this place.
+    fn place_of_text(&mut self, field: usize, value: FieldValue<'_>) -> u32 {
+        let (Some(text), Some(known)) = (value.text(), self.texts.get_mut(field)) else { return ABSENT };
+        if let Some(place) = known.get(text.as_ref()) {
+            return *place;
+        }
+        let place = known.len() as u32;
+        self.text_bytes += text.len() + TEXT_ENTRY;
+        known.insert(text.into(), place);
+        place
     }
 
     fn numbers_of_events<'s>(&self, fields: &mut Fields<'s>) -> Result<Vec<Numbers<'s>>, Corrupt> {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use analytics_columns::{Actors, NumberSet};
+use analytics_columns::{Actors, BlockCount, Corrupt, NumberSet};
 use foldhash::fast::RandomState;
 
 use crate::{Cell, Property};
@@ -53,6 +53,14 @@ pub(super) struct Group {
 }
 
 impl Group {
+    /// Takes in who a session is known by: a user, or, where that is 0, nobody.
+    fn insert_person(&mut self, session: u32, user: u32) {
+        match user {
+            0 => self.strangers.insert(session),
+            user => self.people.insert(user),
+        }
+    }
+
     /// About how many bytes its sets and numbers take.
     pub(super) fn bytes(&self) -> usize {
         let sets = self.sessions.bytes() + self.users.bytes() + self.people.bytes() + self.strangers.bytes();
@@ -154,6 +162,34 @@ impl Sets {
         self.sessions || self.users || self.visitors
     }
 
+    /// Takes the people of a block's events in.
+    pub(super) fn merge(
+        self,
+        group: &mut Group,
+        count: &BlockCount<'_>,
+        changed: &HashMap<u32, u32>,
+    ) -> Result<(), Corrupt> {
+        if self.sessions {
+            count.add_sessions(&mut group.sessions)?;
+        }
+        if self.users {
+            count.add_users(&mut group.users)?;
+        }
+        if self.visitors {
+            count.add_users(&mut group.people)?;
+            let strangers = if changed.is_empty() {
+                count.add_strangers(&mut group.strangers)?;
+                Vec::new()
+            } else {
+                count.strangers()?
+            };
+            for (session, known) in strangers.into_iter().map(|session| (session, 0)).chain(count.known()?) {
+                group.insert_person(session, changed.get(&session).copied().unwrap_or(known));
+            }
+        }
+        Ok(())
+    }
+
     /// Takes the people of pairs in, each of which may come again.
     pub(super) fn insert(
         self,
@@ -174,10 +210,7 @@ impl Sets {
             for pair in pairs {
                 let (session, user) = (at(&actors.sessions, pair), at(&actors.users, pair));
                 let known = || changed.get(&session).copied().unwrap_or_else(|| at(&actors.known, pair));
-                match if user > 0 { user } else { known() } {
-                    0 => group.strangers.insert(session),
-                    person => group.people.insert(person),
-                }
+                group.insert_person(session, if user > 0 { user } else { known() });
             }
         }
     }

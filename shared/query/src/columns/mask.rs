@@ -3,8 +3,8 @@
 use analytics_columns::Corrupt;
 
 use super::values::{FieldValue, Fields, Values};
-use crate::Filter;
 use crate::filter::{number_holds, text_holds};
+use crate::{Field, Filter};
 
 /// For each event whether it passes all filters; `None` where there is no filter.
 pub(crate) fn mask(filters: &[Filter], fields: &mut Fields<'_>) -> Result<Option<Vec<bool>>, Corrupt> {
@@ -24,26 +24,37 @@ fn one(filter: &Filter, fields: &mut Fields<'_>) -> Result<Vec<bool>, Corrupt> {
         Filter::And(filters) => folded(filters, fields, |a, b| a && b)?,
         Filter::Or(filters) => folded(filters, fields, |a, b| a || b)?,
         Filter::Not(filter) => one(filter, fields)?.into_iter().map(|passes| !passes).collect(),
-        Filter::Text { operator, field, values, case_sensitive } => {
-            let (operator, negated) = operator.positive();
-            of_values(&*fields.values(field)?, |value| {
-                let text = value.text();
-                let holds = text
-                    .is_some_and(|text| values.iter().any(|other| text_holds(operator, &text, other, *case_sensitive)));
-                holds != negated
-            })
+        Filter::Text { field, .. } | Filter::Exists { field, .. } => {
+            of_values(&*fields.values(field)?, |value| passes(filter, value))
         }
-        Filter::Number { operator, property, values } => {
-            let field = crate::Field::Metadata(property.clone());
-            of_values(&*fields.values(&field)?, |value| {
-                value.number().is_some_and(|number| number_holds(*operator, number, values))
-            })
+        Filter::Number { property, .. } => {
+            of_values(&*fields.values(&Field::Metadata(property.clone()))?, |value| passes(filter, value))
         }
-        Filter::Exists { field, there } => of_values(&*fields.values(field)?, |value| value.exists() == *there),
         // Never asked: a question that holds a deed is answered from rows, since a quarter does not tell what its people did in
         // the rest of the range.
         Filter::Deed { .. } => vec![false; fields.events()],
     })
+}
+
+/// Whether an event passes a filter that looks at one field alone, in which it has this value.
+pub(super) fn passes(filter: &Filter, value: FieldValue<'_>) -> bool {
+    match filter {
+        Filter::And(filters) => filters.iter().all(|filter| passes(filter, value)),
+        Filter::Or(filters) => filters.iter().any(|filter| passes(filter, value)),
+        Filter::Not(filter) => !passes(filter, value),
+        Filter::Text { operator, values, case_sensitive, .. } => {
+            let (operator, negated) = operator.positive();
+            let text = value.text();
+            let is_one = |text: &str| values.iter().any(|other| text_holds(operator, text, other, *case_sensitive));
+            text.is_some_and(|text| is_one(&text)) != negated
+        }
+        Filter::Number { operator, values, .. } => {
+            value.number().is_some_and(|number| number_holds(*operator, number, values))
+        }
+        Filter::Exists { there, .. } => value.exists() == *there,
+        // As in `one`.
+        Filter::Deed { .. } => false,
+    }
 }
 
 fn folded(

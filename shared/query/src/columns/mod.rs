@@ -15,7 +15,7 @@ mod values;
 
 pub(crate) use counting::Counting;
 pub(crate) use group::Counted;
-pub(crate) use reader::{ColumnReader, Quarterly};
+pub(crate) use reader::ColumnReader;
 pub(crate) use scanning::Scanning;
 pub(crate) use statements::{STATEMENTS, statements};
 pub(crate) use staying::Staying;

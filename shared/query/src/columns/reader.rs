@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 
-use analytics_columns::{Column, Corrupt, EventRow, Quarter, Segment, columns};
+use analytics_columns::{Block, Column, Corrupt, EventRow, Quarter, Segment, columns};
 use analytics_domain::Timestamp;
 
+use super::statements::Blocks;
 use crate::event_record::{instant, text};
 use crate::{Cell, QueryError, Row};
 
@@ -12,6 +13,16 @@ use crate::{Cell, QueryError, Row};
 pub(crate) trait Quarterly {
     /// The columns that are read.
     fn columns(&self) -> Vec<String>;
+
+    /// The blocks whose counts are taken in place of their quarters; none, where single events are looked at.
+    fn blocks(&self) -> Blocks {
+        Blocks::default()
+    }
+
+    /// Takes what a block has counted in place of its quarters.
+    fn take_block(&mut self, _block: Block, _data: &[u8], _changed: &HashMap<u32, u32>) -> Result<(), Stop> {
+        Ok(())
+    }
 
     /// Takes a quarter in. `changed` are sessions whose user is another one than the columns say, 0 for none.
     fn take(&mut self, segment: &Segment, changed: &HashMap<u32, u32>) -> Result<(), Stop>;
@@ -83,7 +94,8 @@ impl<T: Quarterly> ColumnReader<T> {
         let taken = match statement {
             0 => self.take_counter(row),
             1 => self.take_change(row),
-            2 => self.take_column(row)?,
+            2 => self.take_block(row)?,
+            3 => self.take_column(row)?,
             _ => self.take_raw(row)?,
         };
         taken.ok_or_else(|| QueryError::unreadable("a row of the columns has cells of another kind than it should"))
@@ -103,16 +115,18 @@ impl<T: Quarterly> ColumnReader<T> {
         Some(())
     }
 
+    fn take_block(&mut self, row: Row) -> Result<Option<()>, QueryError> {
+        let Ok([Cell::Int(block), data]) = <[Cell; 2]>::try_from(row) else { return Ok(None) };
+        let Some(data) = bytes(data) else { return Ok(None) };
+        self.taker.take_block(Block(block), &data, &self.changed).map_err(refusal)?;
+        Ok(Some(()))
+    }
+
     fn take_column(&mut self, row: Row) -> Result<Option<()>, QueryError> {
         let Ok([Cell::Int(quarter), Cell::Int(part), Cell::Text(name), data]) = <[Cell; 4]>::try_from(row) else {
             return Ok(None);
         };
-        let data = match data {
-            Cell::Bytes(data) => data,
-            // Sixteen bytes are taken for an id.
-            Cell::Uuid(data) => data.as_bytes().to_vec(),
-            _ => return Ok(None),
-        };
+        let Some(data) = bytes(data) else { return Ok(None) };
         let quarter = Quarter(quarter);
         if self.segment.as_ref().is_none_or(|(read, segment)| *read != part || segment.quarter != quarter) {
             self.hand_segment_on()?;
@@ -202,6 +216,15 @@ impl<T: Quarterly> ColumnReader<T> {
     }
 }
 
+fn bytes(cell: Cell) -> Option<Vec<u8>> {
+    match cell {
+        Cell::Bytes(data) => Some(data),
+        // Sixteen bytes are taken for an id.
+        Cell::Uuid(data) => Some(data.as_bytes().to_vec()),
+        _ => None,
+    }
+}
+
 fn number(cell: &Cell) -> Option<u32> {
     if let Cell::Int(number) = cell { u32::try_from(*number).ok() } else { None }
 }
@@ -243,9 +266,9 @@ mod tests {
         };
         let mut reader = ColumnReader::new(Parts::default());
         let all = ROWS_AT_ONCE as i64 + 7;
-        (0..all).for_each(|micros| reader.push(3, row(micros)).unwrap());
+        (0..all).for_each(|micros| reader.push(4, row(micros)).unwrap());
         // Another quarter begins a part of its own.
-        reader.push(3, row(900_000_000)).unwrap();
+        reader.push(4, row(900_000_000)).unwrap();
         let (Parts(parts), raw) = reader.finish().unwrap();
         assert_eq!((parts, raw), (vec![ROWS_AT_ONCE as u32, 7, 1], all as u64 + 1));
     }

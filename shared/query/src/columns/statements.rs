@@ -1,27 +1,40 @@
 //! What is read for an answer from columns, all of one state of the store.
 
-use analytics_columns::Quarter;
+use analytics_columns::{Block, Quarter};
 use analytics_domain::Project;
 
+use super::reader::Quarterly;
 use crate::sql::Sql;
 use crate::{Dialect, Param, Range, Statement};
 
 /// How many statements there are.
-pub(crate) const STATEMENTS: usize = 4;
+pub(crate) const STATEMENTS: usize = 5;
 
-/// The next numbers; the sessions whose user has changed; the columns; the raw rows of quarters without columns.
+/// What whole blocks have counted, where it is asked for and none of their quarters has changed since.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Blocks {
+    /// Under which name it is kept.
+    pub(crate) name: &'static str,
+    /// The blocks, whose quarters are not read then.
+    pub(crate) numbers: Vec<i64>,
+}
+
+/// The next numbers; the sessions whose user has changed; what blocks have counted; the columns of quarters in none of them; the
+/// raw rows of quarters without columns.
 ///
-/// The columns come by quarter, the rows by (timestamp, id).
+/// Blocks and columns come by quarter, the rows by (timestamp, id).
 pub(crate) fn statements(
     project: &Project,
     range: Range,
-    names: &[String],
+    taker: &impl Quarterly,
     dialect: Dialect,
 ) -> [Statement; STATEMENTS] {
+    let blocks = taker.blocks();
     [
         counters(project, range, dialect),
         changes(project, range, dialect),
-        kept(project, range, names, dialect),
+        counted(project, range, &blocks, dialect),
+        kept(project, range, taker, &blocks, dialect),
         changed(project, range, dialect),
     ]
 }
@@ -46,19 +59,49 @@ fn changes(project: &Project, range: Range, dialect: Dialect) -> Statement {
     sql.finish(text)
 }
 
-fn kept(project: &Project, range: Range, names: &[String], dialect: Dialect) -> Statement {
+/// What is kept of these blocks, without those that have a changed quarter: their numbers, and what they have counted.
+fn unchanged(sql: &mut Sql, blocks: &Blocks, project: &str, dialect: Dialect) -> String {
+    let name = sql.text(blocks.name);
+    let numbers = sql.bind(Param::Ints(blocks.numbers.clone()));
+    let among = match dialect {
+        Dialect::Postgres => format!("b.block = ANY({numbers})"),
+        Dialect::Sqlite => format!("b.block IN (SELECT value FROM json_each({numbers}))"),
+    };
+    let shift = Block::SHIFT;
+    format!(
+        "block_counts b WHERE b.project = {project} AND b.name = {name} AND {among}\n  \
+         AND b.block NOT IN (SELECT m.quarter >> {shift} FROM column_marks m WHERE m.project = {project})"
+    )
+}
+
+fn counted(project: &Project, range: Range, blocks: &Blocks, dialect: Dialect) -> Statement {
+    let mut sql = Sql::new(dialect, project, range);
+    let project = sql.text(project.as_str());
+    let unchanged = unchanged(&mut sql, blocks, &project, dialect);
+    let text = format!("SELECT b.block, b.data FROM {unchanged}\nORDER BY b.block");
+    sql.finish(text)
+}
+
+fn kept(project: &Project, range: Range, taker: &impl Quarterly, blocks: &Blocks, dialect: Dialect) -> Statement {
     let mut sql = Sql::new(dialect, project, range);
     let project = sql.text(project.as_str());
     let (first, last) = bounds(&mut sql, range);
-    let names = sql.bind(Param::Texts(names.to_vec()));
+    let names = sql.bind(Param::Texts(taker.columns()));
     let among = match dialect {
         Dialect::Postgres => format!("c.name = ANY({names})"),
         Dialect::Sqlite => format!("c.name IN (SELECT value FROM json_each({names}))"),
     };
+    let shift = Block::SHIFT;
+    let elsewhere = if blocks.numbers.is_empty() {
+        String::new()
+    } else {
+        let unchanged = unchanged(&mut sql, blocks, &project, dialect);
+        format!("\n  AND c.quarter >> {shift} NOT IN (SELECT b.block FROM {unchanged})")
+    };
     let text = format!(
         "SELECT c.quarter, c.part, c.name, c.data FROM event_columns c\n\
          WHERE c.project = {project} AND c.quarter >= {first} AND c.quarter < {last} AND {among}\n  \
-         AND c.quarter NOT IN (SELECT m.quarter FROM column_marks m WHERE m.project = {project})\n\
+         AND c.quarter NOT IN (SELECT m.quarter FROM column_marks m WHERE m.project = {project}){elsewhere}\n\
          ORDER BY c.quarter, c.part"
     );
     sql.finish(text)

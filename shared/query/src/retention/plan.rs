@@ -4,7 +4,7 @@ use super::answer::{Cohort, EventQuery, RetentionAnswer, RetentionCell, Retentio
 use super::fold::Fold;
 use super::units::Units;
 use super::{FirstStart, RetentionQuestion, Stay};
-use crate::columns::{self, ColumnReader, Quarterly as _, Staying};
+use crate::columns::{self, ColumnReader, Staying};
 use crate::event_record::instant;
 use crate::filter::{Columns, Filtered as _};
 use crate::ground::Ground;
@@ -109,9 +109,7 @@ impl Executable for RetentionPlan {
     fn statements(&self, dialect: Dialect) -> Vec<Statement> {
         match self.staying() {
             None => vec![self.of_raw_rows(dialect)],
-            Some(staying) => {
-                columns::statements(&self.ground.project, self.scanned, &staying.columns(), dialect).into()
-            }
+            Some(staying) => columns::statements(&self.ground.project, self.scanned, &staying, dialect).into(),
         }
     }
 

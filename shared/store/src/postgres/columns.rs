@@ -11,13 +11,14 @@ use futures::TryStreamExt as _;
 use sqlx::Row as _;
 use uuid::Uuid;
 
+use super::blocks;
 use super::connection::Begin;
 use super::link::{Link, Pool, Session};
 use super::values::Instant;
 use crate::Refreshed;
 use crate::refresh::{
-    CHANGES_AT_ONCE, Change, Kind, Numbers, PATCHES_AT_ONCE, QUARTERS_AT_ONCE, ROWS_A_PART, ROWS_AT_ONCE, RawRow,
-    encode, names, patched, seen_in,
+    BLOCKS_AT_ONCE, CHANGES_AT_ONCE, Change, Kind, Numbers, PATCHES_AT_ONCE, QUARTERS_AT_ONCE, ROWS_A_PART,
+    ROWS_AT_ONCE, RawRow, encode, names, patched, seen_in,
 };
 
 /// A quarter of more raw rows is left to raw rows: to make its columns anew and anew would take longer than it saves.
@@ -30,7 +31,10 @@ const LOCK: i64 = 0x616E_616C_7974_6903;
 pub(super) async fn refresh(pool: &Pool, begin: &Begin) -> Result<Refreshed, sqlx::Error> {
     let mut session = Session::begin(pool, begin).await?;
     let projects: Vec<String> = sqlx::query_scalar(
-        "SELECT DISTINCT project FROM column_marks UNION SELECT DISTINCT project FROM identity_changes ORDER BY project",
+        "SELECT DISTINCT project FROM column_marks UNION SELECT DISTINCT project FROM identity_changes
+         UNION SELECT DISTINCT b.project FROM block_marks b WHERE EXISTS (SELECT FROM event_columns c
+             WHERE c.project = b.project AND c.quarter >= (b.block + 1) << 4)
+         ORDER BY project",
     )
     .fetch_all(session.connection()?)
     .await?;
@@ -80,6 +84,7 @@ pub(super) async fn forget(
     user: Option<&str>,
     sessions: &[&str],
 ) -> Result<(), sqlx::Error> {
+    blocks::forget(connection, project, quarters.iter().copied()).await?;
     let quarters: Vec<i64> = quarters.iter().copied().collect();
     for statement in [
         "DELETE FROM event_columns WHERE project = $1 AND quarter = ANY($2)",
@@ -160,9 +165,11 @@ async fn make(connection: &mut Link, project: &str) -> Result<Refreshed, sqlx::E
         .bind(&made)
         .execute(&mut *connection)
         .await?;
+    blocks::forget(connection, project, made.iter().copied()).await?;
+    let blocks = blocks::make(connection, project).await?;
     let seen = made.len() + passed_over;
     let is_full = marked.len() as i64 == QUARTERS_AT_ONCE && !made.is_empty();
-    let left = is_full || seen < marked.len() || changes == CHANGES_AT_ONCE;
+    let left = is_full || seen < marked.len() || changes == CHANGES_AT_ONCE || blocks as i64 == BLOCKS_AT_ONCE;
     Ok(Refreshed { quarters: made.len() as u64, events: events as u64, left })
 }
 
@@ -371,6 +378,7 @@ async fn apply_changes(connection: &mut Link, project: &str) -> Result<i64, sqlx
         .bind(quarters)
         .fetch_all(&mut *connection)
         .await?;
+        let mut news = BTreeSet::new();
         for row in rows {
             let (quarter, part, data): (i64, i64, &[u8]) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
             let patched = patched(data, &changes, &numbers).map_err(|error| sqlx::Error::Decode(error.into()))?;
@@ -385,7 +393,9 @@ async fn apply_changes(connection: &mut Link, project: &str) -> Result<i64, sqlx
             .bind(data)
             .execute(&mut *connection)
             .await?;
+            news.insert(quarter);
         }
+        blocks::forget(connection, project, news).await?;
     }
     Ok(sessions.len() as i64)
 }
@@ -408,6 +418,7 @@ pub(super) async fn drop_old(pool: &Pool, begin: &Begin, cutoff: Quarter) -> Res
             .await?
             .rows_affected();
         if dropped > 0 {
+            blocks::drop_old(session.connection()?, &project, cutoff.0).await?;
             sqlx::query("DELETE FROM identities WHERE project = $1 AND last_quarter < $2")
                 .bind(&project)
                 .bind(cutoff.0)

@@ -1,6 +1,6 @@
 //! What the store knows of a project as a whole, and whether its counts agree.
 
-use analytics_columns::{ACTORS, Actors};
+use analytics_columns::{ACTORS, Actors, Block, BlockCount};
 use analytics_domain::{Project, Timestamp};
 use analytics_query::OTHER_VALUE;
 use sqlx::Row as _;
@@ -97,7 +97,9 @@ pub(super) async fn integrity(
     let columns = sqlx::query(
         "SELECT quarter, substring(data FROM 1 FOR $4) FROM event_columns
          WHERE project = $1 AND name = $2 AND quarter >= $3
-             AND quarter NOT IN (SELECT quarter FROM column_marks WHERE project = $1)",
+             AND quarter NOT IN (SELECT quarter FROM column_marks WHERE project = $1)
+             AND quarter >> 4 NOT IN (SELECT block FROM block_counts WHERE project = $1 AND name = $2
+                 AND block NOT IN (SELECT quarter >> 4 FROM column_marks WHERE project = $1))",
     )
     .bind(project.as_str())
     .bind(ACTORS)
@@ -108,6 +110,22 @@ pub(super) async fn integrity(
     for row in columns {
         let events = Actors::events_of(row.try_get(1)?).map_err(|error| sqlx::Error::Decode(error.into()))?;
         found.stored.entry(day_of(row.try_get(0)?)).or_default().columns += u64::from(events);
+    }
+    // What answers take in place of quarters.
+    let blocks = sqlx::query(
+        "SELECT block, substring(data FROM 1 FOR $4) FROM block_counts
+         WHERE project = $1 AND name = $2 AND block << 4 >= $3
+             AND block NOT IN (SELECT quarter >> 4 FROM column_marks WHERE project = $1)",
+    )
+    .bind(project.as_str())
+    .bind(ACTORS)
+    .bind(first_quarter(first_day))
+    .bind(BlockCount::HEAD as i32)
+    .fetch_all(&mut *connection)
+    .await?;
+    for row in blocks {
+        let events = BlockCount::events_of(row.try_get(1)?).map_err(|error| sqlx::Error::Decode(error.into()))?;
+        found.stored.entry(day_of(Block(row.try_get(0)?).first().0)).or_default().columns += events;
     }
     let changed = sqlx::query(
         "SELECT m.quarter, count(*) FROM (SELECT DISTINCT quarter FROM column_marks WHERE project = $1 AND quarter >= $2) m

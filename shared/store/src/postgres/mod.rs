@@ -5,6 +5,7 @@
 //! two more where a day gets a new value, commit. A call that is dropped half-way closes
 //! its connection: nothing of it is stored, and no later call meets its leftovers.
 
+mod blocks;
 mod chunks;
 mod columns;
 mod connection;

@@ -93,6 +93,7 @@ fn bind(arguments: &mut PgArguments, param: &Param) -> Result<(), sqlx::error::B
         Param::Timestamp(instant) => arguments.add(Instant(*instant)),
         Param::Uuid(id) => arguments.add(*id),
         Param::Texts(texts) => arguments.add(texts.as_slice()),
+        Param::Ints(numbers) => arguments.add(numbers.as_slice()),
         Param::Timestamps(instants) => arguments.add(instants.iter().copied().map(Instant).collect::<Vec<_>>()),
     }
 }

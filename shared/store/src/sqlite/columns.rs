@@ -10,11 +10,12 @@ use sqlx::Row as _;
 use sqlx::sqlite::{SqliteConnection, SqlitePool};
 use uuid::Uuid;
 
+use super::blocks;
 use super::rows::RowStatement;
 use crate::Refreshed;
 use crate::refresh::{
-    CHANGES_AT_ONCE, Change, Kind, Numbers, PATCHES_AT_ONCE, QUARTERS_AT_ONCE, ROWS_A_PART, RawRow, encode, names,
-    patched, seen_in,
+    BLOCKS_AT_ONCE, CHANGES_AT_ONCE, Change, Kind, Numbers, PATCHES_AT_ONCE, QUARTERS_AT_ONCE, ROWS_A_PART, RawRow,
+    encode, names, patched, seen_in,
 };
 
 /// Raw rows after which a transaction takes no further quarter: some tens of milliseconds.
@@ -33,7 +34,10 @@ const NEW: RowStatement = RowStatement {
 /// Makes columns anew for every project that has marks, a bounded number of quarters for each.
 pub(super) async fn refresh(writer: &SqlitePool) -> Result<Refreshed, sqlx::Error> {
     let projects: Vec<String> = sqlx::query_scalar(
-        "SELECT DISTINCT project FROM column_marks UNION SELECT DISTINCT project FROM identity_changes ORDER BY project",
+        "SELECT DISTINCT project FROM column_marks UNION SELECT DISTINCT project FROM identity_changes
+         UNION SELECT DISTINCT b.project FROM block_marks b WHERE EXISTS (SELECT 1 FROM event_columns c
+             WHERE c.project = b.project AND c.quarter >= (b.block + 1) << 4)
+         ORDER BY project",
     )
     .fetch_all(writer)
     .await?;
@@ -55,7 +59,7 @@ async fn make(connection: &mut SqliteConnection, project: &str) -> Result<Refres
             .bind(QUARTERS_AT_ONCE)
             .fetch_all(&mut *connection)
             .await?;
-    let (mut made, mut passed_over, mut events) = (0, 0, 0);
+    let (mut made, mut passed_over, mut events) = (Vec::new(), 0, 0);
     for quarter in &marked {
         if events >= ROWS_AT_ONCE {
             break;
@@ -70,11 +74,14 @@ async fn make(connection: &mut SqliteConnection, project: &str) -> Result<Refres
             .bind(quarter)
             .execute(&mut *connection)
             .await?;
-        made += 1;
+        made.push(*quarter);
     }
-    let is_full = marked.len() as i64 == QUARTERS_AT_ONCE && made > 0;
-    let left = is_full || made + passed_over < marked.len() || changes == CHANGES_AT_ONCE;
-    Ok(Refreshed { quarters: made as u64, events: events as u64, left })
+    blocks::forget(connection, project, made.iter().copied()).await?;
+    let blocks = blocks::make(connection, project).await?;
+    let is_full = marked.len() as i64 == QUARTERS_AT_ONCE && !made.is_empty();
+    let seen = made.len() + passed_over;
+    let left = is_full || seen < marked.len() || changes == CHANGES_AT_ONCE || blocks as i64 == BLOCKS_AT_ONCE;
+    Ok(Refreshed { quarters: made.len() as u64, events: events as u64, left })
 }
 
 /// Whether a quarter holds more than [`ROWS_A_QUARTER`].
@@ -283,6 +290,7 @@ async fn apply_changes(connection: &mut SqliteConnection, project: &str) -> Resu
         .bind(serde_json::to_string(quarters).unwrap_or_default())
         .fetch_all(&mut *connection)
         .await?;
+        let mut news = BTreeSet::new();
         for row in rows {
             let (quarter, part, data): (i64, i64, &[u8]) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
             let patched = patched(data, &changes, &numbers).map_err(|error| sqlx::Error::Decode(error.into()))?;
@@ -297,7 +305,9 @@ async fn apply_changes(connection: &mut SqliteConnection, project: &str) -> Resu
             .bind(ACTORS)
             .execute(&mut *connection)
             .await?;
+            news.insert(quarter);
         }
+        blocks::forget(connection, project, news).await?;
     }
     Ok(sessions.len() as i64)
 }
@@ -311,6 +321,7 @@ pub(super) async fn forget(
     user: Option<&str>,
     sessions: &str,
 ) -> Result<(), sqlx::Error> {
+    blocks::forget(connection, project, quarters.iter().copied()).await?;
     for quarter in quarters {
         for statement in [
             "DELETE FROM event_columns WHERE project = ? AND quarter = ?",
@@ -348,6 +359,7 @@ pub(super) async fn drop_old(writer: &SqlitePool, cutoff: Quarter) -> Result<(),
             .await?
             .rows_affected();
         if dropped > 0 {
+            blocks::drop_old(&mut *writer.acquire().await?, &project, cutoff.0).await?;
             sqlx::query("DELETE FROM identities WHERE project = ? AND last_quarter < ?")
                 .bind(&project)
                 .bind(cutoff.0)

@@ -1,6 +1,6 @@
 //! What the store knows of a project as a whole, and whether its counts agree.
 
-use analytics_columns::{ACTORS, Actors};
+use analytics_columns::{ACTORS, Actors, Block, BlockCount};
 use analytics_domain::timestamp::MICROS_PER_DAY;
 use analytics_domain::{Project, Timestamp};
 use analytics_query::OTHER_VALUE;
@@ -113,7 +113,9 @@ pub(super) async fn integrity(readers: &Readers, project: &Project, from: Timest
     let columns = sqlx::query(
         "SELECT quarter, substr(data, 1, ?4) FROM event_columns
          WHERE project = ?1 AND name = ?2 AND quarter >= ?3
-             AND quarter NOT IN (SELECT quarter FROM column_marks WHERE project = ?1)",
+             AND quarter NOT IN (SELECT quarter FROM column_marks WHERE project = ?1)
+             AND quarter >> 4 NOT IN (SELECT block FROM block_counts WHERE project = ?1 AND name = ?2
+                 AND block NOT IN (SELECT quarter >> 4 FROM column_marks WHERE project = ?1))",
     )
     .bind(project.as_str())
     .bind(ACTORS)
@@ -126,6 +128,25 @@ pub(super) async fn integrity(readers: &Readers, project: &Project, from: Timest
         let head: &[u8] = row.try_get(1).map_err(fault)?;
         let events = Actors::events_of(head).map_err(|error| fault(sqlx::Error::Decode(error.into())))?;
         found.stored.entry(day_of(row.try_get(0).map_err(fault)?)).or_default().columns += u64::from(events);
+    }
+    // What answers take in place of quarters.
+    let blocks = sqlx::query(
+        "SELECT block, substr(data, 1, ?4) FROM block_counts
+         WHERE project = ?1 AND name = ?2 AND block << 4 >= ?3
+             AND block NOT IN (SELECT quarter >> 4 FROM column_marks WHERE project = ?1)",
+    )
+    .bind(project.as_str())
+    .bind(ACTORS)
+    .bind(first_quarter(first_day))
+    .bind(BlockCount::HEAD as i64)
+    .fetch_all(&mut *transaction)
+    .await
+    .map_err(fault)?;
+    for row in blocks {
+        let head: &[u8] = row.try_get(1).map_err(fault)?;
+        let events = BlockCount::events_of(head).map_err(|error| fault(sqlx::Error::Decode(error.into())))?;
+        let block = Block(row.try_get(0).map_err(fault)?);
+        found.stored.entry(day_of(block.first().0)).or_default().columns += events;
     }
     let changed = sqlx::query(
         "SELECT m.quarter, count(*) FROM (SELECT DISTINCT quarter FROM column_marks WHERE project = ?1 AND quarter >= ?2) m

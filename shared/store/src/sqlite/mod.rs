@@ -2,6 +2,7 @@
 //!
 //! Write-ahead log with `synchronous=FULL`: a commit that returned survives a power cut. Readers never wait for the writer.
 
+mod blocks;
 mod columns;
 mod connection;
 mod dead_letters;

@@ -69,6 +69,7 @@ fn bind(arguments: &mut SqliteArguments, param: &Param) -> Result<(), sqlx::erro
         Param::Timestamp(instant) => arguments.add(instant.as_micros()),
         Param::Uuid(id) => arguments.add(*id),
         Param::Texts(texts) => arguments.add(serde_json::to_string(texts)?),
+        Param::Ints(numbers) => arguments.add(serde_json::to_string(numbers)?),
         Param::Timestamps(instants) => {
             let micros: Vec<i64> = instants.iter().map(|instant| instant.as_micros()).collect();
             arguments.add(serde_json::to_string(&micros)?)

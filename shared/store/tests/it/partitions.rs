@@ -104,7 +104,7 @@ async fn partitions_are_made_ahead_in_any_width_and_dropped_whole() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_table_from_before_there_were_partitions_becomes_the_first() {
     let database = database(servers::Edition::Plain15).await;
-    let earlier: String = ["0001_events", "0002_columns", "0003_erasures"]
+    let earlier: String = ["0001_events", "0002_columns", "0003_erasures", "0004_blocks"]
         .iter()
         .map(|name| {
             let path = format!("{}/../../migrations/timescale/{name}.sql", env!("CARGO_MANIFEST_DIR"));
@@ -115,7 +115,7 @@ async fn a_table_from_before_there_were_partitions_becomes_the_first() {
     database
         .psql(
             "CREATE TABLE schema_migrations (number INT8 PRIMARY KEY, name TEXT NOT NULL, applied_at TIMESTAMPTZ DEFAULT now());
-             INSERT INTO schema_migrations (number, name) VALUES (1, 'events'), (2, 'columns'), (3, 'erasures');
+             INSERT INTO schema_migrations (number, name) VALUES (1, 'events'), (2, 'columns'), (3, 'erasures'), (4, 'blocks');
              DROP ROLE IF EXISTS reader_of_partitions;
              CREATE ROLE reader_of_partitions;
              GRANT SELECT ON raw_events TO reader_of_partitions;

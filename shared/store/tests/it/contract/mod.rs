@@ -3,6 +3,7 @@
 //! A scenario is a function over a [`Fixture`]; [`store_contract!`] stamps all of them on one adapter. A scenario has a fresh
 //! store of its own.
 
+pub(crate) mod blocks;
 pub(crate) mod budgets;
 pub(crate) mod cardinality;
 pub(crate) mod columns;
@@ -162,6 +163,8 @@ macro_rules! store_contract {
             budgets: [every_kind_of_question_ends, a_question_reads_so_many_rows_at_most],
             cardinality: [values_beyond_a_days_number_are_counted_together, one_transaction_of_many_values_fills_a_day,
                 writers_of_new_values_keep_the_number],
+            blocks: [blocks_are_read_in_place_of_their_quarters, blocks_know_sessions_by_their_user_of_now,
+                blocks_count_by_type_and_action_in_every_zone],
             columns: [answers_miss_nothing_before_and_after_columns_are_made,
                 a_session_that_is_known_later_is_known_in_old_columns, columns_hold_while_writers_and_makers_run,
                 columns_go_with_the_retention, events_from_before_there_were_columns_get_them,
