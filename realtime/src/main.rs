@@ -71,10 +71,9 @@ async fn open_store(queries: Arc<StoreQueries>, database: DatabaseConfig, retent
 
 async fn open(database: &DatabaseConfig) -> Result<Arc<dyn EventStore>, StoreError> {
     let store = PostgresStore::connect(PostgresOptions {
-        replica_url: database.replica_url.clone(),
         max_connections: DATABASE_CONNECTIONS,
         statement_timeout: database.statement_timeout,
-        statement_cache: database.statement_cache,
+        statement_cache: database.statement_cache.into(),
         application_name: "analytics realtime".to_owned(),
         ..PostgresOptions::new(database.url.as_str())
     })

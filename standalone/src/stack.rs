@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use analytics_api::answering::Flights;
+use analytics_api::meters::show_replica;
 use analytics_api::{ApiDeps, router as api_router, tracker};
 use analytics_collector::{
     CollectorDeps, LateQueue, Limits as CollectorLimits, durability, router as collector_router,
@@ -219,6 +220,7 @@ impl Stack {
             flights: Flights::default(),
             export_bytes: None,
         }));
+        show_replica(store.as_ref());
         late.live_queries.open(Arc::clone(&store));
         late.queue.open(Arc::clone(&self.queue));
         let settings = ProcessorSettings {
@@ -264,7 +266,11 @@ async fn open_store(
     folder: &DataFolder,
 ) -> Result<(Arc<dyn EventStore>, Retention), StoreError> {
     let store: Arc<dyn EventStore> = match &config.database {
-        Some(database) => Arc::new(PostgresStore::connect(postgres_options(database, config.work.concurrency)).await?),
+        Some(database) => {
+            let options = postgres_options(database, config.work.concurrency);
+            let options = PostgresOptions { chunk_days: config.work.chunk_days, ..options };
+            Arc::new(PostgresStore::connect(options).await?)
+        }
         None => Arc::new(SqliteStore::open(folder.path.join(EVENTS), SqliteOptions::default()).await?),
     };
     if config.work.auto_migrate {
@@ -279,10 +285,9 @@ async fn open_store(
 #[must_use]
 pub fn postgres_options(database: &DatabaseConfig, concurrency: usize) -> PostgresOptions {
     PostgresOptions {
-        replica_url: database.replica_url.clone(),
         max_connections: u32::try_from(concurrency).unwrap_or(u32::MAX).saturating_add(8),
         statement_timeout: database.statement_timeout,
-        statement_cache: database.statement_cache,
+        statement_cache: database.statement_cache.into(),
         application_name: "analytics".to_owned(),
         ..PostgresOptions::new(database.url.clone())
     }

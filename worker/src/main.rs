@@ -170,7 +170,8 @@ async fn connect_store(config: &ProcessorConfig, max_connections: u32) -> Result
     let store = PostgresStore::connect(PostgresOptions {
         max_connections,
         statement_timeout: database.statement_timeout,
-        statement_cache: database.statement_cache,
+        statement_cache: database.statement_cache.into(),
+        chunk_days: config.work.chunk_days,
         application_name: "analytics processor".to_owned(),
         ..PostgresOptions::new(database.url.clone())
     })

@@ -50,6 +50,7 @@ pub async fn tend_store(work: &Work) {
             raw_dropped = upkeep.raw_dropped,
             ids_dropped = upkeep.ids_dropped,
             made = upkeep.made,
+            compressed = upkeep.compressed,
             "the store was tended"
         ),
         Err(error) => warn!(error = %error, cause = cause(&error), "the store could not be tended; trying again later"),

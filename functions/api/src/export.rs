@@ -16,8 +16,10 @@ use analytics_host::failure::chain;
 use analytics_host::keys::Scope;
 use analytics_host::problem::Problem;
 use analytics_query::export::EXPORT_PAGE;
-use analytics_query::{Context, EventRecord, ExportPlan, ExportQuestion, Given, Place, QueryError, QueryErrorCode};
-use analytics_store::{EventStore, StoreError};
+use analytics_query::{
+    Context, EventRecord, ExportPlan, ExportQuestion, Given, Place, QueryError, QueryErrorCode, Row, Statement,
+};
+use analytics_store::{EventStore, Reading, StoreError};
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
@@ -80,9 +82,10 @@ pub(crate) async fn export(
     };
     let plan = question.plan(&context).map_err(problems::query)?;
     let writer = Writer::new(format).map_err(defect)?;
+    let source = Source { store, reading: state.reading };
     let (body, next) = match deps.export_bytes {
-        Some(most) => part(store, plan, writer, most).await,
-        None => whole(store, plan, writer).await,
+        Some(most) => part(source, plan, writer, most).await,
+        None => whole(source, plan, writer).await,
     }
     .map_err(problems::by_parameter)?;
     let disposition = HeaderValue::from_static(format.disposition());
@@ -186,9 +189,21 @@ impl Writer {
     }
 }
 
+/// Where an export is read from.
+struct Source {
+    store: Arc<dyn EventStore>,
+    reading: Reading,
+}
+
+impl Source {
+    async fn select(&self, statement: &Statement) -> Result<Vec<Row>, StoreError> {
+        self.store.select(self.reading, statement).await
+    }
+}
+
 /// An export under way.
 struct Export {
-    store: Arc<dyn EventStore>,
+    source: Source,
     plan: ExportPlan,
     after: Option<Place>,
     until: Option<Place>,
@@ -208,8 +223,8 @@ enum Broken {
 impl Export {
     /// The next events; fewer than a page are the last.
     async fn page(&mut self) -> Result<Vec<EventRecord>, StoreError> {
-        let statement = self.plan.page(self.after, self.until, self.store.dialect());
-        let events = ExportPlan::events(self.store.select(&statement).await?);
+        let statement = self.plan.page(self.after, self.until, self.source.store.dialect());
+        let events = ExportPlan::events(self.source.select(&statement).await?);
         self.after = events.last().map(EventRecord::place).or(self.after);
         Ok(events)
     }
@@ -236,23 +251,19 @@ impl Export {
 }
 
 /// Where a limited export ends, if anything follows.
-async fn until(store: &dyn EventStore, plan: &ExportPlan) -> Result<Option<Place>, Problem> {
-    match plan.look_ahead(store.dialect()) {
-        Some(statement) => Ok(ExportPlan::end(store.select(&statement).await.map_err(problems::store)?)),
+async fn until(source: &Source, plan: &ExportPlan) -> Result<Option<Place>, Problem> {
+    match plan.look_ahead(source.store.dialect()) {
+        Some(statement) => Ok(ExportPlan::end(source.select(&statement).await.map_err(problems::store)?)),
         None => Ok(None),
     }
 }
 
 /// All of it, as it is read; where it is limited, with the cursor of what follows.
-async fn whole(
-    store: Arc<dyn EventStore>,
-    plan: ExportPlan,
-    writer: Writer,
-) -> Result<(Body, Option<String>), Problem> {
-    let until = until(store.as_ref(), &plan).await?;
+async fn whole(source: Source, plan: ExportPlan, writer: Writer) -> Result<(Body, Option<String>), Problem> {
+    let until = until(&source, &plan).await?;
     let next = until.map(|until| plan.cursor(until));
     let after = plan.after();
-    let mut export = Export { store, plan, after, until, writer: Some(writer) };
+    let mut export = Export { source, plan, after, until, writer: Some(writer) };
     // The first piece before the status: until then, what goes wrong can be told.
     let first = export.chunk().await.map_err(broken)?.unwrap_or_default();
     let rest = stream::unfold(export, |mut export| async move {
@@ -271,14 +282,14 @@ async fn whole(
 
 /// As much of it as makes about `most` bytes, with the cursor of what follows.
 async fn part(
-    store: Arc<dyn EventStore>,
+    source: Source,
     plan: ExportPlan,
     mut writer: Writer,
     most: usize,
 ) -> Result<(Body, Option<String>), Problem> {
-    let until = until(store.as_ref(), &plan).await?;
+    let until = until(&source, &plan).await?;
     let after = plan.after();
-    let mut export = Export { store, plan, after, until, writer: None };
+    let mut export = Export { source, plan, after, until, writer: None };
     let mut next = until;
     loop {
         let events = export.page().await.map_err(problems::store)?;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
 
 use analytics_api::answering::Flights;
-use analytics_api::{ApiDeps, router, tracker};
+use analytics_api::{ApiDeps, meters, router, tracker};
 use analytics_domain::{Retention, SharedRetention};
 use analytics_host::clock::SystemClock;
 use analytics_host::config::ApiConfig;
@@ -39,7 +39,8 @@ async fn run(started: Started<ApiConfig>) -> Result<(), Failure> {
     let cache = cache(&config)?;
     let opened: Opened = Arc::default();
     let routes = LateRoutes::new(&config.http.origins);
-    let health = health(&opened, &cache, shutdown.clone());
+    let has_replica = config.database.replica_url.is_some();
+    let health = health(&opened, has_replica, &cache, shutdown.clone());
     let script = tracker::router(config.tracker_path.as_deref());
     let router = health.router().merge(metrics::router()).merge(routes.router("/api/{*rest}")).merge(script);
     let limits = EdgeLimits { trusted_proxies: config.http.trusted_proxies.clone(), ..EdgeLimits::default() };
@@ -76,6 +77,10 @@ impl Behind {
                 tokio::spawn(follow(Arc::clone(&store), retention.clone()));
             }
         }
+        meters::show_replica(store.as_ref());
+        if !self.is_lambda {
+            tokio::spawn(meters::follow_replica(Arc::clone(&store)));
+        }
         info!(edition = %store.edition(), retention_days = retention.get().days, "the store is open");
         let deps = ApiDeps {
             store: Arc::clone(&store),
@@ -106,8 +111,10 @@ async fn connect(config: &ApiConfig, is_lambda: bool) -> Result<Arc<dyn EventSto
     let store = PostgresStore::connect(PostgresOptions {
         max_connections: if is_lambda { FUNCTION_CONNECTIONS } else { options.max_connections },
         replica_url: database.replica_url.clone(),
+        replica_max_lag: database.replica_max_lag,
+        watch_replica: !is_lambda,
         statement_timeout: database.statement_timeout,
-        statement_cache: database.statement_cache,
+        statement_cache: database.statement_cache.into(),
         application_name: "analytics api".to_owned(),
         ..options
     })
@@ -141,8 +148,8 @@ async fn queue(config: &ApiConfig) -> Option<Arc<dyn Queue>> {
         .ok()
 }
 
-fn health(opened: &Opened, cache: &Arc<dyn Cache>, shutdown: Shutdown) -> Health {
-    let (opened, cache) = (Arc::clone(opened), Arc::clone(cache));
+fn health(opened: &Opened, has_replica: bool, cache: &Arc<dyn Cache>, shutdown: Shutdown) -> Health {
+    let (opened, of_replica, cache) = (Arc::clone(opened), Arc::clone(opened), Arc::clone(cache));
     let database = probe(move || {
         let opened = Arc::clone(&opened);
         async move {
@@ -156,5 +163,13 @@ fn health(opened: &Opened, cache: &Arc<dyn Cache>, shutdown: Shutdown) -> Health
         let cache = Arc::clone(&cache);
         async move { cache.check().await.map_err(|error| error.to_string()) }
     });
-    Health::new("api").until(shutdown).require("database", database).prefer("redis", redis)
+    let health = Health::new("api").until(shutdown).require("database", database).prefer("redis", redis);
+    if !has_replica {
+        return health;
+    }
+    let replica = probe(move || {
+        let left_out = of_replica.get().and_then(|store| store.replica()).and_then(|report| report.left_out);
+        async move { left_out.map_or(Ok(()), Err) }
+    });
+    health.prefer("replica", replica)
 }

@@ -105,7 +105,10 @@ pub(crate) fn store(failure: StoreError) -> Problem {
             format!("the question takes longer than {seconds} s; narrow date_range, or ask for fewer dimensions"),
         )
         .with("path", "date_range"),
-        StoreError::Unavailable { .. } | StoreError::Schema { .. } => {
+        StoreError::Unavailable { .. }
+        | StoreError::ReplicaLost { .. }
+        | StoreError::Setting { .. }
+        | StoreError::Schema { .. } => {
             error!(error = %failure, cause, "a question could not be answered");
             let detail = "the store cannot be asked now; ask again in a moment";
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", detail).retry_after(STORE_RETRY_SECONDS)

@@ -11,7 +11,7 @@ use futures::future::try_join_all;
 use thiserror::Error;
 use tokio::task::spawn_blocking;
 
-use crate::{EventStore, StoreError};
+use crate::{EventStore, Reading, StoreError};
 
 /// Most rows that a question may have the store hand over, over all its statements. What SQL reads and adds up by itself is
 /// bounded by the statement timeout alone.
@@ -30,7 +30,10 @@ pub enum AnswerError {
 
 /// A planned question, not yet asked.
 #[derive(Debug, Clone)]
-pub struct Prepared<P>(P);
+pub struct Prepared<P> {
+    plan: P,
+    reading: Reading,
+}
 
 /// Plans a question about a project with what the store knows of it.
 ///
@@ -52,14 +55,14 @@ pub async fn prepare<Q: Askable>(
         newest_receipt: state.newest_receipt,
         has_columns: state.has_columns,
     };
-    Ok(Prepared(plan(question, &context)?))
+    Ok(Prepared { plan: plan(question, &context)?, reading: state.reading })
 }
 
 impl<P: Executable> Prepared<P> {
     /// The same for two questions that have the same answer at the same moment, project included.
     #[must_use]
     pub fn cache_key(&self) -> String {
-        self.0.cache_key()
+        self.plan.cache_key()
     }
 
     /// Asks the store and makes the answer of its rows as they come.
@@ -75,13 +78,23 @@ impl<P: Executable> Prepared<P> {
     /// # Errors
     /// [`AnswerError`]; `query_too_large` where the store would hand over more than `most` rows.
     pub async fn run_within(&self, store: &dyn EventStore, most: u64) -> Result<P::Answer, AnswerError> {
+        match self.read_from(store, self.reading, most).await {
+            Err(AnswerError::Store(StoreError::ReplicaLost { source })) => {
+                tracing::warn!(error = %source, "the replica was lost in the middle of an answer; the primary is asked");
+                self.read_from(store, Reading::Primary, most).await
+            }
+            answered => answered,
+        }
+    }
+
+    async fn read_from(&self, store: &dyn EventStore, reading: Reading, most: u64) -> Result<P::Answer, AnswerError> {
         let budget = Budget { most, read: AtomicU64::new(0) };
-        match run(store, &self.0, &budget).await {
+        match run(store, reading, &self.plan, &budget).await {
             Err(AnswerError::Query(refusal))
                 if refusal.code == QueryErrorCode::QueryTooLarge && !budget.is_exceeded() =>
             {
-                match self.0.fallback() {
-                    Some(plan) => run(store, &plan, &budget).await,
+                match self.plan.fallback() {
+                    Some(plan) => run(store, reading, &plan, &budget).await,
                     None => Err(refusal.into()),
                 }
             }
@@ -111,14 +124,19 @@ impl Budget {
     }
 }
 
-async fn run<P: Executable>(store: &dyn EventStore, plan: &P, budget: &Budget) -> Result<P::Answer, AnswerError> {
+async fn run<P: Executable>(
+    store: &dyn EventStore,
+    reading: Reading,
+    plan: &P,
+    budget: &Budget,
+) -> Result<P::Answer, AnswerError> {
     let statements = plan.statements(store.dialect());
     if plan.is_of_one_state() {
-        return read_together(store, &statements, plan.intake(), budget).await;
+        return read_together(store, reading, &statements, plan.intake(), budget).await;
     }
     let intake = Mutex::new(plan.intake());
     try_join_all(
-        statements.iter().enumerate().map(|(index, statement)| read(store, index, statement, &intake, budget)),
+        statements.iter().enumerate().map(|(index, statement)| read(store, reading, index, statement, &intake, budget)),
     )
     .await?;
     Ok(intake.into_inner().unwrap_or_else(PoisonError::into_inner).finish()?)
@@ -128,6 +146,7 @@ async fn run<P: Executable>(store: &dyn EventStore, plan: &P, budget: &Budget) -
 /// millions of events: the answer is made of them where it keeps nobody else waiting.
 async fn read_together<I>(
     store: &dyn EventStore,
+    reading: Reading,
     statements: &[Statement],
     mut intake: I,
     budget: &Budget,
@@ -144,7 +163,7 @@ where
             ControlFlow::Break(())
         }
     };
-    store.select_together(statements, &mut hand_over).await?;
+    store.select_together(reading, statements, &mut hand_over).await?;
     match refusal {
         Some(refusal) => Err(refusal.into()),
         None => match spawn_blocking(move || intake.finish()).await {
@@ -157,6 +176,7 @@ where
 /// Hands the rows of one statement to the intake; a row that it refuses is the last.
 async fn read<I: Intake>(
     store: &dyn EventStore,
+    reading: Reading,
     index: usize,
     statement: &Statement,
     intake: &Mutex<I>,
@@ -173,7 +193,7 @@ async fn read<I: Intake>(
             }
         }
     };
-    store.select_each(statement, &mut hand_over).await?;
+    store.select_each(reading, statement, &mut hand_over).await?;
     refusal.map_or(Ok(()), |refusal| Err(refusal.into()))
 }
 

@@ -102,6 +102,21 @@ pub enum StoreError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// A setting of the store cannot be used, now or later.
+    #[error("{setting} cannot be used: {reason}")]
+    Setting {
+        /// What is set.
+        setting: &'static str,
+        /// Why not, and what would be right; nothing of the value itself, which may hold a password.
+        reason: String,
+    },
+    /// A replica failed after rows were handed over: all of the question has to be asked again, of the primary.
+    #[error("the replica was lost in the middle of an answer")]
+    ReplicaLost {
+        /// The driver's error.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The question took longer than the statement timeout.
     #[error("the question took longer than {seconds} s")]
     TooSlow {
@@ -126,6 +141,34 @@ pub type OnRow<'r> = dyn FnMut(Row) -> ControlFlow<()> + Send + 'r;
 /// Is handed the place of a statement and one of its rows; [`ControlFlow::Break`] where no more are wanted.
 pub type OnPlacedRow<'f> = dyn FnMut(usize, Row) -> ControlFlow<()> + Send + 'f;
 
+/// Where the statements of a question are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Reading {
+    /// From the primary: what is there is never older than what was seen before.
+    #[default]
+    Primary,
+    /// From a replica, where one is set and has come so far; else from the primary.
+    Replica {
+        /// The position in the primary's log that it has to have replayed.
+        at_least: i64,
+    },
+}
+
+/// What is known of a replica.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ReplicaReport {
+    /// Why questions are not read from it, as a sentence; `None` where they are.
+    pub left_out: Option<String>,
+    /// How far it was behind the primary when it was last looked at: at most, or, beyond an hour, at least.
+    pub lag: std::time::Duration,
+    /// Readings that it answered.
+    pub answered: u64,
+    /// Readings that the primary was asked for because the replica was left out.
+    pub passed_over: u64,
+    /// Readings that it failed at, for which the primary was asked then.
+    pub failed: u64,
+}
+
 /// What the planner needs to know of a project.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ProjectState {
@@ -135,6 +178,8 @@ pub struct ProjectState {
     pub newest_receipt: Option<Timestamp>,
     /// Whether at most [`CHANGED_QUARTERS`] quarters have changed since their columns were made.
     pub has_columns: bool,
+    /// Where the question's statements are to be read, so that none sees an older state than this one.
+    pub reading: Reading,
 }
 
 /// So many changed quarters are read from raw rows beside the columns of all others; with more, only raw rows are.
@@ -240,6 +285,8 @@ pub struct Upkeep {
     pub ids_dropped: u64,
     /// Chunks or partitions made ahead.
     pub made: u64,
+    /// Chunks that were compressed.
+    pub compressed: u64,
 }
 
 /// What one call of [`EventStore::refresh`] did.
@@ -281,6 +328,11 @@ pub trait EventStore: Send + Sync {
     /// What kind of store this is.
     fn edition(&self) -> Edition;
 
+    /// What is known of its replica; `None` where none is set.
+    fn replica(&self) -> Option<ReplicaReport> {
+        None
+    }
+
     /// Applies pending migrations under a lock; returns how many. Any number of processes may call it at once.
     async fn migrate(&self) -> Result<u32, StoreError>;
 
@@ -308,29 +360,37 @@ pub trait EventStore: Send + Sync {
     /// by [`EventStore::ingest`] when they come later. Ids stay remembered.
     async fn erase(&self, project: &Project, user: &str, until: Timestamp) -> Result<Erasure, StoreError>;
 
-    /// Runs a reading statement, on the replica where there is one, under the statement timeout, and hands over each row as
-    /// it comes; [`ControlFlow::Break`] ends the reading, and that is no error.
+    /// Runs a reading statement under the statement timeout, and hands over each row as it comes; [`ControlFlow::Break`] ends
+    /// the reading, and that is no error.
     ///
-    /// A replica that fails before its first row is replaced by the primary. After it the question fails: rows that were
-    /// handed over cannot be taken back.
-    async fn select_each(&self, statement: &Statement, on_row: &mut OnRow<'_>) -> Result<(), StoreError>;
+    /// A replica that fails before its first row is replaced by the primary. After it the question fails with
+    /// [`StoreError::ReplicaLost`]: rows that were handed over cannot be taken back.
+    async fn select_each(
+        &self,
+        reading: Reading,
+        statement: &Statement,
+        on_row: &mut OnRow<'_>,
+    ) -> Result<(), StoreError>;
 
     /// Runs reading statements one after another as [`EventStore::select_each`] does, all of the same state of the store, and
     /// hands over each row with the place of its statement.
-    async fn select_together(&self, statements: &[Statement], on_row: &mut OnPlacedRow<'_>) -> Result<(), StoreError>;
+    async fn select_together(
+        &self,
+        reading: Reading,
+        statements: &[Statement],
+        on_row: &mut OnPlacedRow<'_>,
+    ) -> Result<(), StoreError>;
 
     /// Makes columns anew where events have come, for a bounded number of quarters; any number of processes may call it.
     async fn refresh(&self) -> Result<Refreshed, StoreError>;
 
-    /// All rows of a statement whose rows are few, as [`EventStore::select_each`] hands them over.
-    async fn select(&self, statement: &Statement) -> Result<Vec<Row>, StoreError> {
-        let mut rows = Vec::new();
-        let mut keep = |row| {
-            rows.push(row);
-            ControlFlow::Continue(())
-        };
-        self.select_each(statement, &mut keep).await?;
-        Ok(rows)
+    /// All rows of a statement whose rows are few, as [`EventStore::select_each`] hands them over; from the primary after all
+    /// where a replica is lost.
+    async fn select(&self, reading: Reading, statement: &Statement) -> Result<Vec<Row>, StoreError> {
+        match gather(self, reading, statement).await {
+            Err(StoreError::ReplicaLost { .. }) => gather(self, Reading::Primary, statement).await,
+            gathered => gathered,
+        }
     }
 
     /// What the planner needs to know of a project; `first_event` not before `cutoff`.
@@ -364,4 +424,18 @@ pub trait EventStore: Send + Sync {
 
     /// Drops what is older than the retention, forgets old ids, makes chunks ahead; any number of processes may call it.
     async fn maintain(&self, maintenance: Maintenance) -> Result<Upkeep, StoreError>;
+}
+
+async fn gather<S: EventStore + ?Sized>(
+    store: &S,
+    reading: Reading,
+    statement: &Statement,
+) -> Result<Vec<Row>, StoreError> {
+    let mut rows = Vec::new();
+    let mut keep = |row| {
+        rows.push(row);
+        ControlFlow::Continue(())
+    };
+    store.select_each(reading, statement, &mut keep).await?;
+    Ok(rows)
 }

@@ -24,5 +24,5 @@ pub use answer::{AnswerError, Prepared, answer, prepare};
 pub use cardinality::Cardinality;
 pub use event_store::{
     DayCounts, DeadLetterPage, Drift, Edition, Erasure, EventStore, FailedEvent, Ingest, IngestBatch, Integrity,
-    Maintenance, OnPlacedRow, OnRow, ProjectState, Refreshed, StoreError, Upkeep,
+    Maintenance, OnPlacedRow, OnRow, ProjectState, Reading, Refreshed, ReplicaReport, StoreError, Upkeep,
 };

@@ -6,9 +6,11 @@
 
 mod database;
 mod edition;
+mod pooler;
 mod server;
 mod template;
 
 pub use database::{Database, database, shared};
-pub use edition::{Edition, SERVERS_FOLDER_VARIABLE, servers_folder};
+pub use edition::{Edition, SERVERS_FOLDER_VARIABLE, TIMESCALE_PROGRAMS_VARIABLE, servers_folder};
+pub use pooler::Pooler;
 pub use server::{PostgresOptions, PostgresServer};

@@ -64,10 +64,12 @@ pub struct DatabaseConfig {
     pub url: String,
     /// `DATABASE_REPLICA_URL`.
     pub replica_url: Option<String>,
+    /// `DATABASE_REPLICA_MAX_LAG_SECONDS`.
+    pub replica_max_lag: Duration,
     /// `STATEMENT_TIMEOUT_SECONDS`.
     pub statement_timeout: Duration,
-    /// `DATABASE_STATEMENT_CACHE`.
-    pub statement_cache: bool,
+    /// `DATABASE_STATEMENT_CACHE`; none: as the way to the server allows.
+    pub statement_cache: Option<bool>,
 }
 
 /// How events are taken.
@@ -115,6 +117,8 @@ pub struct WorkConfig {
     pub dedupe_days: u32,
     /// `AUTO_MIGRATE`.
     pub auto_migrate: bool,
+    /// `CHUNK_DAYS`.
+    pub chunk_days: u32,
     /// `RETENTION_DAYS`; none: not said.
     pub retention_days: Option<u32>,
 }
@@ -131,6 +135,7 @@ impl fmt::Debug for DatabaseConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DatabaseConfig")
             .field("replica", &self.replica_url.is_some())
+            .field("replica_max_lag", &self.replica_max_lag)
             .field("statement_timeout", &self.statement_timeout)
             .field("statement_cache", &self.statement_cache)
             .finish_non_exhaustive()
@@ -247,11 +252,20 @@ pub(super) fn database(reader: &mut Reader<'_>, role: Role, why: Option<&str>) -
     }
     // A URL without a host is one of a socket in the file system.
     let found = url(reader, "DATABASE_URL", POSTGRES, false);
-    let replica_url = if role == Role::Api { url(reader, "DATABASE_REPLICA_URL", POSTGRES, false) } else { None };
+    let is_asking = role == Role::Api;
+    let replica_url = if is_asking { url(reader, "DATABASE_REPLICA_URL", POSTGRES, false) } else { None };
+    let lag = if is_asking { reader.number("DATABASE_REPLICA_MAX_LAG_SECONDS", 1, 3_600) } else { None };
+    let replica_max_lag = Duration::from_secs(lag.unwrap_or(5));
     let seconds = reader.number("STATEMENT_TIMEOUT_SECONDS", 1, 3_600).unwrap_or(30);
-    let statement_cache = reader.truth("DATABASE_STATEMENT_CACHE").unwrap_or(true);
+    let cache = |text: &str| match text.to_ascii_lowercase().as_str() {
+        "auto" => Some(None),
+        "on" | "true" | "1" | "yes" => Some(Some(true)),
+        "off" | "false" | "0" | "no" => Some(Some(false)),
+        _ => None,
+    };
+    let statement_cache = reader.read("DATABASE_STATEMENT_CACHE", cache, "auto, on or off").flatten();
     let statement_timeout = Duration::from_secs(seconds);
-    found.map(|url| DatabaseConfig { url, replica_url, statement_timeout, statement_cache })
+    found.map(|url| DatabaseConfig { url, replica_url, replica_max_lag, statement_timeout, statement_cache })
 }
 
 /// How events are taken.
@@ -294,6 +308,7 @@ pub(super) fn work(reader: &mut Reader<'_>) -> WorkConfig {
         visibility: Duration::from_secs(reader.number("VISIBILITY_SECONDS", 5, 3_600).unwrap_or(30)),
         dedupe_days: reader.number("DEDUPE_DAYS", 1, 3_650).unwrap_or(30),
         auto_migrate: reader.truth("AUTO_MIGRATE").unwrap_or(true),
+        chunk_days: reader.number("CHUNK_DAYS", 1, 366).unwrap_or(7),
         retention_days: retention_days(reader),
     }
 }

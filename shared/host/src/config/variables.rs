@@ -106,12 +106,26 @@ pub static VARIABLES: &[Variable] = &[
     )
     .required(&[Processor, Api])
     .secret(),
-    variable("DATABASE_REPLICA_URL", &[Api], "", "Where questions are read from, when set.").secret(),
+    variable(
+        "DATABASE_REPLICA_URL",
+        &[Api],
+        "",
+        "A streaming replica of `DATABASE_URL`, where questions are read from while it is behind by no more than \
+         `DATABASE_REPLICA_MAX_LAG_SECONDS` ([scaling.md](scaling.md#a-replica)).",
+    )
+    .secret(),
+    variable(
+        "DATABASE_REPLICA_MAX_LAG_SECONDS",
+        &[Api],
+        "5",
+        "How far the replica may be behind, 1 to 3600 seconds; further, the primary is asked. The same for every api.",
+    ),
     variable(
         "DATABASE_STATEMENT_CACHE",
         STORING,
-        "`on`",
-        "`on` or `off`; `off` behind a pooler in transaction mode.",
+        "`auto`",
+        "`on`, `off`, or `auto`: whether statements stay prepared on a connection; `auto`: unless a pooler stands in between, \
+         which is found at the start ([scaling.md](scaling.md#pgbouncer)).",
     ),
     variable("STATEMENT_TIMEOUT_SECONDS", STORING, "30", "How long a statement may take, 1 to 3600 seconds."),
     variable(
@@ -228,6 +242,13 @@ pub static VARIABLES: &[Variable] = &[
         WORKING,
         "`true`",
         "`true` or `false`: whether pending migrations are applied at start, under a lock. api and realtime wait for the schema.",
+    ),
+    variable(
+        "CHUNK_DAYS",
+        WORKING,
+        "7",
+        "How many days a chunk (TimescaleDB) or partition of raw events is wide that is made from now on, 1 to 366; 30 for very \
+         large deployments ([scaling.md](scaling.md#chunks-and-partitions)). Without effect on SQLite.",
     ),
     variable(
         "LOG_LEVEL",

@@ -40,6 +40,12 @@ pub const DEAD_LETTERS: &str = "analytics_dead_letters";
 pub const API_REQUESTS: &str = "analytics_api_requests_total";
 /// How long the API took to answer.
 pub const API_LATENCY: &str = "analytics_api_latency_seconds";
+/// Whether questions are read from the replica.
+pub const REPLICA_STATE: &str = "analytics_replica_state";
+/// How far the replica is behind.
+pub const REPLICA_LAG: &str = "analytics_replica_lag_seconds";
+/// Readings meant for the replica, by who answered.
+pub const REPLICA_READS: &str = "analytics_replica_reads_total";
 /// Open sockets and streams of the live feed.
 pub const REALTIME_CONNECTIONS: &str = "analytics_realtime_connections";
 /// Messages handed to live sockets and streams.

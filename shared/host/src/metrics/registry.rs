@@ -219,6 +219,31 @@ pub static REGISTRY: &[Metric] = &[
         "How long the API took to begin its answer.",
     ),
     metric(
+        names::REPLICA_STATE,
+        Kind::Gauge,
+        "state",
+        &[],
+        API,
+        "Where questions are read: 1 from the replica, 0 from the primary because the replica is left out, -1 no replica is set.",
+    ),
+    metric(
+        names::REPLICA_LAG,
+        Kind::Gauge,
+        "seconds",
+        &[],
+        API,
+        "How far the replica is behind the primary, at most; 0 where none is set.",
+    ),
+    metric(
+        names::REPLICA_READS,
+        Kind::Counter,
+        "readings",
+        &["outcome"],
+        API,
+        "Readings meant for the replica: answered by it, passed_over to the primary because it was left out, or failed there and \
+         answered by the primary.",
+    ),
+    metric(
         names::REALTIME_CONNECTIONS,
         Kind::Gauge,
         "connections",

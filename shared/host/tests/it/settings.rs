@@ -62,7 +62,9 @@ fn every_wrong_value_is_named_with_what_is_allowed() {
         (Collector, "HOST", "example.com", "an address"),
         (Processor, "HOST", "0.0.0", "an address"),
         (Collector, "REDIS_KEY_PREFIX", "a b", "1 to 64 of"),
-        (Processor, "DATABASE_STATEMENT_CACHE", "maybe", "true or false"),
+        (Processor, "DATABASE_STATEMENT_CACHE", "maybe", "auto, on or off"),
+        (Api, "DATABASE_REPLICA_MAX_LAG_SECONDS", "0", "from 1 to 3600"),
+        (Processor, "CHUNK_DAYS", "month", "from 1 to 366"),
         (Realtime, "STATEMENT_TIMEOUT_SECONDS", "0", "from 1 to 3600"),
         (Api, "CORS_ORIGINS", "shop", "is no origin"),
         (Api, "CORS_ORIGINS", "https://a.example/path", "is no origin"),
@@ -212,7 +214,7 @@ fn defaults_are_those_of_the_page() {
     assert_eq!(processor.http.port, 4004);
     assert_eq!((processor.work.concurrency, processor.work.batch_size, processor.work.dedupe_days), (5, 100, 30));
     assert_eq!((processor.work.linger.as_millis(), processor.work.visibility.as_secs()), (50, 30));
-    assert!(processor.work.auto_migrate && processor.database.statement_cache);
+    assert!(processor.work.auto_migrate && processor.database.statement_cache.is_none());
     assert_eq!(processor.database.statement_timeout.as_secs(), 30);
     let api = ApiConfig::read(&variables(&needed(Role::Api))).unwrap();
     assert_eq!((api.http.port, api.redis.is_none(), api.cache_url), (4002, true, None));

@@ -3,13 +3,13 @@
 use analytics_columns::{BLOCK_SOURCES, Block};
 use futures::TryStreamExt as _;
 use sqlx::Row as _;
-use sqlx::postgres::PgConnection;
 
+use super::link::Link;
 use crate::refresh::{BLOCKS_AT_ONCE, QuartersOfBlock, blocks_of};
 
 /// Forgets the blocks of quarters that are made anew or patched, until they are made themselves.
 pub(super) async fn forget(
-    connection: &mut PgConnection,
+    connection: &mut Link,
     project: &str,
     quarters: impl IntoIterator<Item = i64>,
 ) -> Result<(), sqlx::Error> {
@@ -28,7 +28,7 @@ pub(super) async fn forget(
 
 /// Makes a bounded number of a project's blocks, the newest first; how many. The newest block of all still changes: it waits for
 /// a newer one.
-pub(super) async fn make(connection: &mut PgConnection, project: &str) -> Result<usize, sqlx::Error> {
+pub(super) async fn make(connection: &mut Link, project: &str) -> Result<usize, sqlx::Error> {
     let blocks: Vec<i64> = sqlx::query_scalar(
         "SELECT b.block FROM block_marks b
          WHERE b.project = $1 AND b.block < (SELECT max(quarter) >> 4 FROM event_columns WHERE project = $1)
@@ -46,7 +46,7 @@ pub(super) async fn make(connection: &mut PgConnection, project: &str) -> Result
     Ok(blocks.len())
 }
 
-async fn make_block(connection: &mut PgConnection, project: &str, block: Block) -> Result<(), sqlx::Error> {
+async fn make_block(connection: &mut Link, project: &str, block: Block) -> Result<(), sqlx::Error> {
     let mut quarters = QuartersOfBlock::default();
     let mut rows = sqlx::query(
         "SELECT quarter, part, name, data FROM event_columns
@@ -85,7 +85,7 @@ async fn make_block(connection: &mut PgConnection, project: &str, block: Block) 
 }
 
 /// Drops every block that began before a quarter: of some the quarters behind it stay.
-pub(super) async fn drop_old(connection: &mut PgConnection, project: &str, first_kept: i64) -> Result<(), sqlx::Error> {
+pub(super) async fn drop_old(connection: &mut Link, project: &str, first_kept: i64) -> Result<(), sqlx::Error> {
     for statement in [
         "DELETE FROM block_counts WHERE project = $1 AND block << 4 < $2",
         "DELETE FROM block_marks WHERE project = $1 AND block << 4 < $2",

@@ -9,11 +9,11 @@ use analytics_columns::{ACTORS, Quarter};
 use analytics_domain::Timestamp;
 use futures::TryStreamExt as _;
 use sqlx::Row as _;
-use sqlx::postgres::{PgConnection, PgPool};
 use uuid::Uuid;
 
 use super::blocks;
-use super::connection::{Begin, Session};
+use super::connection::Begin;
+use super::link::{Link, Pool, Session};
 use super::values::Instant;
 use crate::Refreshed;
 use crate::refresh::{
@@ -28,15 +28,17 @@ const ROWS_A_QUARTER: i64 = 500_000;
 const LOCK: i64 = 0x616E_616C_7974_6903;
 
 /// Makes columns anew for every project that has marks, a bounded number of quarters for each.
-pub(super) async fn refresh(pool: &PgPool, begin: &Begin) -> Result<Refreshed, sqlx::Error> {
+pub(super) async fn refresh(pool: &Pool, begin: &Begin) -> Result<Refreshed, sqlx::Error> {
+    let mut session = Session::begin(pool, begin).await?;
     let projects: Vec<String> = sqlx::query_scalar(
         "SELECT DISTINCT project FROM column_marks UNION SELECT DISTINCT project FROM identity_changes
          UNION SELECT DISTINCT b.project FROM block_marks b WHERE EXISTS (SELECT FROM event_columns c
              WHERE c.project = b.project AND c.quarter >= (b.block + 1) << 4)
          ORDER BY project",
     )
-    .fetch_all(pool)
+    .fetch_all(session.connection()?)
     .await?;
+    session.commit().await?;
     let mut done = Refreshed::default();
     for project in projects {
         match refresh_project(pool, begin, &project).await {
@@ -55,7 +57,7 @@ fn is_overtaken(error: &sqlx::Error) -> bool {
 }
 
 /// Keeps everybody who makes columns of the projects out until the transaction ends; whoever sees the state before it fails.
-pub(super) async fn keep_out(connection: &mut PgConnection, projects: &[&str]) -> Result<(), sqlx::Error> {
+pub(super) async fn keep_out(connection: &mut Link, projects: &[&str]) -> Result<(), sqlx::Error> {
     sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended(p.name, $2)) FROM unnest($1::text[]) AS p (name)")
         .bind(projects)
         .bind(LOCK)
@@ -76,7 +78,7 @@ pub(super) async fn keep_out(connection: &mut PgConnection, projects: &[&str]) -
 /// Deletes the columns of quarters that have lost rows, to be made anew, and the numbers of names that no row carries, with
 /// what is still to be looked up of them.
 pub(super) async fn forget(
-    connection: &mut PgConnection,
+    connection: &mut Link,
     project: &str,
     quarters: &BTreeSet<i64>,
     user: Option<&str>,
@@ -107,7 +109,7 @@ pub(super) async fn forget(
     .map(|_| ())
 }
 
-async fn refresh_project(pool: &PgPool, begin: &Begin, project: &str) -> Result<Refreshed, sqlx::Error> {
+async fn refresh_project(pool: &Pool, begin: &Begin, project: &str) -> Result<Refreshed, sqlx::Error> {
     let mut session = Session::begin(pool, begin).await?;
     match make(session.connection()?, project).await {
         Ok(refreshed) => {
@@ -123,7 +125,7 @@ async fn refresh_project(pool: &PgPool, begin: &Begin, project: &str) -> Result<
     }
 }
 
-async fn make(connection: &mut PgConnection, project: &str) -> Result<Refreshed, sqlx::Error> {
+async fn make(connection: &mut Link, project: &str) -> Result<Refreshed, sqlx::Error> {
     let alone: bool = sqlx::query_scalar("SELECT pg_try_advisory_xact_lock(hashtextextended($1, $2))")
         .bind(project)
         .bind(LOCK)
@@ -172,7 +174,7 @@ async fn make(connection: &mut PgConnection, project: &str) -> Result<Refreshed,
 }
 
 /// Whether a quarter holds more than [`ROWS_A_QUARTER`].
-async fn is_too_large(connection: &mut PgConnection, project: &str, quarter: Quarter) -> Result<bool, sqlx::Error> {
+async fn is_too_large(connection: &mut Link, project: &str, quarter: Quarter) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar(
         "SELECT count(*) > $4 FROM (SELECT FROM raw_events
             WHERE project = $1 AND timestamp >= $2 AND timestamp < $3 LIMIT $4 + 1) e",
@@ -186,7 +188,7 @@ async fn is_too_large(connection: &mut PgConnection, project: &str, quarter: Qua
 }
 
 /// Makes one quarter's columns, a part after the other; how many events they hold.
-async fn make_quarter(connection: &mut PgConnection, project: &str, quarter: Quarter) -> Result<usize, sqlx::Error> {
+async fn make_quarter(connection: &mut Link, project: &str, quarter: Quarter) -> Result<usize, sqlx::Error> {
     sqlx::query("DELETE FROM event_columns WHERE project = $1 AND quarter = $2")
         .bind(project)
         .bind(quarter.0)
@@ -223,7 +225,7 @@ async fn make_quarter(connection: &mut PgConnection, project: &str, quarter: Qua
 
 /// The next rows of a quarter behind a place, and the place of the last.
 async fn raw_rows(
-    connection: &mut PgConnection,
+    connection: &mut Link,
     project: &str,
     quarter: Quarter,
     after: Option<(Timestamp, Uuid)>,
@@ -262,7 +264,7 @@ async fn raw_rows(
 
 /// The numbers of names, new ones given where there are none; the names were seen in these quarters.
 async fn numbered(
-    connection: &mut PgConnection,
+    connection: &mut Link,
     project: &str,
     names: &BTreeSet<(Kind, &str)>,
     (first, last): (i64, i64),
@@ -332,7 +334,7 @@ async fn numbered(
 }
 
 /// Writes into the pairs of made quarters who their sessions are known by now; how many sessions were looked at.
-async fn apply_changes(connection: &mut PgConnection, project: &str) -> Result<i64, sqlx::Error> {
+async fn apply_changes(connection: &mut Link, project: &str) -> Result<i64, sqlx::Error> {
     let sessions: Vec<String> = sqlx::query_scalar(
         "DELETE FROM identity_changes WHERE seq = ANY (ARRAY(
             SELECT seq FROM identity_changes WHERE project = $1 ORDER BY seq LIMIT $2)) RETURNING session_id",
@@ -400,10 +402,8 @@ async fn apply_changes(connection: &mut PgConnection, project: &str) -> Result<i
 
 /// Drops columns before `cutoff` whose raw rows are gone, and the numbers of those who were not seen since. Raw rows go by
 /// whole chunks: some stay longer, and so do their columns.
-pub(super) async fn drop_old(pool: &PgPool, begin: &Begin, cutoff: Quarter) -> Result<(), sqlx::Error> {
-    let projects: Vec<String> =
-        sqlx::query_scalar("SELECT project FROM newest_receipts ORDER BY project").fetch_all(pool).await?;
-    for project in projects {
+pub(super) async fn drop_old(pool: &Pool, begin: &Begin, cutoff: Quarter) -> Result<(), sqlx::Error> {
+    for project in projects(pool, begin).await? {
         let mut session = Session::begin(pool, begin).await?;
         let oldest: Option<Instant> =
             sqlx::query_scalar("SELECT timestamp FROM raw_events WHERE project = $1 ORDER BY timestamp LIMIT 1")
@@ -428,4 +428,13 @@ pub(super) async fn drop_old(pool: &PgPool, begin: &Begin, cutoff: Quarter) -> R
         session.commit().await?;
     }
     Ok(())
+}
+
+/// Every project of which something is stored, in the order of names.
+pub(super) async fn projects(pool: &Pool, begin: &Begin) -> Result<Vec<String>, sqlx::Error> {
+    let mut session = Session::begin(pool, begin).await?;
+    let projects = sqlx::query_scalar("SELECT project FROM newest_receipts ORDER BY project");
+    let projects = projects.fetch_all(session.connection()?).await?;
+    session.commit().await?;
+    Ok(projects)
 }

@@ -3,8 +3,7 @@
 //! The format is the one of the server's documentation (COPY, "Binary Format"): a header, per row the number of fields and per
 //! field its length and bytes, big-endian, then a trailer.
 
-use sqlx::postgres::PgConnection;
-
+use super::link::Link;
 use super::values::wire;
 use crate::settlement::{FreshRow, Key};
 
@@ -23,7 +22,7 @@ const NULL: [u8; 4] = (-1_i32).to_be_bytes();
 const PIECE: usize = 64 * 1024;
 
 /// Sends keys into `event_ids`, in their order.
-pub(super) async fn copy_keys(connection: &mut PgConnection, keys: &[Key<'_>]) -> Result<(), sqlx::Error> {
+pub(super) async fn copy_keys(connection: &mut Link, keys: &[Key<'_>]) -> Result<(), sqlx::Error> {
     copy(connection, KEYS, keys, |piece, (id, project)| {
         piece.extend_from_slice(&KEY_FIELDS);
         field(piece, id.as_bytes());
@@ -33,17 +32,17 @@ pub(super) async fn copy_keys(connection: &mut PgConnection, keys: &[Key<'_>]) -
 }
 
 /// Sends rows into `raw_events`.
-pub(super) async fn copy_rows(connection: &mut PgConnection, rows: &[FreshRow<'_>]) -> Result<(), sqlx::Error> {
+pub(super) async fn copy_rows(connection: &mut Link, rows: &[FreshRow<'_>]) -> Result<(), sqlx::Error> {
     copy(connection, ROWS, rows, encode_row).await
 }
 
 async fn copy<R>(
-    connection: &mut PgConnection,
+    connection: &mut Link,
     statement: &'static str,
     rows: &[R],
     encode: impl Fn(&mut Vec<u8>, &R),
 ) -> Result<(), sqlx::Error> {
-    let mut copy = connection.copy_in_raw(statement).await?;
+    let mut copy = connection.driver().copy_in_raw(statement).await?;
     let mut piece = Vec::with_capacity(PIECE + 4 * 1024);
     piece.extend_from_slice(HEADER);
     for row in rows {

@@ -15,9 +15,10 @@ const DUPLICATE_DATABASE: &str = "42P04";
 /// [`StoreError::Unavailable`] where the server cannot be reached, the URL names no database, or the role may not.
 pub async fn create_database(url: &str) -> Result<bool, StoreError> {
     let fault = fault("make the database");
-    let options = parse(url, &PostgresOptions::new(url))?;
+    let options = parse("DATABASE_URL", url, &PostgresOptions::new(url))?;
     let Some(name) = options.get_database().map(str::to_owned) else {
-        return Err(fault(sqlx::Error::Configuration("the URL names no database".into())));
+        let reason = "it names no database".to_owned();
+        return Err(StoreError::Setting { setting: "DATABASE_URL", reason });
     };
     let within = PostgresOptions::new(url).acquire_timeout;
     let mut connection = reach(&options.database("postgres"), within, "make the database").await?;

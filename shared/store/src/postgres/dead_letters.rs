@@ -2,15 +2,16 @@
 
 use analytics_domain::{DeadLetter, DeadLetterId, DeadLetterReason, Project};
 use sqlx::Row as _;
-use sqlx::postgres::{PgConnection, PgRow};
+use sqlx::postgres::PgRow;
 
+use super::link::Link;
 use super::values::Instant;
 use crate::DeadLetterPage;
 use crate::settlement::stored_project;
 
 /// A page of a project's letters, newest first.
 pub(super) async fn page(
-    connection: &mut PgConnection,
+    connection: &mut Link,
     project: &Project,
     before: Option<DeadLetterId>,
     limit: u32,
@@ -34,7 +35,7 @@ pub(super) async fn page(
 
 /// Marks letters to be tried again, in the order in which writers delete them.
 pub(super) async fn request_replay(
-    connection: &mut PgConnection,
+    connection: &mut Link,
     project: &Project,
     ids: Option<&[DeadLetterId]>,
 ) -> Result<u64, sqlx::Error> {
@@ -51,7 +52,7 @@ pub(super) async fn request_replay(
 }
 
 /// Letters that somebody asked to be tried again, oldest first.
-pub(super) async fn replay_requests(connection: &mut PgConnection, limit: u32) -> Result<Vec<DeadLetter>, sqlx::Error> {
+pub(super) async fn replay_requests(connection: &mut Link, limit: u32) -> Result<Vec<DeadLetter>, sqlx::Error> {
     let rows = sqlx::query(
         "SELECT id, project, event_id, payload, code, sqlstate, message, attempts, first_failed_at, last_failed_at,
             replay_requested
@@ -64,7 +65,7 @@ pub(super) async fn replay_requests(connection: &mut PgConnection, limit: u32) -
 }
 
 /// How many letters there are.
-pub(super) async fn count(connection: &mut PgConnection) -> Result<u64, sqlx::Error> {
+pub(super) async fn count(connection: &mut Link) -> Result<u64, sqlx::Error> {
     let total: i64 = sqlx::query_scalar("SELECT count(*) FROM dead_letters").fetch_one(connection).await?;
     Ok(total.unsigned_abs())
 }

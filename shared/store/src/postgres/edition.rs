@@ -1,8 +1,9 @@
 //! What kind of server it is, and the extension.
 
-use sqlx::postgres::{PgConnectOptions, PgConnection};
-use sqlx::{ConnectOptions as _, Connection as _, Row as _};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Row as _};
 
+use super::link::Link;
 use crate::{Edition, StoreError};
 
 /// The oldest supported server, as `server_version_num` says it.
@@ -21,7 +22,7 @@ pub(super) struct Server {
 }
 
 /// Asks the server. A plain `raw_events` in a database with the extension (made before the extension came) stays plain.
-pub(super) async fn ask(connection: &mut PgConnection) -> Result<Server, sqlx::Error> {
+pub(super) async fn ask(connection: &mut Link) -> Result<Server, sqlx::Error> {
     let row = sqlx::query(
         "SELECT current_setting('server_version'), current_setting('synchronous_commit') = 'off',
             (SELECT extversion FROM pg_extension WHERE extname = 'timescaledb'),
@@ -54,7 +55,7 @@ pub(super) async fn ask(connection: &mut PgConnection) -> Result<Server, sqlx::E
 }
 
 /// Refuses a server that is too old.
-pub(super) async fn require_version(connection: &mut PgConnection) -> Result<Result<(), StoreError>, sqlx::Error> {
+pub(super) async fn require_version(connection: &mut Link) -> Result<Result<(), StoreError>, sqlx::Error> {
     let row = sqlx::query("SELECT current_setting('server_version_num')::int4, current_setting('server_version')")
         .fetch_one(connection)
         .await?;
@@ -65,10 +66,11 @@ fn judge_version(number: i32, version: &str) -> Result<(), StoreError> {
     if number >= OLDEST {
         return Ok(());
     }
-    Err(StoreError::Schema {
-        found: format!("stands on PostgreSQL {version}"),
-        needed: "PostgreSQL 15 or later".to_owned(),
-        mend: "upgrade the server, or set DATABASE_URL to a newer one".to_owned(),
+    Err(StoreError::Setting {
+        setting: "DATABASE_URL",
+        reason: format!(
+            "the server is PostgreSQL {version}, and this build needs PostgreSQL 15 or later; upgrade it, or name a newer one"
+        ),
     })
 }
 
@@ -76,17 +78,20 @@ fn judge_version(number: i32, version: &str) -> Result<(), StoreError> {
 /// a server that does not preload the library ends the connection at once. Where it cannot be made, the store is a plain one.
 pub(super) async fn make_extension(options: &PgConnectOptions) -> Result<(), sqlx::Error> {
     let mut connection = options.connect().await?;
-    let offered: bool = sqlx::query_scalar(
+    // Sent as they are, without a statement of a name: a pooler may stand in between.
+    let offered: bool = sqlx::raw_sql(
         "SELECT EXISTS (SELECT FROM pg_available_extensions WHERE name = 'timescaledb' AND installed_version IS NULL)
             AND to_regclass('raw_events') IS NULL",
     )
     .fetch_one(&mut connection)
-    .await?;
+    .await?
+    .try_get(0)?;
     if !offered {
         return connection.close().await;
     }
     let mut transaction = connection.begin().await?;
-    sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(EXTENSION_LOCK).execute(&mut *transaction).await?;
+    let lock = format!("SELECT pg_advisory_xact_lock({EXTENSION_LOCK})");
+    sqlx::raw_sql(AssertSqlSafe(lock)).execute(&mut *transaction).await?;
     let made = sqlx::raw_sql("CREATE EXTENSION IF NOT EXISTS timescaledb").execute(&mut *transaction).await;
     match made {
         Ok(_) => transaction.commit().await,

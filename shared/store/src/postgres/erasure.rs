@@ -8,13 +8,13 @@ use std::collections::BTreeSet;
 use analytics_domain::{Project, Timestamp};
 use futures::TryStreamExt as _;
 use sqlx::Row as _;
-use sqlx::postgres::{PgConnection, PgPool};
 use uuid::Uuid;
 
-use super::columns;
-use super::connection::{Begin, Session};
+use super::connection::Begin;
 use super::insert::column;
+use super::link::{Link, Pool, Session};
 use super::values::{Instant, date};
+use super::{chunks, columns};
 use crate::erasure::{Claim, Erased, Gone, Known, Remains, Subject, Tombstones, ranges, subject, swept};
 use crate::refresh::Kind;
 use crate::{Erasure, Ingest};
@@ -53,7 +53,7 @@ const SUBTRACT: &str = "
 
 /// Erases a person in one transaction.
 pub(super) async fn erase(
-    pool: &PgPool,
+    pool: &Pool,
     begin: &Begin,
     project: &Project,
     user: &str,
@@ -75,7 +75,7 @@ pub(super) async fn erase(
 }
 
 async fn erase_within(
-    connection: &mut PgConnection,
+    connection: &mut Link,
     project: &str,
     user: &str,
     until: Timestamp,
@@ -107,22 +107,19 @@ async fn erase_within(
 
 /// Takes the locks of a transaction that writes to `projects` and has to be alone in some of them: there it keeps other
 /// writers out, and whoever makes columns.
-pub(super) async fn be_alone(
-    connection: &mut PgConnection,
-    projects: &[&str],
-    alone: &[&str],
-) -> Result<(), sqlx::Error> {
+pub(super) async fn be_alone(connection: &mut Link, projects: &[&str], alone: &[&str]) -> Result<(), sqlx::Error> {
     // How much there is to read is not the writer's fault, and trying again would not make it less.
     sqlx::raw_sql("SET LOCAL statement_timeout = 0; LOCK TABLE event_ids IN ROW EXCLUSIVE MODE")
         .execute(&mut *connection)
         .await?;
+    chunks::unpack_freely(connection).await?;
     sqlx::query(BE_ALONE).bind(projects).bind(alone).bind(LOCK).execute(&mut *connection).await?;
     columns::keep_out(connection, alone).await
 }
 
 /// Reads how many erasures the projects have had. Asked after the lock was taken, it misses none.
 pub(super) async fn counts(
-    connection: &mut PgConnection,
+    connection: &mut Link,
     projects: &[&str],
     tombstones: &mut Tombstones,
 ) -> Result<(), sqlx::Error> {
@@ -135,7 +132,7 @@ pub(super) async fn counts(
 
 /// Looks the subjects of the work up, where there can be any.
 pub(super) async fn look_up(
-    connection: &mut PgConnection,
+    connection: &mut Link,
     work: &Ingest<'_>,
     projects: &[&str],
     cutoff: Timestamp,
@@ -146,7 +143,7 @@ pub(super) async fn look_up(
 }
 
 async fn tombstones_of(
-    connection: &mut PgConnection,
+    connection: &mut Link,
     projects: &[&str],
     subjects: &[Subject],
     tombstones: &mut Tombstones,
@@ -169,7 +166,7 @@ async fn tombstones_of(
 
 /// The claims that hold against what the store knows, and are not settled yet.
 pub(super) async fn holding<'w>(
-    connection: &mut PgConnection,
+    connection: &mut Link,
     claims: Vec<Claim<'w>>,
     projects: &[&str],
     tombstones: &mut Tombstones,
@@ -201,7 +198,7 @@ pub(super) async fn holding<'w>(
 
 /// Deletes the unnamed events of claimed sessions, and leaves tombstones for those that are still to come.
 pub(super) async fn settle_claims(
-    connection: &mut PgConnection,
+    connection: &mut Link,
     claims: &[Claim<'_>],
     tombstones: &mut Tombstones,
 ) -> Result<(), sqlx::Error> {
@@ -216,7 +213,7 @@ pub(super) async fn settle_claims(
 }
 
 async fn put_tombstones(
-    connection: &mut PgConnection,
+    connection: &mut Link,
     project: &str,
     subjects: &[Subject],
     until: Timestamp,
@@ -236,7 +233,7 @@ async fn put_tombstones(
 
 /// Deletes what is erased: dead letters, raw rows, what they counted for, their columns, and names that nothing carries any
 /// more. Gives also what is left of the sessions that lost something, and of those that are meant.
-async fn sweep(connection: &mut PgConnection, erased: &Erased<'_>) -> Result<(Erasure, Remains), sqlx::Error> {
+async fn sweep(connection: &mut Link, erased: &Erased<'_>) -> Result<(Erasure, Remains), sqlx::Error> {
     let dead_letters = drop_letters(connection, erased).await?;
     let mut gone = Gone::default();
     for (from, to) in places(connection, erased.project, erased.user, &erased.sessions, erased.end).await? {
@@ -281,7 +278,7 @@ fn names(sessions: &BTreeSet<String>) -> Vec<&str> {
 
 /// Where raw rows of the names can lie. Nobody writes meanwhile, and no columns are made.
 async fn places(
-    connection: &mut PgConnection,
+    connection: &mut Link,
     project: &str,
     user: Option<&str>,
     sessions: &BTreeSet<String>,
@@ -304,7 +301,7 @@ async fn places(
 }
 
 /// Takes deleted rows out of the counts of their days.
-async fn count_out(connection: &mut PgConnection, project: &str, gone: &Gone) -> Result<(), sqlx::Error> {
+async fn count_out(connection: &mut Link, project: &str, gone: &Gone) -> Result<(), sqlx::Error> {
     let rollups = gone.rollups(project);
     let found = subtract(connection, project, &rollups).await?;
     subtract(connection, project, &gone.rest(project, &found)).await?;
@@ -321,7 +318,7 @@ async fn count_out(connection: &mut PgConnection, project: &str, gone: &Gone) ->
 }
 
 async fn subtract(
-    connection: &mut PgConnection,
+    connection: &mut Link,
     project: &str,
     rollups: &[crate::settlement::Rollup<'_>],
 ) -> Result<BTreeSet<(i64, String, String)>, sqlx::Error> {
@@ -341,7 +338,7 @@ async fn subtract(
 
 /// Says anew who sessions are known by, from what is left of them.
 async fn name_sessions(
-    connection: &mut PgConnection,
+    connection: &mut Link,
     project: &str,
     sessions: &[String],
     remains: &Remains,
@@ -380,7 +377,7 @@ async fn name_sessions(
 }
 
 /// Takes what is erased out of the project's dead letters, and remembers the ids; how many letters lost something.
-async fn drop_letters(connection: &mut PgConnection, erased: &Erased<'_>) -> Result<u64, sqlx::Error> {
+async fn drop_letters(connection: &mut Link, erased: &Erased<'_>) -> Result<u64, sqlx::Error> {
     let mut found = Vec::new();
     {
         let mut rows = sqlx::query(
@@ -420,11 +417,7 @@ async fn drop_letters(connection: &mut PgConnection, erased: &Erased<'_>) -> Res
 }
 
 /// Writes ids down that nothing is stored of.
-pub(super) async fn remember(
-    connection: &mut PgConnection,
-    ids: &[Uuid],
-    projects: &[&str],
-) -> Result<(), sqlx::Error> {
+pub(super) async fn remember(connection: &mut Link, ids: &[Uuid], projects: &[&str]) -> Result<(), sqlx::Error> {
     sqlx::query(
         "INSERT INTO event_ids (id, project) SELECT DISTINCT c.id, c.project
          FROM unnest($1::uuid[], $2::text[]) AS c (id, project) ORDER BY 1, 2 ON CONFLICT DO NOTHING",
@@ -437,7 +430,7 @@ pub(super) async fn remember(
 }
 
 /// Deletes tombstones that no event can meet any more: all that they mean is older than `cutoff`.
-pub(super) async fn drop_old(pool: &PgPool, begin: &Begin, cutoff: Timestamp) -> Result<(), sqlx::Error> {
+pub(super) async fn drop_old(pool: &Pool, begin: &Begin, cutoff: Timestamp) -> Result<(), sqlx::Error> {
     let until = cutoff.saturating_add_micros(-analytics_domain::retention::MAX_AHEAD_MICROS);
     let mut session = Session::begin(pool, begin).await?;
     sqlx::query("DELETE FROM erasures WHERE erased_until < $1")

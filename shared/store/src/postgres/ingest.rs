@@ -5,15 +5,16 @@ use std::time::Instant;
 
 use analytics_domain::{BatchOutcome, DeadLetterId, Retention, Timestamp};
 use sqlx::Row as _;
-use sqlx::postgres::{PgConnection, PgPool, PgRow};
+use sqlx::postgres::PgRow;
 use uuid::Uuid;
 
-use super::connection::{Begin, Session};
+use super::connection::Begin;
 use super::copy::{copy_keys, copy_rows};
 use super::erasure;
 use super::fault::fault;
 use super::insert::{column, insert_rows};
 use super::known_sessions::KnownSessions;
+use super::link::{Link, Pool, Session};
 use super::new_values;
 use super::values::{Instant as At, date};
 use crate::cardinality::Cardinality;
@@ -114,7 +115,7 @@ const TALLY: &str = "
 /// Stores the work; where `keep` is false the same is done and rolled back.
 #[allow(clippy::too_many_arguments, reason = "what the store is, what is done, and how it is judged")]
 pub(super) async fn ingest(
-    pool: &PgPool,
+    pool: &Pool,
     begin: &Begin,
     known: &KnownSessions,
     work: &Ingest<'_>,
@@ -205,7 +206,7 @@ enum Attempted<'w> {
 /// One transaction.
 #[allow(clippy::too_many_arguments, reason = "one call site, and each says another thing of the one transaction")]
 async fn attempt<'w>(
-    pool: &PgPool,
+    pool: &Pool,
     begin: &Begin,
     known: &KnownSessions,
     work: &'w Ingest<'_>,
@@ -235,7 +236,7 @@ async fn attempt<'w>(
 }
 
 async fn write<'w>(
-    connection: &mut PgConnection,
+    connection: &mut Link,
     known_sessions: &KnownSessions,
     work: &'w Ingest<'_>,
     candidates: &Candidates<'w>,
@@ -290,7 +291,7 @@ async fn write<'w>(
 
 /// Writes the candidates down; gives those that the store held already, and reads which projects have had erasures.
 async fn write_down<'w>(
-    connection: &mut PgConnection,
+    connection: &mut Link,
     candidates: &Candidates<'w>,
     way: &Way<'_>,
     tombstones: &mut Tombstones,
@@ -340,7 +341,7 @@ fn of_candidates<'w>(candidates: &Candidates<'w>, rows: &[PgRow]) -> Result<Hash
 
 /// The dead letters that are tried again and still there.
 async fn old_letters(
-    connection: &mut PgConnection,
+    connection: &mut Link,
     replayed: &[DeadLetterId],
 ) -> Result<HashMap<DeadLetterId, OldLetter>, sqlx::Error> {
     if replayed.is_empty() {
@@ -359,7 +360,7 @@ async fn old_letters(
 }
 
 async fn tally(
-    connection: &mut PgConnection,
+    connection: &mut Link,
     settlement: &Settlement<'_>,
     sessions: &[&SessionUser<'_>],
     cardinality: Cardinality,
@@ -403,7 +404,7 @@ async fn tally(
     new_values::count(connection, unseen, cardinality).await
 }
 
-async fn put_letter(connection: &mut PgConnection, new: &NewLetter) -> Result<(), sqlx::Error> {
+async fn put_letter(connection: &mut Link, new: &NewLetter) -> Result<(), sqlx::Error> {
     let letter = &new.letter;
     sqlx::query(
         "INSERT INTO dead_letters (id, project, event_id, payload, code, sqlstate, message, attempts, first_failed_at,

@@ -4,8 +4,7 @@
 //! driver's does, it cannot be told otherwise) the end waits for the other side's delayed acknowledgement of the rows, about
 //! 40 ms. One statement with its values waits for nothing, and costs the server a little more for each row.
 
-use sqlx::postgres::PgConnection;
-
+use super::link::Link;
 use super::values::Instant as At;
 use crate::settlement::FreshRow;
 
@@ -17,7 +16,7 @@ const ROWS: &str = "
         AS r (id, project, session_id, user_id, event_type, event_action, metadata, timestamp, created_at)";
 
 /// Sends rows into `raw_events`.
-pub(super) async fn insert_rows(connection: &mut PgConnection, rows: &[FreshRow<'_>]) -> Result<(), sqlx::Error> {
+pub(super) async fn insert_rows(connection: &mut Link, rows: &[FreshRow<'_>]) -> Result<(), sqlx::Error> {
     sqlx::query(ROWS)
         .bind(column(rows, |row| row.event.id))
         .bind(column(rows, |row| row.project))

@@ -4,17 +4,17 @@ use analytics_columns::{ACTORS, Actors, Block, BlockCount};
 use analytics_domain::{Project, Timestamp};
 use analytics_query::OTHER_VALUE;
 use sqlx::Row as _;
-use sqlx::postgres::PgConnection;
 
+use super::link::Link;
 use super::settings::setting;
 use super::values::{Instant, date};
 use crate::event_store::CHANGED_QUARTERS;
 use crate::refresh::{day_of, first_quarter};
-use crate::{Drift, Integrity, ProjectState};
+use crate::{Drift, Integrity, ProjectState, Reading};
 
 /// The oldest kept event at or after `cutoff`, and the newest receipt.
 pub(super) async fn project_state(
-    connection: &mut PgConnection,
+    connection: &mut Link,
     project: &Project,
     cutoff: Timestamp,
 ) -> Result<ProjectState, sqlx::Error> {
@@ -30,12 +30,17 @@ pub(super) async fn project_state(
     .await?;
     let instant =
         |index: usize| row.try_get::<Option<Instant>, _>(index).map(|instant| instant.map(|instant| instant.0));
-    Ok(ProjectState { first_event: instant(0)?, newest_receipt: instant(1)?, has_columns: row.try_get(2)? })
+    Ok(ProjectState {
+        first_event: instant(0)?,
+        newest_receipt: instant(1)?,
+        has_columns: row.try_get(2)?,
+        reading: Reading::Primary,
+    })
 }
 
 /// Counts by day of receipt, and rollups against raw rows by day of event; in one snapshot.
 pub(super) async fn integrity(
-    connection: &mut PgConnection,
+    connection: &mut Link,
     project: &Project,
     from: Timestamp,
 ) -> Result<Integrity, sqlx::Error> {

@@ -6,6 +6,7 @@
 //! its connection: nothing of it is stored, and no later call meets its leftovers.
 
 mod blocks;
+mod chunks;
 mod columns;
 mod connection;
 mod copy;
@@ -18,14 +19,17 @@ mod ingest;
 mod insert;
 mod integrity;
 mod known_sessions;
+mod link;
 mod new_values;
 mod numeric;
+mod partitions;
+mod replica;
 mod select;
 mod settings;
 mod store;
 mod upkeep;
 mod values;
 
-pub use connection::PostgresOptions;
+pub use connection::{PostgresOptions, StatementCache};
 pub use database::create_database;
 pub use store::PostgresStore;

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, HashSet};
 
 use analytics_query::OTHER_VALUE;
 use sqlx::Row as _;
-use sqlx::postgres::PgConnection;
 
 use super::insert::column;
+use super::link::Link;
 use super::values::date;
 use crate::cardinality::{Cardinality, Held, settle_values, shelves};
 use crate::settlement::Rollup;
@@ -49,7 +49,7 @@ const ADD: &str = "
 /// Counts values of which no row was seen. The transaction holds the row without dimension of each of their days, so that no
 /// other writer is between looking and adding there.
 pub(super) async fn count(
-    connection: &mut PgConnection,
+    connection: &mut Link,
     unseen: Vec<Rollup<'_>>,
     cardinality: Cardinality,
 ) -> Result<(), sqlx::Error> {

@@ -6,11 +6,11 @@ use std::time::Duration;
 use analytics_domain::timestamp::civil_from_days;
 use analytics_query::{Cell, Param, Row, Statement};
 use futures::TryStreamExt as _;
-use sqlx::postgres::{PgArguments, PgConnection, PgPool, PgRow};
+use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::{Arguments as _, AssertSqlSafe, Row as _, TypeInfo as _, ValueRef as _};
 
-use super::connection::{Begin, Session};
 use super::fault::question_fault;
+use super::link::{Link, Session};
 use super::numeric;
 use super::values::{Instant, from_wire};
 use crate::{OnPlacedRow, OnRow, StoreError};
@@ -18,19 +18,17 @@ use crate::{OnPlacedRow, OnRow, StoreError};
 /// Days from 1970-01-01 to 2000-01-01, from which PostgreSQL counts.
 const POSTGRES_EPOCH_DAY: i64 = 10_957;
 
-/// Runs a statement in a reading transaction and hands its rows over.
+/// Runs a statement in a reading transaction that has begun, and hands its rows over.
 ///
 /// Where no more rows are wanted, the connection is closed with the rest of the answer: reading it to its end would take as
 /// long as if it were wanted.
 pub(super) async fn select_each(
-    pool: &PgPool,
-    begin: &Begin,
+    mut session: Session,
     statement: &Statement,
     timeout: Duration,
     on_row: &mut OnRow<'_>,
 ) -> Result<(), StoreError> {
     let fault = question_fault(timeout);
-    let mut session = Session::begin(pool, begin).await.map_err(fault)?;
     match run(session.connection().map_err(fault)?, statement, on_row).await {
         Ok(ControlFlow::Continue(())) => session.commit().await.map_err(fault),
         Ok(ControlFlow::Break(())) => Ok(()),
@@ -43,16 +41,14 @@ pub(super) async fn select_each(
     }
 }
 
-/// Runs statements one after another in a transaction that sees one state of the store.
+/// Runs statements one after another in such a transaction, which sees one state of the store.
 pub(super) async fn select_together(
-    pool: &PgPool,
-    begin: &Begin,
+    mut session: Session,
     statements: &[Statement],
     timeout: Duration,
     on_row: &mut OnPlacedRow<'_>,
 ) -> Result<(), StoreError> {
     let fault = question_fault(timeout);
-    let mut session = Session::begin(pool, begin).await.map_err(fault)?;
     for (place, statement) in statements.iter().enumerate() {
         let mut hand_over = |row| on_row(place, row);
         match run(session.connection().map_err(fault)?, statement, &mut hand_over).await {
@@ -70,7 +66,7 @@ pub(super) async fn select_together(
 }
 
 async fn run(
-    connection: &mut PgConnection,
+    connection: &mut Link,
     statement: &Statement,
     on_row: &mut OnRow<'_>,
 ) -> Result<ControlFlow<()>, sqlx::Error> {

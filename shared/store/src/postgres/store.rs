@@ -6,19 +6,20 @@ use std::time::Duration;
 use analytics_domain::{BatchOutcome, DeadLetter, DeadLetterId, Project, Retention, Timestamp};
 use analytics_query::{Dialect, Statement};
 use async_trait::async_trait;
-use sqlx::Connection as _;
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool};
+use sqlx::postgres::PgConnectOptions;
 
-use super::connection::{self, Begin, PostgresOptions, Session};
+use super::connection::{self, Begin, PostgresOptions, StatementCache};
 use super::fault::{fault, question_fault};
 use super::known_sessions::KnownSessions;
+use super::link::{Link, Pool, Session};
+use super::replica::{self, Replica};
 use super::settings::{put_setting, setting};
 use super::{columns, dead_letters, edition, erasure, ingest, integrity, select, upkeep};
 use crate::cardinality::Cardinality;
 use crate::migration::{self, POSTGRES, SchemaState, schema_state};
 use crate::{
     DeadLetterPage, Edition, Erasure, EventStore, Ingest, Integrity, Maintenance, OnPlacedRow, OnRow, ProjectState,
-    Refreshed, StoreError, Upkeep,
+    Reading, Refreshed, ReplicaReport, StoreError, Upkeep,
 };
 
 /// The longest that a statement which writes may take.
@@ -30,9 +31,9 @@ const MIGRATION_LOCK: i64 = 0x616E_616C_7974_6900;
 /// The store on a PostgreSQL server.
 #[derive(Debug, Clone)]
 pub struct PostgresStore {
-    primary: PgPool,
-    replica: Option<PgPool>,
-    health: PgPool,
+    primary: Pool,
+    replica: Option<Arc<Replica>>,
+    health: Pool,
     connect: PgConnectOptions,
     edition: Arc<RwLock<Edition>>,
     writing: Begin,
@@ -40,6 +41,7 @@ pub struct PostgresStore {
     /// Of what this process wrote; clones share it.
     known_sessions: Arc<KnownSessions>,
     cardinality: Cardinality,
+    chunk_days: u32,
     reading: Begin,
     reading_together: Begin,
     refreshing: Begin,
@@ -75,18 +77,26 @@ impl PostgresStore {
     /// Reaches the server and finds what it is. The schema is not touched: see [`EventStore::migrate`].
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] where the server cannot be reached, [`StoreError::Schema`] where it is older than
-    /// PostgreSQL 15.
+    /// [`StoreError::Unavailable`] where the server cannot be reached, [`StoreError::Setting`] where a URL cannot be read, or the
+    /// server is older than PostgreSQL 15.
     pub async fn connect(options: PostgresOptions) -> Result<Self, StoreError> {
         let fault = fault("reach the database");
-        let connect = connection::parse(&options.url, &options)?;
-        let first = connection::reach(&connect, options.acquire_timeout, "reach the database").await?;
-        // It has done its work, however it ends.
-        let _ = first.close().await;
-        let primary = connection::pool(&options.url, &options)?;
+        let connect = connection::parse("DATABASE_URL", &options.url, &options)?;
+        let keeps_statements = connection::keeps_statements(
+            &connect,
+            options.statement_cache,
+            options.acquire_timeout,
+            "reach the database",
+        )
+        .await?;
+        if !keeps_statements && options.statement_cache == StatementCache::Found {
+            tracing::info!("a pooler stands before the database; statements are prepared anew each time");
+        }
+        let primary = connection::pool(&connect, &options, keeps_statements);
         // Of its own, so that slow questions on every other connection do not look like a server that does not answer.
-        let health = connection::pool(&options.url, &PostgresOptions { max_connections: 1, ..options.clone() })?;
-        let replica = options.replica_url.as_deref().map(|url| connection::pool(url, &options)).transpose()?;
+        let one = PostgresOptions { max_connections: 1, ..options.clone() };
+        let health = connection::pool(&connect, &one, keeps_statements);
+        let replica = options.replica_url.as_deref().map(|url| Replica::new(url, &options)).transpose()?.map(Arc::new);
         let reading = Begin::reading(options.statement_timeout);
         // In a transaction: behind a pooler, a statement and its execution must meet the same server connection.
         let server = transaction!(&primary, &reading, fault, |connection| async {
@@ -99,6 +109,9 @@ impl PostgresStore {
             tracing::info!("the database has synchronous_commit = off; transactions of events commit with it on");
         }
         tracing::info!(edition = ?server.edition, "the database is reached");
+        if let Some(replica) = replica.as_ref().filter(|_| options.watch_replica) {
+            tokio::spawn(replica::watch(Arc::downgrade(replica), health.clone()));
+        }
         Ok(Self {
             primary,
             replica,
@@ -109,6 +122,7 @@ impl PostgresStore {
             storing: Begin::storing(WRITE_TIMEOUT, server.commits_late),
             known_sessions: Arc::default(),
             cardinality: options.cardinality,
+            chunk_days: options.chunk_days.max(1),
             reading_together: Begin::reading_one_state(options.statement_timeout),
             refreshing: Begin::writing_of_one_state(WRITE_TIMEOUT, server.commits_late),
             erasing: Begin::erasing(server.commits_late),
@@ -117,15 +131,17 @@ impl PostgresStore {
         })
     }
 
-    /// Whether the replica answers, within two seconds; `Ok` where none is set.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`] where it does not.
-    pub async fn check_replica(&self) -> Result<(), StoreError> {
-        match &self.replica {
-            Some(replica) => ping(replica).await,
-            None => Ok(()),
-        }
+    /// Whether statements are prepared anew each time, as behind a pooler.
+    #[must_use]
+    pub fn goes_through_a_pooler(&self) -> bool {
+        !self.primary.keeps_statements()
+    }
+
+    /// Looks at the replica now, and gives what was found; `None` where none is set.
+    pub async fn look_at_replica(&self) -> Option<ReplicaReport> {
+        let replica = self.replica.as_ref()?;
+        replica.look(&self.health).await;
+        Some(replica.report())
     }
 
     /// Closes every connection after its running statement.
@@ -135,6 +151,13 @@ impl PostgresStore {
         if let Some(replica) = &self.replica {
             replica.close().await;
         }
+    }
+
+    /// Begins a question's transaction on the replica, where the question may be read from it; with how far it has come.
+    async fn on_replica(&self, reading: Reading, begin: &Begin) -> Option<(&Replica, Session, i64)> {
+        let (Some(replica), Reading::Replica { at_least }) = (&self.replica, reading) else { return None };
+        let (session, replayed) = replica.begin(&self.health, begin, at_least).await?;
+        Some((replica.as_ref(), session, replayed))
     }
 
     fn current_edition(&self) -> Edition {
@@ -154,7 +177,7 @@ impl PostgresStore {
     }
 
     /// Asks again what the server is: the extension may have come since.
-    async fn refresh_edition(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    async fn refresh_edition(&self, connection: &mut Link) -> Result<(), sqlx::Error> {
         let server = edition::ask(connection).await?;
         *self.edition.write().unwrap_or_else(PoisonError::into_inner) = server.edition;
         Ok(())
@@ -194,7 +217,7 @@ impl PostgresStore {
 }
 
 /// The newest applied migration, `None` where there is none.
-async fn applied(connection: &mut PgConnection) -> Result<Option<i64>, sqlx::Error> {
+pub(super) async fn applied(connection: &mut Link) -> Result<Option<i64>, sqlx::Error> {
     // From the catalogue's table, not by `to_regclass`: after waiting for the lock of a migration, that may answer from what
     // the connection remembers of before.
     let known: bool = sqlx::query_scalar(
@@ -208,10 +231,19 @@ async fn applied(connection: &mut PgConnection) -> Result<Option<i64>, sqlx::Err
     sqlx::query_scalar("SELECT max(number) FROM schema_migrations").fetch_one(connection).await
 }
 
+/// The primary answers what the replica failed at, unless rows were handed over already: those cannot be taken back here.
+fn replaced(source: Box<dyn std::error::Error + Send + Sync>, has_begun: bool) -> Result<(), StoreError> {
+    if has_begun {
+        return Err(StoreError::ReplicaLost { source });
+    }
+    tracing::warn!(error = %source, "the replica did not answer a question; the primary is asked");
+    Ok(())
+}
+
 /// Asks for next to nothing, within two seconds.
-async fn ping(pool: &PgPool) -> Result<(), StoreError> {
+async fn ping(pool: &Pool) -> Result<(), StoreError> {
     let fault = fault("answer a health check");
-    match tokio::time::timeout(Duration::from_secs(2), sqlx::raw_sql("SELECT 1").execute(pool)).await {
+    match tokio::time::timeout(Duration::from_secs(2), sqlx::raw_sql("SELECT 1").execute(pool.driver())).await {
         Ok(answer) => answer.map(|_| ()).map_err(fault),
         Err(_) => Err(fault(sqlx::Error::PoolTimedOut)),
     }
@@ -225,6 +257,10 @@ impl EventStore for PostgresStore {
 
     fn edition(&self) -> Edition {
         self.current_edition()
+    }
+
+    fn replica(&self) -> Option<ReplicaReport> {
+        self.replica.as_ref().map(|replica| replica.report())
     }
 
     async fn migrate(&self) -> Result<u32, StoreError> {
@@ -261,43 +297,57 @@ impl EventStore for PostgresStore {
     }
 
     async fn erase(&self, project: &Project, user: &str, until: Timestamp) -> Result<Erasure, StoreError> {
-        erasure::erase(&self.primary, &self.erasing, project, user, until).await.map_err(fault("erase a person"))
+        let erased = erasure::erase(&self.primary, &self.erasing, project, user, until).await;
+        let erased = erased.map_err(fault("erase a person"))?;
+        if let Some(replica) = &self.replica {
+            // Who is told of the erasure finds the person in no answer, wherever it is read from.
+            replica.follow(&self.health).await;
+        }
+        Ok(erased)
     }
 
-    async fn select_each(&self, statement: &Statement, on_row: &mut OnRow<'_>) -> Result<(), StoreError> {
+    async fn select_each(
+        &self,
+        reading: Reading,
+        statement: &Statement,
+        on_row: &mut OnRow<'_>,
+    ) -> Result<(), StoreError> {
         let timeout = self.statement_timeout;
-        if let Some(replica) = &self.replica {
+        if let Some((replica, session, _)) = self.on_replica(reading, &self.reading).await {
             let mut has_begun = false;
             let mut first = |row| {
                 has_begun = true;
                 on_row(row)
             };
-            match select::select_each(replica, &self.reading, statement, timeout, &mut first).await {
-                Err(StoreError::Unavailable { source, .. }) if !has_begun => {
-                    tracing::warn!(error = %source, "the replica did not answer a question; the primary is asked");
-                }
+            match replica.answer(select::select_each(session, statement, timeout, &mut first)).await {
+                Err(StoreError::Unavailable { source, .. }) => replaced(source, has_begun)?,
                 answer => return answer,
             }
         }
-        select::select_each(&self.primary, &self.reading, statement, timeout, on_row).await
+        let session = Session::begin(&self.primary, &self.reading).await.map_err(question_fault(timeout))?;
+        select::select_each(session, statement, timeout, on_row).await
     }
 
-    async fn select_together(&self, statements: &[Statement], on_row: &mut OnPlacedRow<'_>) -> Result<(), StoreError> {
+    async fn select_together(
+        &self,
+        reading: Reading,
+        statements: &[Statement],
+        on_row: &mut OnPlacedRow<'_>,
+    ) -> Result<(), StoreError> {
         let timeout = self.statement_timeout;
-        if let Some(replica) = &self.replica {
+        if let Some((replica, session, _)) = self.on_replica(reading, &self.reading_together).await {
             let mut has_begun = false;
             let mut first = |place, row| {
                 has_begun = true;
                 on_row(place, row)
             };
-            match select::select_together(replica, &self.reading_together, statements, timeout, &mut first).await {
-                Err(StoreError::Unavailable { source, .. }) if !has_begun => {
-                    tracing::warn!(error = %source, "the replica did not answer a question; the primary is asked");
-                }
+            match replica.answer(select::select_together(session, statements, timeout, &mut first)).await {
+                Err(StoreError::Unavailable { source, .. }) => replaced(source, has_begun)?,
                 answer => return answer,
             }
         }
-        select::select_together(&self.primary, &self.reading_together, statements, timeout, on_row).await
+        let session = Session::begin(&self.primary, &self.reading_together).await.map_err(question_fault(timeout))?;
+        select::select_together(session, statements, timeout, on_row).await
     }
 
     async fn refresh(&self) -> Result<Refreshed, StoreError> {
@@ -305,6 +355,20 @@ impl EventStore for PostgresStore {
     }
 
     async fn project_state(&self, project: &Project, cutoff: Timestamp) -> Result<ProjectState, StoreError> {
+        let fault = question_fault(self.statement_timeout);
+        let anywhere = Reading::Replica { at_least: 0 };
+        if let Some((replica, mut session, replayed)) = self.on_replica(anywhere, &self.reading).await {
+            let found = replica.answer(async move {
+                let state = integrity::project_state(session.connection().map_err(fault)?, project, cutoff).await;
+                let state = state.map_err(fault)?;
+                session.commit().await.map_err(fault)?;
+                Ok(ProjectState { reading: Reading::Replica { at_least: replayed }, ..state })
+            });
+            match found.await {
+                Err(StoreError::Unavailable { source, .. }) => replaced(source, false)?,
+                found => return found,
+            }
+        }
         transaction!(&self.primary, &self.reading, question_fault(self.statement_timeout), |connection| {
             integrity::project_state(connection, project, cutoff)
         })
@@ -360,6 +424,6 @@ impl EventStore for PostgresStore {
     }
 
     async fn maintain(&self, maintenance: Maintenance) -> Result<Upkeep, StoreError> {
-        upkeep::maintain(&self.primary, &self.writing, &self.current_edition(), maintenance).await
+        upkeep::maintain(&self.primary, &self.writing, &self.current_edition(), self.chunk_days, maintenance).await
     }
 }

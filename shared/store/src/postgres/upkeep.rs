@@ -3,33 +3,27 @@
 use analytics_columns::Quarter;
 use analytics_domain::Timestamp;
 use analytics_domain::timestamp::MICROS_PER_DAY;
-use sqlx::postgres::PgPool;
 
-use super::connection::{Begin, Session};
+use super::connection::Begin;
 use super::fault::fault;
+use super::link::{Pool, Session};
 use super::settings::{put_setting, setting};
 use super::values::Instant;
-use super::{columns, erasure};
+use super::{chunks, columns, erasure, partitions};
 use crate::{Edition, Maintenance, StoreError, Upkeep};
 
 /// Only one process keeps up at a time.
 const UPKEEP_LOCK: i64 = 0x616E_616C_7974_6902;
 
-/// Rows of one deleting transaction: some tens of milliseconds.
+/// Rows of one deleting transaction, some tens of milliseconds.
 const ROWS_AT_ONCE: i64 = 10_000;
-
-/// The width of a chunk, as the first migration sets it.
-const CHUNK_MICROS: i64 = 7 * MICROS_PER_DAY;
-
-const MAKE_CHUNK: &str = "
-    INSERT INTO raw_events (id, project, session_id, event_type, event_action, timestamp, created_at)
-    VALUES ('00000000-0000-0000-0000-000000000000', '', '', '', '', $1, $1)";
 
 /// Does all upkeep; nothing where another process is at it.
 pub(super) async fn maintain(
-    pool: &PgPool,
+    pool: &Pool,
     begin: &Begin,
     edition: &Edition,
+    chunk_days: u32,
     maintenance: Maintenance,
 ) -> Result<Upkeep, StoreError> {
     let fault = fault("keep the store up");
@@ -44,63 +38,30 @@ pub(super) async fn maintain(
     if alone {
         let has_chunks = !matches!(edition, Edition::Postgres { .. });
         let cutoff = maintenance.retention.cutoff(maintenance.now);
+        let now = maintenance.now;
         if has_chunks {
-            done.made = make_chunks(pool, begin, maintenance.now).await.map_err(fault)?;
+            chunks::set_width(pool, begin, chunk_days).await.map_err(fault)?;
+            done.made = chunks::make_ahead(pool, begin, now, chunk_days).await.map_err(fault)?;
+        } else {
+            done.made = partitions::make_ahead(pool, begin, now, chunk_days).await.map_err(fault)?;
         }
         done.raw_dropped = drop_raw(pool, begin, cutoff, has_chunks).await.map_err(fault)?;
         drop_sessions(pool, begin, cutoff).await.map_err(fault)?;
         columns::drop_old(pool, begin, Quarter::of(cutoff)).await.map_err(fault)?;
         erasure::drop_old(pool, begin, cutoff).await.map_err(fault)?;
         done.ids_dropped = move_generations(pool, begin, maintenance).await.map_err(fault)?;
+        if matches!(edition, Edition::TimescaleCommunity { .. }) {
+            // Last: it may take long.
+            done.compressed = chunks::compress(pool, begin, now).await.map_err(fault)?;
+        }
     }
     lock.rollback().await.map_err(fault)?;
     Ok(done)
 }
 
-/// Makes the chunks of now and of a week from now. Making one locks the hypertable: it had better not happen in the
-/// transaction of an event. Where it fails, that is what happens.
-async fn make_chunks(pool: &PgPool, begin: &Begin, now: Timestamp) -> Result<u64, sqlx::Error> {
-    let mut made = 0;
-    for ahead in 0..2 {
-        let instant = Instant(now.saturating_add_micros(ahead * CHUNK_MICROS));
-        let mut session = Session::begin(pool, begin).await?;
-        let connection = session.connection()?;
-        let there: bool = sqlx::query_scalar(
-            "SELECT EXISTS (SELECT FROM timescaledb_information.chunks
-                WHERE format('%I.%I', hypertable_schema, hypertable_name)::regclass = 'raw_events'::regclass
-                    AND range_start <= $1 AND range_end > $1)",
-        )
-        .bind(instant)
-        .fetch_one(&mut *connection)
-        .await?;
-        if there {
-            session.commit().await?;
-            continue;
-        }
-        // The extension's own function is kept from the Apache licence. A row that the same transaction deletes again is
-        // seen by nobody, and its chunk stays.
-        match sqlx::query(MAKE_CHUNK).bind(instant).execute(&mut *connection).await {
-            Ok(_) => {
-                sqlx::query("DELETE FROM raw_events WHERE project = '' AND timestamp = $1")
-                    .bind(instant)
-                    .execute(connection)
-                    .await?;
-                session.commit().await?;
-                made += 1;
-            }
-            Err(error @ sqlx::Error::Database(_)) => {
-                tracing::debug!(%error, "a chunk could not be made ahead; the first event of its week makes it");
-                session.rollback().await?;
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(made)
-}
-
-/// Drops raw rows before `cutoff`: whole chunks, or rows. Before the first goes it is written down that days before it are
+/// Drops raw rows before `cutoff`, whole chunks or partitions. Before the first goes it is written down that days before it are
 /// no longer whole.
-async fn drop_raw(pool: &PgPool, begin: &Begin, cutoff: Timestamp, has_chunks: bool) -> Result<u64, sqlx::Error> {
+async fn drop_raw(pool: &Pool, begin: &Begin, cutoff: Timestamp, has_chunks: bool) -> Result<u64, sqlx::Error> {
     let mut session = Session::begin(pool, begin).await?;
     let connection = session.connection()?;
     let kept_from = setting(connection, "raw_kept_from").await?.and_then(|micros| micros.parse::<i64>().ok());
@@ -110,43 +71,15 @@ async fn drop_raw(pool: &PgPool, begin: &Begin, cutoff: Timestamp, has_chunks: b
     session.commit().await?;
 
     if has_chunks {
-        let mut session = Session::begin(pool, begin).await?;
-        let chunks: i64 = sqlx::query_scalar("SELECT count(*) FROM drop_chunks('raw_events', older_than => $1)")
-            .bind(Instant(cutoff))
-            .fetch_one(session.connection()?)
-            .await?;
-        session.commit().await?;
-        return Ok(chunks.unsigned_abs());
+        chunks::drop_before(pool, begin, cutoff).await
+    } else {
+        partitions::drop_before(pool, begin, cutoff).await
     }
-    let projects: Vec<String> =
-        sqlx::query_scalar("SELECT project FROM newest_receipts ORDER BY project").fetch_all(pool).await?;
-    let mut dropped = 0;
-    for project in projects {
-        loop {
-            let mut session = Session::begin(pool, begin).await?;
-            let deleted = sqlx::query(
-                "DELETE FROM raw_events WHERE ctid = ANY (ARRAY(
-                    SELECT ctid FROM raw_events WHERE project = $1 AND timestamp < $2 LIMIT $3))",
-            )
-            .bind(&project)
-            .bind(Instant(cutoff))
-            .bind(ROWS_AT_ONCE)
-            .execute(session.connection()?)
-            .await?
-            .rows_affected();
-            session.commit().await?;
-            dropped += deleted;
-            if deleted < ROWS_AT_ONCE.unsigned_abs() {
-                break;
-            }
-        }
-    }
-    Ok(dropped)
 }
 
 /// Deletes the identities of sessions of which no event with a user is kept; see the table's comment for the day of grace.
 /// Rows that a writer holds are left for the next time: this never waits, so it is in no deadlock.
-async fn drop_sessions(pool: &PgPool, begin: &Begin, cutoff: Timestamp) -> Result<(), sqlx::Error> {
+async fn drop_sessions(pool: &Pool, begin: &Begin, cutoff: Timestamp) -> Result<(), sqlx::Error> {
     loop {
         let mut session = Session::begin(pool, begin).await?;
         let deleted = sqlx::query(
@@ -172,7 +105,7 @@ async fn drop_sessions(pool: &PgPool, begin: &Begin, cutoff: Timestamp) -> Resul
 ///
 /// Uniqueness holds over the change: a writer locks `event_ids` before it looks anything up, so it either committed before
 /// the tables change their names, or waits and then finds the new names with everything that was committed.
-async fn move_generations(pool: &PgPool, begin: &Begin, maintenance: Maintenance) -> Result<u64, sqlx::Error> {
+async fn move_generations(pool: &Pool, begin: &Begin, maintenance: Maintenance) -> Result<u64, sqlx::Error> {
     let now = maintenance.now;
     let mut session = Session::begin(pool, begin).await?;
     let connection = session.connection()?;
@@ -205,7 +138,7 @@ async fn move_generations(pool: &PgPool, begin: &Begin, maintenance: Maintenance
     session.commit().await?;
     if since.is_some() {
         // The older generations are only looked at from now on: the planner should know how large they are.
-        sqlx::raw_sql("ANALYZE event_ids_1").execute(pool).await?;
+        sqlx::raw_sql("ANALYZE event_ids_1").execute(pool.driver()).await?;
     }
     Ok(dropped)
 }

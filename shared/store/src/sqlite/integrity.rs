@@ -11,7 +11,7 @@ use super::store::setting;
 use crate::event_store::CHANGED_QUARTERS;
 use crate::refresh::{day_of, first_quarter};
 use crate::settlement::{date_text, day_of_text};
-use crate::{Integrity, ProjectState, StoreError};
+use crate::{Integrity, ProjectState, Reading, StoreError};
 
 /// The oldest kept event at or after `cutoff`, and the newest receipt.
 pub(super) async fn project_state(
@@ -38,6 +38,7 @@ pub(super) async fn project_state(
         first_event: first.map(Timestamp::from_micros),
         newest_receipt: newest.map(Timestamp::from_micros),
         has_columns: row.try_get(2).map_err(fault)?,
+        reading: Reading::Primary,
     })
 }
 

@@ -15,7 +15,7 @@ use crate::cardinality::Cardinality;
 use crate::migration::{self, SQLITE, SchemaState, schema_state};
 use crate::{
     DeadLetterPage, Edition, Erasure, EventStore, Ingest, Integrity, Maintenance, OnPlacedRow, OnRow, ProjectState,
-    Refreshed, StoreError, Upkeep,
+    Reading, Refreshed, StoreError, Upkeep,
 };
 
 /// How a SQLite store is opened; [`SqliteOptions::default`] is right for the single process.
@@ -200,11 +200,16 @@ impl EventStore for SqliteStore {
         erasure::erase(&self.writer, project, user, until).await.map_err(fault("erase a person"))
     }
 
-    async fn select_each(&self, statement: &Statement, on_row: &mut OnRow<'_>) -> Result<(), StoreError> {
+    async fn select_each(&self, _: Reading, statement: &Statement, on_row: &mut OnRow<'_>) -> Result<(), StoreError> {
         select::select_each(&self.readers, statement, on_row).await
     }
 
-    async fn select_together(&self, statements: &[Statement], on_row: &mut OnPlacedRow<'_>) -> Result<(), StoreError> {
+    async fn select_together(
+        &self,
+        _: Reading,
+        statements: &[Statement],
+        on_row: &mut OnPlacedRow<'_>,
+    ) -> Result<(), StoreError> {
         select::select_together(&self.readers, statements, on_row).await
     }
 

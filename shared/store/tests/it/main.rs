@@ -5,5 +5,8 @@
 mod answering;
 mod contract;
 mod oracle;
+mod partitions;
+mod pooler;
 mod postgres;
+mod replica;
 mod sqlite;

@@ -8,6 +8,10 @@ use crate::{Result, TestkitError};
 /// Names another folder for unpacked servers; see [`servers_folder`].
 pub const SERVERS_FOLDER_VARIABLE: &str = "ANALYTICS_SERVERS_DIR";
 
+/// Names the folder of another PostgreSQL with TimescaleDB (of `postgres`, `initdb` and `psql`) that tests of
+/// [`Edition::Timescale17`] take instead: to try, by hand, a version or licence that no package brings.
+pub const TIMESCALE_PROGRAMS_VARIABLE: &str = "ANALYTICS_TIMESCALE_PROGRAMS";
+
 /// Where `cargo xtask setup` unpacks servers, and prepared data folders are kept.
 ///
 /// `$ANALYTICS_SERVERS_DIR` where set; for root `/var/cache/analytics-servers`, since the servers run as `postgres`, who
@@ -47,6 +51,17 @@ impl Edition {
         }
     }
 
+    /// The name of its prepared data folder: one for each place that its programs are taken from.
+    pub(super) fn prepared_name(self) -> String {
+        match std::env::var_os(TIMESCALE_PROGRAMS_VARIABLE).filter(|_| self.has_timescale()) {
+            Some(folder) => {
+                let words = folder.to_string_lossy().replace(|letter: char| !letter.is_ascii_alphanumeric(), "-");
+                format!("{}-of{words}", self.name())
+            }
+            None => self.name().to_owned(),
+        }
+    }
+
     /// Whether `CREATE EXTENSION timescaledb` works there.
     #[must_use]
     pub const fn has_timescale(self) -> bool {
@@ -58,7 +73,10 @@ impl Edition {
     pub fn programs(self) -> PathBuf {
         match self {
             Self::Plain15 => "/usr/lib/postgresql/15/bin".into(),
-            Self::Timescale17 => servers_folder().join(self.name()).join("usr/lib/postgresql/17/bin"),
+            Self::Timescale17 => match std::env::var_os(TIMESCALE_PROGRAMS_VARIABLE) {
+                Some(folder) => folder.into(),
+                None => servers_folder().join(self.name()).join("usr/lib/postgresql/17/bin"),
+            },
         }
     }
 

@@ -12,7 +12,7 @@ use super::edition::Edition;
 use super::template::{self, SERVER_USER};
 use crate::folder::ServerFolder;
 use crate::process::{Blow, ServerProcess, run};
-use crate::{Result, ports};
+use crate::{Result, TestkitError, ports};
 
 const START_LIMIT: Duration = Duration::from_secs(60);
 
@@ -61,6 +61,54 @@ impl PostgresServer {
         let mut server = Self { process, port, options, folder };
         server.wait_ready()?;
         Ok(server)
+    }
+
+    /// Starts a streaming replica of this server on a free port, with further `settings` of its own, and waits until it takes
+    /// connections.
+    ///
+    /// # Errors
+    /// Where the copy cannot be made or does not come up.
+    pub fn standby(&self, settings: &[(&str, &str)]) -> Result<Self> {
+        let mut options = self.options.clone();
+        options.settings.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        let folder = ServerFolder::create("standby")?;
+        template::give_to_server_user(folder.path())?;
+        run(template::as_server_user(&options.edition.program("pg_basebackup")?)
+            .args(["--write-recovery-conf", "--checkpoint=fast", "--no-sync", "--wal-method=stream"])
+            .arg("--pgdata")
+            .arg(folder.path().join("data"))
+            .arg("--dbname")
+            .arg(self.url("postgres")))?;
+        let port = ports::free();
+        let process = launch(&folder, port, &options)?;
+        let mut server = Self { process, port, options, folder };
+        server.wait_ready()?;
+        Ok(server)
+    }
+
+    /// Lets a standby take what comes and apply none of it.
+    ///
+    /// # Errors
+    /// Where it is none, or cannot be reached.
+    pub fn pause_replay(&self) -> Result<()> {
+        self.psql("postgres", "select pg_wal_replay_pause()")?;
+        let started = Instant::now();
+        while self.psql("postgres", "select pg_get_wal_replay_pause_state()")? != "paused" {
+            if started.elapsed() > Duration::from_secs(10) {
+                let detail = "replay is not paused after 10 s".to_owned();
+                return Err(TestkitError::Failed { program: "postgres".to_owned(), detail });
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Ok(())
+    }
+
+    /// Lets it apply what came.
+    ///
+    /// # Errors
+    /// Where it is no standby, or cannot be reached.
+    pub fn resume_replay(&self) -> Result<()> {
+        self.psql("postgres", "select pg_wal_replay_resume()").map(drop)
     }
 
     /// The edition that it was started with.
@@ -187,8 +235,8 @@ fn launch(folder: &ServerFolder, port: u16, options: &PostgresOptions) -> Result
     })
 }
 
-/// Whether the server answers a start-up message with a request for authentication, not with "is starting up".
-fn accepts(address: SocketAddr) -> io::Result<bool> {
+/// Whether a server or a pooler answers a start-up message with a request for authentication, not with "is starting up".
+pub(super) fn accepts(address: SocketAddr) -> io::Result<bool> {
     let mut stream = TcpStream::connect_timeout(&address, Duration::from_millis(200))?;
     stream.set_read_timeout(Some(Duration::from_secs(2)))?;
     let parameters = b"user\0postgres\0database\0postgres\0\0";

@@ -24,7 +24,7 @@ pub(super) fn fill(edition: Edition, data: &Path) -> Result<()> {
 /// The prepared folder, made by the first process that asks; others wait for it.
 fn prepared(edition: Edition) -> Result<PathBuf> {
     let folder = servers_folder().join("prepared");
-    let template = folder.join(format!("{}-{RECIPE}", edition.name()));
+    let template = folder.join(format!("{}-{RECIPE}", edition.prepared_name()));
     if template.exists() {
         return Ok(template);
     }
@@ -34,7 +34,7 @@ fn prepared(edition: Edition) -> Result<PathBuf> {
     if template.exists() {
         return Ok(template);
     }
-    let draft = folder.join(format!("{}-draft", edition.name()));
+    let draft = folder.join(format!("{}-draft", edition.prepared_name()));
     let _ = std::fs::remove_dir_all(&draft);
     std::fs::create_dir(&draft).map_err(TestkitError::io(format!("make the folder {}", draft.display())))?;
     give_to_server_user(&draft)?;

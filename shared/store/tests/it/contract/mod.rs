@@ -24,7 +24,7 @@ use std::sync::Arc;
 
 use analytics_domain::{Batch, BatchOutcome, Event, EventOutcome, Project, Retention, Timestamp};
 use analytics_query::{Cell, Dialect, Param, Row, Statement};
-use analytics_store::{Cardinality, EventStore, Ingest, IngestBatch, StoreError};
+use analytics_store::{Cardinality, EventStore, Ingest, IngestBatch, Reading, StoreError};
 use uuid::Uuid;
 
 /// A store of one scenario.
@@ -109,7 +109,7 @@ impl Fixture {
             Dialect::Postgres => sql.to_owned(),
             Dialect::Sqlite => sql.replace('$', "?"),
         };
-        self.store.select(&Statement { sql, params }).await.unwrap()
+        self.store.select(Reading::Primary, &Statement { sql, params }).await.unwrap()
     }
 
     pub(crate) async fn count(&self, table: &str) -> i64 {

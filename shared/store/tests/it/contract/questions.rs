@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use analytics_domain::EventOutcome::Stored;
 use analytics_domain::Timestamp;
 use analytics_query::{Cell, Dialect, Param, Row, Statement};
-use analytics_store::{ProjectState, StoreError};
+use analytics_store::{ProjectState, Reading, StoreError};
 use uuid::Uuid;
 
 use super::{Fixture, NOW, RETENTION, SECOND, as_instant, as_text, batch, event, project, text};
@@ -81,7 +81,7 @@ pub(crate) async fn a_slow_question_ends_and_frees_its_connection(fixture: &Fixt
     };
     let begun = Instant::now();
     // More of them than there are connections: those that wait for one are not kept waiting for ever either.
-    let slow = |_| fixture.store.select(&endless);
+    let slow = |_| fixture.store.select(Reading::Primary, &endless);
     let answers = futures::future::join_all((0..3).map(slow)).await;
     for answer in answers {
         assert!(matches!(answer, Err(StoreError::TooSlow { seconds: 1 })), "{answer:?}");
@@ -100,11 +100,14 @@ pub(crate) async fn a_slow_question_ends_and_frees_its_connection(fixture: &Fixt
 
     // A question that nobody waits for any more ends too.
     for _ in 0..8 {
-        let _ = tokio::time::timeout(Duration::from_millis(20), fixture.store.select(&endless)).await;
+        let _ = tokio::time::timeout(Duration::from_millis(20), fixture.store.select(Reading::Primary, &endless)).await;
     }
     assert_eq!(fixture.count("raw_events").await, 0);
-    let error =
-        fixture.store.select(&Statement { sql: "SELECT nothing".to_owned(), params: vec![] }).await.unwrap_err();
+    let error = fixture
+        .store
+        .select(Reading::Primary, &Statement { sql: "SELECT nothing".to_owned(), params: vec![] })
+        .await
+        .unwrap_err();
     assert!(matches!(error, StoreError::Unavailable { .. }));
 }
 
@@ -122,7 +125,7 @@ pub(crate) async fn rows_come_one_by_one_until_no_more_are_wanted(fixture: &Fixt
             found.extend(row);
             if found.len() < 3 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         };
-        fixture.store.select_each(&endless, &mut take).await.unwrap();
+        fixture.store.select_each(Reading::Primary, &endless, &mut take).await.unwrap();
         assert_eq!(found, [Cell::Int(1), Cell::Int(2), Cell::Int(3)]);
     }
     let mut seen = 0_u64;
@@ -130,7 +133,7 @@ pub(crate) async fn rows_come_one_by_one_until_no_more_are_wanted(fixture: &Fixt
         seen += 1;
         ControlFlow::Continue(())
     };
-    let error = fixture.store.select_each(&endless, &mut count).await.unwrap_err();
+    let error = fixture.store.select_each(Reading::Primary, &endless, &mut count).await.unwrap_err();
     assert!(matches!(error, StoreError::TooSlow { seconds: 1 }), "{error:?}");
     assert!(seen > 1_000, "{seen}");
     assert_eq!(fixture.count("raw_events").await, 0);
@@ -229,7 +232,12 @@ pub(crate) async fn project_state_is_kept(fixture: &Fixture) {
     let state = fixture.store.project_state(&project, cutoff).await.unwrap();
     assert_eq!(
         state,
-        ProjectState { first_event: Some(early.timestamp), newest_receipt: Some(sent.received_at), has_columns: true }
+        ProjectState {
+            first_event: Some(early.timestamp),
+            newest_receipt: Some(sent.received_at),
+            has_columns: true,
+            reading: Reading::Primary,
+        }
     );
     let state = fixture.store.project_state(&project, early.timestamp.saturating_add_micros(1)).await.unwrap();
     assert_eq!(state.first_event, Some(event(2).timestamp));

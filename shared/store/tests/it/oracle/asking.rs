@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use analytics_domain::{Batch, EventOutcome, Project, Retention, Timestamp};
 use analytics_query::{Askable, Context, Executable, Intake as _, plan};
-use analytics_store::{AnswerError, EventStore, Ingest, IngestBatch};
+use analytics_store::{AnswerError, EventStore, Ingest, IngestBatch, Reading};
 use analytics_testkit::oracle::{StoredEvent, World};
 use uuid::Uuid;
 
@@ -128,7 +128,7 @@ impl Bench {
             if refused.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         };
         let statements = planned.statements(self.store.dialect());
-        self.store.select_together(&statements, &mut take).await?;
+        self.store.select_together(Reading::Primary, &statements, &mut take).await?;
         match refused {
             Some(error) => Err(error.into()),
             None => Ok(intake.finish()?),

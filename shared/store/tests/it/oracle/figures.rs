@@ -6,6 +6,7 @@ use analytics_domain::Timestamp;
 use analytics_query::{
     EventRecord, Executable as _, ExportPlan, ExportQuestion, Figure, Place, Question, ResultRow, Statement, plan,
 };
+use analytics_store::Reading;
 use analytics_testkit::oracle::{self, Extent, OracleRow, StoredEvent, World};
 use async_trait::async_trait;
 use rand::rngs::StdRng;
@@ -144,7 +145,7 @@ async fn export_agrees(bench: &Bench, case: &Case) {
     let mut places: Vec<Place> = Vec::new();
     loop {
         let plan = ExportQuestion::from_json(&asked).unwrap().plan(&context).unwrap();
-        let select = async |statement: Statement| bench.store.select(&statement).await.unwrap();
+        let select = async |statement: Statement| bench.store.select(Reading::Primary, &statement).await.unwrap();
         let until = ExportPlan::end(select(plan.look_ahead(bench.store.dialect()).unwrap()).await);
         let events = ExportPlan::events(select(plan.page(plan.after(), until, bench.store.dialect())).await);
         let of_the_case = |id: Uuid| case.events.iter().any(|stored| stored.event.id == id);
