@@ -164,7 +164,8 @@ impl Quota {
     }
 
     fn make(folder: PathBuf) -> Outcome<Self> {
-        fs::create_dir(&folder).map_err(|error| format!("{} cannot be made: {error}; it takes root", folder.display()))?;
+        fs::create_dir(&folder)
+            .map_err(|error| format!("{} cannot be made: {error}; it takes root", folder.display()))?;
         Ok(Self { folder })
     }
 

@@ -3,10 +3,10 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
+use analytics_testkit::TestkitError;
 use analytics_testkit::lambda::{Functions, LambdaEmulator};
 use analytics_testkit::postgres::{Database, Edition, database};
 use analytics_testkit::redis::{RedisOptions, RedisServer};
-use analytics_testkit::TestkitError;
 use analytics_testkit::role::{Role, RoleOptions, program};
 
 use crate::tenant::Tenant;
