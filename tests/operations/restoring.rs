@@ -1,6 +1,6 @@
 //! A deployment is saved while it works, by the commands of `docs/backup.md`, and put back on servers that know nothing of it.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -170,7 +170,7 @@ fn copy(from: &Path, to: &Path) {
     ran(Command::new("cp").arg("-a").arg(from).arg(to));
 }
 
-fn dump(edition: Edition, url: &str, to: &PathBuf) {
+fn dump(edition: Edition, url: &str, to: &Path) {
     ran(Command::new(edition.program("pg_dump").unwrap()).args(["--format=custom", "--dbname", url, "--file"]).arg(to));
 }
 

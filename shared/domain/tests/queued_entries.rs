@@ -15,7 +15,7 @@ use uuid::Uuid;
 fn event(number: u128) -> Event<'static> {
     Event {
         id: Uuid::from_u128(number),
-        client_id: number % 2 == 0,
+        client_id: number.is_multiple_of(2),
         session_id: "s-1".into(),
         user_id: None,
         event_type: "page".into(),
