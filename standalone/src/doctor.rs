@@ -226,8 +226,8 @@ fn check_spread(findings: &mut Findings, found: &RedisExamination, spread: Sprea
     let RedisExamination { address, shards, servers, replicas, .. } = found;
     if *replicas < spread.replicas {
         let error = format!(
-            "{address} has {replicas} of the {} replicas that QUEUE_REPLICAS asks for, so collectors answer 503; add replicas, or \
-             lower it",
+            "{address} has {replicas} of the {} replicas that QUEUE_REPLICAS asks for, so collectors answer 503; add replicas, \
+             or lower it",
             spread.replicas
         );
         findings.wrong("redis", &*Box::<dyn Error>::from(error));

@@ -188,15 +188,15 @@ pub static VARIABLES: &[Variable] = &[
         "QUEUE_SHARDS",
         &[Collector],
         "1",
-        "Over how many streams of Redis the collector spreads events, 1 to 64: more than one where one core of Redis, or one node of a \
-         cluster, is too little. Processors find them all, whatever it was before ([redis.md](redis.md)).",
+        "Over how many streams of Redis the collector spreads events, 1 to 64: more than one where one core of Redis, or one \
+         node of a cluster, is too little. Processors find them all, whatever it was before ([redis.md](redis.md)).",
     ),
     variable(
         "QUEUE_REPLICAS",
         &[Collector],
         "0",
-        "How many replicas of Redis must have a batch before it is answered, 0 to 5; with fewer the collector answers 503. From 1 on \
-         an answered batch outlives the loss of a master ([redis.md](redis.md)).",
+        "How many replicas of Redis must have a batch before it is answered, 0 to 5; with fewer the collector answers 503. \
+         From 1 on an answered batch outlives the loss of a master ([redis.md](redis.md)).",
     ),
     variable(
         "DURABILITY",
