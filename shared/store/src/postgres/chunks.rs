@@ -2,7 +2,7 @@
 
 use analytics_domain::Timestamp;
 use analytics_domain::timestamp::MICROS_PER_DAY;
-use sqlx::{AssertSqlSafe, Row as _};
+use sqlx::Row as _;
 
 use super::connection::Begin;
 use super::link::{Pool, Session};
@@ -175,7 +175,9 @@ async fn compress_some(pool: &Pool, begin: &Begin, now: Timestamp) -> Result<u64
 
 /// Lifts the number of rows that a transaction may unpack to delete or change some, where there is such a number.
 pub(super) async fn unpack_freely(connection: &mut super::link::Link) -> Result<(), sqlx::Error> {
-    const LIMIT: &str = "timescaledb.max_tuples_decompressed_per_dml_transaction";
-    let sql = format!("SELECT set_config(name, '0', true) FROM pg_settings WHERE name = '{LIMIT}'");
-    sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await.map(|_| ())
+    const LIFT: &str = "
+        SELECT set_config(l.name, '0', true)
+        FROM (VALUES ('timescaledb.max_tuples_decompressed_per_dml_transaction')) AS l (name)
+        WHERE current_setting(l.name, true) IS NOT NULL";
+    sqlx::raw_sql(LIFT).execute(connection).await.map(|_| ())
 }
