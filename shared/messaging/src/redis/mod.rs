@@ -5,7 +5,7 @@
 //! crash: acknowledgements in scripts, never in MULTI, which a server at its memory limit refuses as a whole. The feed is a
 //! capped stream a project; all of it has one hash tag.
 //!
-//! What has one hash tag lies on one server, so a [`link::Link`] leads to one server: always the same, or the one that
+//! What has one hash tag lies on one server, so a `link::Link` leads to one server: always the same, or the one that
 //! sentinels call the master, or the node of a cluster that has the slot. The latter two are looked up when it connects.
 
 mod address;
