@@ -214,6 +214,8 @@ struct Tally {
     passed: u32,
     failed: u32,
     ignored: u32,
+    /// The names of those that failed: what they printed lies far above.
+    broken: Vec<String>,
     pairs: Pairs,
 }
 
@@ -221,6 +223,9 @@ impl Tally {
     /// Takes a line like `test result: ok. 19 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out`.
     fn count(&mut self, line: &str) {
         self.pairs.count(line);
+        if let Some(name) = line.strip_prefix("test ").and_then(|rest| rest.strip_suffix(" ... FAILED")) {
+            self.broken.push(name.to_owned());
+        }
         let Some(rest) = line.strip_prefix("test result: ") else { return };
         let numbers = rest.split_once(". ").map_or("", |(_, numbers)| numbers);
         let mut ran = 0;
@@ -242,7 +247,8 @@ impl Tally {
 impl std::fmt::Display for Tally {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { programs, passed, failed, ignored, .. } = self;
-        write!(f, "{passed} passed, {failed} failed, {ignored} ignored, in {programs} programs")
+        write!(f, "{passed} passed, {failed} failed, {ignored} ignored, in {programs} programs")?;
+        self.broken.iter().try_for_each(|name| write!(f, "\n  FAILED {name}"))
     }
 }
 
@@ -260,6 +266,8 @@ mod tests {
             .count("test result: FAILED. 2 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 1.00s");
         assert_eq!(tally, Tally { programs: 2, passed: 21, failed: 1, ignored: 1, ..Tally::default() });
         assert_eq!(tally.to_string(), "21 passed, 1 failed, 1 ignored, in 2 programs");
+        tally.count("test query::paging::single::a_cursor_ends ... FAILED");
+        assert!(tally.to_string().ends_with("programs\n  FAILED query::paging::single::a_cursor_ends"));
     }
 
     #[test]
