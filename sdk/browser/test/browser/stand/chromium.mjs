@@ -15,6 +15,19 @@ const checked = () => {
   return executablePath;
 };
 
+/** A profile's folder, gone with this process: a browser's last children write there after it has ended. */
+const profileFolder = () => {
+  const folder = mkdtempSync(join(tmpdir(), 'analytics-chromium-'));
+  process.once('exit', () => {
+    try {
+      rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
+    } catch (error) {
+      console.warn(`${folder} stays: ${error.message}`);
+    }
+  });
+  return folder;
+};
+
 // The library turns the cache of whole pages off.
 const options = () => ({ executablePath: checked(), args, ignoreDefaultArgs: ['--disable-back-forward-cache'] });
 
@@ -23,12 +36,10 @@ export const openBrowser = () => chromium.launch(options());
 
 /** A browser whose owner has set something: `preferences` as they lie in the profile. */
 export const openProfile = async (preferences) => {
-  const folder = mkdtempSync(join(tmpdir(), 'analytics-chromium-'));
+  const folder = profileFolder();
   mkdirSync(join(folder, 'Default'));
   writeFileSync(join(folder, 'Default', 'Preferences'), JSON.stringify(preferences));
-  const context = await chromium.launchPersistentContext(folder, options());
-  context.once('close', () => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
-  return context;
+  return chromium.launchPersistentContext(folder, options());
 };
 
 /** A page, and what went wrong in it: errors that nobody caught, and words of the console. */
@@ -43,7 +54,7 @@ export const openPage = async (context) => {
 
 /** A browser that nobody drives: pages that it prepares are stopped where a debugger is attached. `close` ends it. */
 export const openUndriven = (url) => {
-  const folder = mkdtempSync(join(tmpdir(), 'analytics-chromium-'));
+  const folder = profileFolder();
   const own = ['--headless', '--remote-debugging-port=0', `--user-data-dir=${folder}`];
   const child = spawn(checked(), [...args, ...own, url], { stdio: 'ignore', detached: true });
   const ended = new Promise((done) => child.once('exit', done));
@@ -52,7 +63,6 @@ export const openUndriven = (url) => {
       // Debian's is a script around the program, and the program is many.
       process.kill(-child.pid, 'SIGKILL');
       await ended;
-      rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
     },
   };
 };
