@@ -30,20 +30,22 @@ pub fn measure(table: &mut Table) -> Outcome<()> {
     Ok(())
 }
 
+/// A collector over a Redis whose queue never fills, and its port; it may not answer yet.
+pub fn start(redis: &RedisServer) -> Outcome<(Program, u16)> {
+    let port = program::free_port()?;
+    let variables = [
+        ("HOST", "127.0.0.1".into()),
+        ("PORT", port.to_string()),
+        ("REDIS_URL", redis.url()),
+        ("QUEUE_MAX_EVENTS", "1000000000".into()),
+    ];
+    Ok((Program::start("collector", &[], &variables)?, port))
+}
+
 fn measure_one(table: &mut Table, fsync: AppendFsync, events: usize, goal: f64) -> Outcome<()> {
     let redis = RedisServer::start(RedisOptions { appendfsync: fsync, ..RedisOptions::default() })?;
     let bare = Bare::start()?;
-    let port = program::free_port()?;
-    let mut collector = Program::start(
-        "collector",
-        &[],
-        &[
-            ("HOST", "127.0.0.1".into()),
-            ("PORT", port.to_string()),
-            ("REDIS_URL", redis.url()),
-            ("QUEUE_MAX_EVENTS", "1000000000".into()),
-        ],
-    )?;
+    let (mut collector, port) = start(&redis)?;
     collector.wait_for(&format!("http://127.0.0.1:{port}/health"))?;
     let bodies: Vec<String> = (0..16).map(|seed| bodies::body(events, seed)).collect();
     let url = format!("http://127.0.0.1:{port}/collect");

@@ -15,9 +15,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-use crate::program::{self, Program};
 use crate::table::Table;
-use crate::{Outcome, bodies};
+use crate::{Outcome, bodies, collector};
 
 /// Of a processor, in thousandths of a period of 100 ms.
 const QUOTA: u32 = 500;
@@ -34,19 +33,9 @@ const CONNECTIONS: usize = 64;
 /// Asks a collector with a quota more and more, until its answers are late.
 pub async fn measure(table: &mut Table) -> Outcome<()> {
     let redis = RedisServer::start(RedisOptions { appendfsync: AppendFsync::Always, ..RedisOptions::default() })?;
-    let port = program::free_port()?;
     // Made before the program and so dropped after it: a group that has a process cannot be removed.
     let quota = Quota::new(QUOTA)?;
-    let mut collector = Program::start(
-        "collector",
-        &[],
-        &[
-            ("HOST", "127.0.0.1".into()),
-            ("PORT", port.to_string()),
-            ("REDIS_URL", redis.url()),
-            ("QUEUE_MAX_EVENTS", "1000000000".into()),
-        ],
-    )?;
+    let (mut collector, port) = collector::start(&redis)?;
     quota.hold(collector.pid())?;
     collector.wait_for(&format!("http://127.0.0.1:{port}/health"))?;
     let requests: Arc<[Vec<u8>]> = (0..16).map(|seed| request(port, &bodies::body(1, seed))).collect();

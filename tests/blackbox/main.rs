@@ -51,6 +51,14 @@ macro_rules! every_form_of_processes {
     };
 }
 
+/// Makes a test of each case for every form that has live sockets, behind a door too.
+macro_rules! every_live_form {
+    ($($case:ident),* $(,)?) => {
+        every_form_of_processes! { $($case),* }
+        behind_a_door! { $($case),* }
+    };
+}
+
 mod agreement;
 mod budgets;
 mod collect;

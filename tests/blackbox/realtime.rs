@@ -12,16 +12,7 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 
 use crate::corpus::{at, event};
 
-every_form_of_processes! {
-    a_socket_needs_a_key,
-    events_arrive_filtered_and_once_stored,
-    a_live_query_is_answered_again,
-    a_live_funnel_is_answered_again_and_paths_are,
-    live_cohorts_are_answered_again,
-    a_bad_message_is_told,
-}
-
-behind_a_door! {
+every_live_form! {
     a_socket_needs_a_key,
     events_arrive_filtered_and_once_stored,
     a_live_query_is_answered_again,
