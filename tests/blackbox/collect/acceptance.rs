@@ -185,7 +185,7 @@ async fn times_at_the_edges(deployment: &'static Deployment) {
     // Named ranges end with today, and an hour ahead may be tomorrow.
     let range = [moved(-89 * 86_400 - 1).to_string(), moved(7_200).to_string()];
     let found = tenant.query(&json!({ "metrics": ["events"], "date_range": range })).await.expect_status(200);
-    assert_eq!(found.number(), &json!(events.len()), "{}", found.text);
+    assert_eq!(found.number(), json!(events.len()), "{}", found.text);
 }
 
 async fn a_web_page_may_send(deployment: &'static Deployment) {
