@@ -1,7 +1,7 @@
 //! A person's erasure: contract, `DELETE /api/users/{id}`.
 
 use analytics_blackbox::tenant::send;
-use analytics_blackbox::{Answer, Deployment, Tenant};
+use analytics_blackbox::{Answer, Deployment, Form, Tenant};
 use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -135,7 +135,9 @@ async fn only_an_administrator_erases(deployment: &'static Deployment) {
 
 async fn whom_to_erase_is_read_as_whom_to_show(deployment: &'static Deployment) {
     let tenant = deployment.tenant();
-    for path in ["%00", "a%00b", "%FF", &"x".repeat(256)] {
+    // Of these nginx passes none on.
+    let nul = ["%00", "a%00b"].into_iter().filter(|_| deployment.form() != Form::Door);
+    for path in nul.chain(["%FF", &"x".repeat(256)]) {
         let answer = erase(&tenant, path).await.expect_problem(400, "invalid_query");
         assert_eq!(answer.body["path"], "id", "{}", answer.text);
     }

@@ -101,6 +101,9 @@ async fn a_body_has_its_limit(front: &Front) {
     let _ = tenant.collect(chunked).await.expect_problem(413, "body_too_large");
     let _ =
         tenant.get(&format!("/api/trends?filter={}", "x".repeat(20_000))).await.expect_problem(400, "head_too_large");
+    for path in ["/api/users/%00", "/api/users/%2E%2E%2F%2E%2E%2F%2E%2E%2Fetc"] {
+        let _ = tenant.get(path).await.expect_problem(400, "bad_request");
+    }
 }
 
 async fn metrics_are_for_nobody(front: &Front) {

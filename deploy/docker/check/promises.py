@@ -111,7 +111,7 @@ def takes_answers_and_tells(stack: Stack) -> str:
 def answers_by_the_contract(stack: Stack) -> str:
     """The black-box suite that every form is held to, through nginx with TLS."""
     asked = [os.environ.get("CARGO", "cargo"), "test", "--package", "analytics-blackbox", "--test", "blackbox", "--"]
-    environment = {**os.environ, "ANALYTICS_DOOR": f"https://localhost:{stack.door.secure}", "ANALYTICS_DOOR_CERTIFICATE": str(stack.certificate)}
+    environment = {**os.environ, "ANALYTICS_DOOR": f"https://localhost:{stack.door.secure}", "ANALYTICS_DOOR_CERTIFICATE": str(stack.certificate), "RUST_BACKTRACE": "0"}
     done = subprocess.run([*asked, "door::", "--ignored", "--test-threads", "4"], cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=3600, check=False)
     told = re.search(r"test result: ok\. (\d+) passed; 0 failed; 0 ignored", done.stdout)
     if done.returncode != 0 or told is None or int(told[1]) < SUITE_LEAST:

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use analytics_blackbox::{Answer, Deployment};
+use analytics_blackbox::{Answer, Deployment, Form};
 use serde_json::{Value, json};
 
 use crate::corpus::{at, by, date, event, shop};
@@ -137,9 +137,9 @@ async fn what_is_not_there_is_told(deployment: &'static Deployment) {
     for path in ["/api/users/nobody", "/api/users/c", "/api/users/ANN", "/api/users/ann?range=today"] {
         let _ = tenant.get(path).await.expect_problem(404, "user_not_found");
     }
-    for path in
-        ["/api/sessions/a%00b", "/api/users/%00", &format!("/api/sessions/{}", "x".repeat(65)), "/api/users/%FF"]
-    {
+    // Of these nginx passes none on.
+    let nul = ["/api/sessions/a%00b", "/api/users/%00"].into_iter().filter(|_| deployment.form() != Form::Door);
+    for path in nul.chain([format!("/api/sessions/{}", "x".repeat(65)).as_str(), "/api/users/%FF"]) {
         let answer = tenant.get(path).await.expect_problem(400, "invalid_query");
         assert_eq!(answer.body["path"], "id", "{}", answer.text);
     }
