@@ -27,6 +27,9 @@ const SET_BYTES: usize = 512 << 20;
 /// After so many quarters the sets of few groups are looked at.
 const CHECKED_EVERY: u32 = 32;
 
+/// Blocks of 22 years. A range may end in the year 9999, and each block is named to the store: a longer one is counted by quarters.
+const BLOCKS_MAX: i64 = 50_000;
+
 /// What is counted over a range, and what was so far.
 #[derive(Debug)]
 pub(crate) struct Counting {
@@ -85,6 +88,9 @@ impl Quarterly for Counting {
                 && bucket(block.start()) == bucket(block.end().saturating_add_micros(-1))
         };
         let (first, last) = (Block::of(Quarter::of(self.range.from)), Block::of(Quarter::of(self.range.to)));
+        if last.0 - first.0 > BLOCKS_MAX {
+            return Blocks::default();
+        }
         Blocks { name, numbers: (first.0..=last.0).map(Block).filter(is_whole).map(|block| block.0).collect() }
     }
 
@@ -354,4 +360,20 @@ impl Counting {
 
 fn too_large() -> Stop {
     Stop::TooLarge(crate::shape::too_large().message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_so_many_blocks_are_named() {
+        let blocks = |count: i64| {
+            let range = Range { from: Block(7).start(), to: Block(7 + count).start() };
+            Counting::new(range, None, Vec::new(), &[], vec![Counted::Sessions]).blocks().numbers
+        };
+        assert_eq!(blocks(3), [7, 8, 9]);
+        assert_eq!(blocks(BLOCKS_MAX).len(), BLOCKS_MAX as usize);
+        assert!(blocks(BLOCKS_MAX + 1).is_empty());
+    }
 }
