@@ -14,6 +14,7 @@ pub mod event_store;
 mod migration;
 #[cfg(feature = "postgres")]
 pub mod postgres;
+mod project_store;
 mod refresh;
 pub mod retention;
 mod settlement;
@@ -22,6 +23,9 @@ pub mod sqlite;
 
 pub use answer::{AnswerError, Prepared, answer, prepare};
 pub use cardinality::Cardinality;
+pub use project_store::{
+    ItemKind, KeyScope, ProjectStore, SavedItem, SecretDigest, SessionEntry, StoredKey,
+};
 pub use event_store::{
     DayCounts, DeadLetterPage, Drift, Edition, Erasure, EventStore, FailedEvent, Ingest, IngestBatch, Integrity,
     Maintenance, OnPlacedRow, OnRow, ProjectState, Reading, Refreshed, ReplicaReport, StoreError, Upkeep,
