@@ -40,7 +40,8 @@ fn subscribe(parameters: Result<Query<Parameters>, QueryRejection>) -> Result<St
         }
         if name != "subscribe" {
             let name: String = name.chars().take(100).collect();
-            let message = "there is no such parameter; expected subscribe or project, and the key in the Authorization header";
+            let message =
+                "there is no such parameter; expected subscribe or project, and the key in the Authorization header";
             return Err(Refusal::new("unknown_field", message).at(name));
         }
         if found.replace(value).is_some() {
@@ -113,7 +114,8 @@ async fn open(
     let mut looks = interval(limits.look_every);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     looks.reset();
-    let flow = Flow { realtime: Arc::clone(realtime), reader, outbox, guest, pings, looks, ended: false, _place: place };
+    let flow =
+        Flow { realtime: Arc::clone(realtime), reader, outbox, guest, pings, looks, ended: false, _place: place };
     Ok(Body::from_stream(stream::unfold(flow, Flow::next)))
 }
 

@@ -50,7 +50,8 @@ impl Browser {
 
     /// Signs in, with the cookie that there is already; the refusal where there is one.
     async fn try_sign_in(tenant: &Tenant, cookie: Option<&str>, key: &str) -> Result<(Self, Answer), Box<Answer>> {
-        let mut request = tenant.client.post(format!("{}/api/session", tenant.api)).header("sec-fetch-site", "same-origin");
+        let mut request =
+            tenant.client.post(format!("{}/api/session", tenant.api)).header("sec-fetch-site", "same-origin");
         if let Some(cookie) = cookie {
             request = request.header("cookie", cookie);
         }

@@ -201,7 +201,8 @@ pub(crate) async fn make(
     let words = [("read", KeyScope::Read), ("admin", KeyScope::Admin), ("write", KeyScope::Write)];
     let scope = body.word("scope", &words)?;
     if scope == KeyScope::Write {
-        let detail = "expected read or admin; a key that sends events is set in WRITE_KEYS of the collectors, as key:project";
+        let detail =
+            "expected read or admin; a key that sends events is set in WRITE_KEYS of the collectors, as key:project";
         return Err(wrong("scope", detail));
     }
     let secret = secret::make().map_err(|failure| {

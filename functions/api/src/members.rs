@@ -41,7 +41,8 @@ impl Members {
 
     /// A text of so many characters at most, none of them a control character.
     pub(crate) fn text(&self, name: &'static str, most: usize) -> Result<&str, Problem> {
-        let expected = || wrong(name, &format!("expected a text of 1 to {most} characters, none of them a control character"));
+        let expected =
+            || wrong(name, &format!("expected a text of 1 to {most} characters, none of them a control character"));
         read_text(self.get(name), most).ok_or_else(expected)
     }
 
@@ -72,7 +73,8 @@ impl Members {
         known: &[&str],
     ) -> Result<Vec<(String, Members)>, Problem> {
         let expected = || wrong(name, &format!("expected a list of at most {most} objects"));
-        let items = self.get(name).and_then(Value::as_array).filter(|items| items.len() <= most).ok_or_else(expected)?;
+        let items =
+            self.get(name).and_then(Value::as_array).filter(|items| items.len() <= most).ok_or_else(expected)?;
         let read = |(number, item): (usize, &Value)| {
             let place = format!("{name}[{number}]");
             let members = item.as_object().ok_or_else(|| wrong(&place, "expected an object"))?;

@@ -94,7 +94,8 @@ impl Modify for Shared {
         components.add_security_scheme("bearer", SecurityScheme::Http(bearer.build()));
         let header = ApiKeyValue::with_description("X-API-Key", "`X-API-Key: KEY`");
         components.add_security_scheme("api_key", SecurityScheme::ApiKey(ApiKey::Header(header)));
-        let of_the_page = "The cookie of `POST /api/session`. `X-Project: NAME` says which of the session's projects is meant.";
+        let of_the_page =
+            "The cookie of `POST /api/session`. `X-Project: NAME` says which of the session's projects is meant.";
         let cookie = ApiKeyValue::with_description(analytics_access::cookie::NAME, of_the_page);
         components.add_security_scheme("session", SecurityScheme::ApiKey(ApiKey::Cookie(cookie)));
     }

@@ -61,7 +61,7 @@ impl PageSession {
 
 /// Tells which projects the request may ask about, by its session or by its key.
 #[utoipa::path(
-    get, path = "/api/session", operation_id = "show_session", tag = "session",
+    get, path = "/api/session", operation_id = "show_page_session", tag = "session",
     responses((status = 200, description = "The projects.", body = PageSession), SessionViewRefusals)
 )]
 pub(crate) async fn show(

@@ -16,8 +16,8 @@ use axum::{Router, http};
 
 use crate::answering::Flights;
 use crate::{
-    boards, dead_letters, erasure, events, export, funnel, integrity, keys, meters, openapi, page_session, paths, properties,
-    query, retention, sessions, settings, views,
+    boards, dead_letters, erasure, events, export, funnel, integrity, keys, meters, openapi, page_session, paths,
+    properties, query, retention, sessions, settings, views,
 };
 
 /// Largest body of a question, in bytes.

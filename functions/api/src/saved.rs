@@ -37,7 +37,13 @@ impl Shelf {
     }
 
     /// Saves something new.
-    pub(crate) async fn save(&self, deps: &ApiDeps, grant: &Grant, name: &str, content: &Value) -> Result<SavedItem, Problem> {
+    pub(crate) async fn save(
+        &self,
+        deps: &ApiDeps,
+        grant: &Grant,
+        name: &str,
+        content: &Value,
+    ) -> Result<SavedItem, Problem> {
         let item = item(deps, Uuid::now_v7(), name, content);
         if !deps.store.save(&grant.project, self.kind, &item, self.most).await.map_err(problems::kept)? {
             let detail = format!("the project has {} {} already; delete one first", self.most, self.name);

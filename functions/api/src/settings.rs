@@ -157,7 +157,8 @@ fn read(body: &Members) -> Result<Changes, Problem> {
         match name {
             RETENTION_DAYS => {
                 let days = given.map(|value| value.as_u64().filter(|days| *days <= DAYS).ok_or(()));
-                let days = days.transpose().map_err(|()| wrong(RETENTION_DAYS, "expected a whole number from 0 to 36500"))?;
+                let days =
+                    days.transpose().map_err(|()| wrong(RETENTION_DAYS, "expected a whole number from 0 to 36500"))?;
                 changes.retention = Some(days.and_then(|days| u32::try_from(days).ok()));
             }
             TIMEZONE => {
@@ -168,7 +169,8 @@ fn read(body: &Members) -> Result<Changes, Problem> {
             }
             _ => {
                 let expected = "expected a text of 1 to 100 characters, none of them a control character";
-                let title = given.map(|value| read_text(Some(value), TITLE).ok_or_else(|| wrong(PROJECT_TITLE, expected)));
+                let title =
+                    given.map(|value| read_text(Some(value), TITLE).ok_or_else(|| wrong(PROJECT_TITLE, expected)));
                 changes.of_project.push((PROJECT_TITLE, title.transpose()?.map(str::to_owned)));
             }
         }
@@ -179,11 +181,13 @@ fn read(body: &Members) -> Result<Changes, Problem> {
 /// Whether who asks may change the retention, which is of every project.
 async fn check_retention(deps: &ApiDeps, grant: &Grant) -> Result<(), Problem> {
     if grant.project != Project::default() {
-        let detail = "the retention is that of every project of the deployment; an admin key of the project default is needed";
+        let detail =
+            "the retention is that of every project of the deployment; an admin key of the project default is needed";
         return Err(Problem::new(StatusCode::FORBIDDEN, "forbidden_scope", detail).with("path", RETENTION_DAYS));
     }
     if is_said(deps).await? {
-        let detail = "the retention is set by RETENTION_DAYS; change it there and start the processes anew, or unset it there";
+        let detail =
+            "the retention is set by RETENTION_DAYS; change it there and start the processes anew, or unset it there";
         return Err(Problem::new(StatusCode::CONFLICT, "read_only", detail).with("path", RETENTION_DAYS));
     }
     Ok(())

@@ -143,9 +143,10 @@ impl Access {
     pub async fn still_lets_in(&self, pass: &Pass, project: &Project) -> bool {
         let found = match pass {
             Pass::Lasting => return true,
-            Pass::Key(digest) => self.look_up_key(digest).await.map(|stored| {
-                stored.as_ref().and_then(granted).is_some_and(|grant| grant.project == *project)
-            }),
+            Pass::Key(digest) => self
+                .look_up_key(digest)
+                .await
+                .map(|stored| stored.as_ref().and_then(granted).is_some_and(|grant| grant.project == *project)),
             Pass::Session(digest) => {
                 self.grants(digest).await.map(|grants| grants.iter().any(|grant| grant.project == *project))
             }
@@ -219,7 +220,8 @@ impl Access {
             Some(place) => Ok(grants.swap_remove(place)),
             None if grants.is_empty() => Err(unknown_key()),
             None => {
-                let detail = "the session is not signed in to the project that X-Project names; sign in with a key of it";
+                let detail =
+                    "the session is not signed in to the project that X-Project names; sign in with a key of it";
                 Err(Problem::new(StatusCode::FORBIDDEN, "unknown_project", detail))
             }
         }

@@ -134,6 +134,7 @@ mod tests {
         assert!(recent.found().len() <= MOST);
         assert_eq!(recent.get(&digest(0), now), Known::Fresh(Some("a")));
         recent.expire();
-        assert_eq!((recent.found().len(), recent.get(&digest(0), Instant::now())), (1, Known::Stale));
+        let left = recent.found().len();
+        assert_eq!((left, recent.get(&digest(0), Instant::now())), (1, Known::Stale));
     }
 }

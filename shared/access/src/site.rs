@@ -88,7 +88,10 @@ mod tests {
         assert_eq!(told(&[("host", "a.example")]), None);
         assert_eq!(told(&[("sec-fetch-site", "same-origin")]), Some(true));
         for site in ["same-site", "cross-site", "none", "", "SAME-ORIGIN"] {
-            assert_eq!(told(&[("host", "a.example"), ("sec-fetch-site", site), ("origin", "https://a.example")]), Some(false));
+            assert_eq!(
+                told(&[("host", "a.example"), ("sec-fetch-site", site), ("origin", "https://a.example")]),
+                Some(false)
+            );
         }
         assert_eq!(told(&[("sec-fetch-site", "same-origin"), ("sec-fetch-site", "cross-site")]), Some(false));
     }

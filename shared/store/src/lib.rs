@@ -23,10 +23,8 @@ pub mod sqlite;
 
 pub use answer::{AnswerError, Prepared, answer, prepare};
 pub use cardinality::Cardinality;
-pub use project_store::{
-    ItemKind, KeyScope, ProjectStore, SavedItem, SecretDigest, SessionEntry, StoredKey,
-};
 pub use event_store::{
     DayCounts, DeadLetterPage, Drift, Edition, Erasure, EventStore, FailedEvent, Ingest, IngestBatch, Integrity,
     Maintenance, OnPlacedRow, OnRow, ProjectState, Reading, Refreshed, ReplicaReport, StoreError, Upkeep,
 };
+pub use project_store::{ItemKind, KeyScope, ProjectStore, SavedItem, SecretDigest, SessionEntry, StoredKey};

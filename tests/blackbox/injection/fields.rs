@@ -179,15 +179,20 @@ pub(super) fn routes() -> Vec<Route> {
 /// What a project keeps beside its events.
 fn of_projects() -> Vec<Route> {
     let at = |method, path, plain, fields| Route { method, path, known: NOT_THERE, plain, fields };
-    let view = || vec![member("name", &[r#""HOLE""#]), member("page", &[r#""HOLE""#]), {
-        let states = [r#"{"HOLE":"HOLE"}"#, r#"{"a":[{"HOLE":["HOLE"]}]}"#, r#""HOLE""#];
-        member("state", &states)
-    }];
+    let view = || {
+        vec![member("name", &[r#""HOLE""#]), member("page", &[r#""HOLE""#]), {
+            let states = [r#"{"HOLE":"HOLE"}"#, r#"{"a":[{"HOLE":["HOLE"]}]}"#, r#""HOLE""#];
+            member("state", &states)
+        }]
+    };
     let board = || {
         vec![
             member("name", &[r#""HOLE""#]),
             members("tiles[].view", &[r#"{"tiles":[{"view":"HOLE","width":1}]}"#, r#"{"tiles":"HOLE"}"#]),
-            members("tiles[].width", &[r#"{"tiles":[{"view":"019a4310-8a00-7000-8000-00000000dead","width":"HOLE"}]}"#]),
+            members(
+                "tiles[].width",
+                &[r#"{"tiles":[{"view":"019a4310-8a00-7000-8000-00000000dead","width":"HOLE"}]}"#],
+            ),
         ]
     };
     let with_path = |mut fields: Vec<Field>| {

@@ -18,7 +18,8 @@ fn view(name: &str, state: Value) -> Value {
 
 async fn views_are_saved_changed_and_deleted(deployment: &'static Deployment) {
     let (tenant, other) = (deployment.tenant(), deployment.tenant());
-    let post = async |body: Value| administrate(&tenant, Method::POST, "/api/views", Some(body)).await.expect_status(201).body;
+    let post =
+        async |body: Value| administrate(&tenant, Method::POST, "/api/views", Some(body)).await.expect_status(201).body;
     let (b, a) = (post(view("b", json!({ "x": 1 }))).await, post(view("a", json!({}))).await);
     assert_eq!((&b["name"], &b["page"], &b["state"]), (&json!("b"), &json!("explore"), &json!({ "x": 1 })));
     // Who may read may look, and nothing else.
@@ -34,7 +35,8 @@ async fn views_are_saved_changed_and_deleted(deployment: &'static Deployment) {
     for (method, body) in [(Method::PUT, Some(view("theirs", json!({})))), (Method::DELETE, None)] {
         let _ = administrate(&other, method, &place, body).await.expect_problem(404, "view_not_found");
     }
-    let changed = administrate(&tenant, Method::PUT, &place, Some(view("z", json!({ "y": [] })))).await.expect_status(200).body;
+    let changed =
+        administrate(&tenant, Method::PUT, &place, Some(view("z", json!({ "y": [] })))).await.expect_status(200).body;
     assert_eq!((&changed["id"], &changed["name"], &changed["state"]), (&b["id"], &json!("z"), &json!({ "y": [] })));
     assert!(changed["updated_at"].as_str() >= b["updated_at"].as_str());
     assert_eq!(tenant.get("/api/views").await.body, json!({ "views": [a, changed] }));
@@ -47,7 +49,8 @@ async fn boards_show_the_views_that_there_are(deployment: &'static Deployment) {
     let (tenant, other) = (deployment.tenant(), deployment.tenant());
     let mut ids = Vec::new();
     for owner in [&tenant, &tenant, &other] {
-        let saved = administrate(owner, Method::POST, "/api/views", Some(view("v", json!({})))).await.expect_status(201);
+        let saved =
+            administrate(owner, Method::POST, "/api/views", Some(view("v", json!({})))).await.expect_status(201);
         ids.push(saved.body["id"].clone());
     }
     let tiles = json!([{ "view": ids[1], "width": 2 }, { "view": ids[2], "width": 1 }, { "view": ids[0], "width": 1 }]);
@@ -108,7 +111,8 @@ async fn a_state_comes_back_as_it_was(deployment: &'static Deployment) {
         "numbers": [0, -1, 1.5, 1e300, 9_007_199_254_740_993_u64], "null": null, "deep": { "a": [[[{}]]] }, "": "",
     });
     let name = "\u{1f468}\u{200d}\u{1f469} '; DELETE FROM api_keys; -- <b>";
-    let saved = administrate(&tenant, Method::POST, "/api/views", Some(view(name, state.clone()))).await.expect_status(201);
+    let saved =
+        administrate(&tenant, Method::POST, "/api/views", Some(view(name, state.clone()))).await.expect_status(201);
     assert_eq!((&saved.body["state"], &saved.body["name"]), (&state, &json!(name)));
     assert_eq!(tenant.get("/api/views").await.expect_status(200).body["views"][0], saved.body);
 }
@@ -129,13 +133,17 @@ async fn a_project_has_settings_of_its_own(deployment: &'static Deployment) {
     let patch = async |body: Value| administrate(&tenant, Method::PATCH, "/api/settings", Some(body)).await;
     let title = "Zoë's '; DROP TABLE project_settings; --";
     let changed = patch(json!({ "timezone": "europe/berlin", "project_title": title })).await.expect_status(200).body;
-    let timezone = json!({ "name": "timezone", "value": "Europe/Berlin", "source": "store", "editable": true, "unit": null });
+    let timezone =
+        json!({ "name": "timezone", "value": "Europe/Berlin", "source": "store", "editable": true, "unit": null });
     assert_eq!(setting(&changed, "timezone"), timezone);
     assert_eq!(setting(&changed, "project_title")["value"], title);
     assert_eq!(setting(&tenant.get("/api/settings").await.body, "timezone")["value"], "Europe/Berlin");
     assert_eq!(setting(&other.get("/api/settings").await.body, "timezone")["value"], "UTC");
     let back = patch(json!({ "timezone": null })).await.expect_status(200).body;
-    assert_eq!((setting(&back, "timezone")["source"].clone(), setting(&back, "project_title")["value"].clone()), (json!("default"), json!(title)));
+    assert_eq!(
+        (setting(&back, "timezone")["source"].clone(), setting(&back, "project_title")["value"].clone()),
+        (json!("default"), json!(title))
+    );
 
     for (body, place) in [
         (json!({ "timezone": "Europe/Atlantis" }), "timezone"),

@@ -14,13 +14,17 @@ async fn a_key_is_made_works_and_is_revoked(deployment: &'static Deployment) {
     let (reads, administrates) = (make_key(&tenant, "CI", "read").await, make_key(&tenant, "Zoë's", "admin").await);
     let key = |made: &Value| made["key"].as_str().unwrap().to_owned();
     let (reading, administrating) = (key(&reads), key(&administrates));
-    assert_eq!((&reads["project"], &reads["scope"], &reads["name"]), (&json!(tenant.project), &json!("read"), &json!("CI")));
+    assert_eq!(
+        (&reads["project"], &reads["scope"], &reads["name"]),
+        (&json!(tenant.project), &json!("read"), &json!("CI"))
+    );
     for path in ["/api/trends", "/api/views", "/api/settings", "/api/session"] {
         let _ = send(with_key(&tenant, &reading, Method::GET, path)).await.expect_status(200);
     }
     let by_header = tenant.client.get(format!("{}/api/trends", tenant.api)).header("x-api-key", &reading);
     let _ = send(by_header).await.expect_status(200);
-    for (method, path) in [(Method::GET, "/api/keys"), (Method::POST, "/api/views"), (Method::GET, "/api/dead-letters")] {
+    for (method, path) in [(Method::GET, "/api/keys"), (Method::POST, "/api/views"), (Method::GET, "/api/dead-letters")]
+    {
         let _ = send(with_key(&tenant, &reading, method, path)).await.expect_problem(403, "forbidden_scope");
     }
     let _ = send(with_key(&tenant, &administrating, Method::GET, "/api/keys")).await.expect_status(200);
@@ -71,7 +75,8 @@ async fn what_a_key_cannot_be(deployment: &'static Deployment) {
         (json!({ "name": "n", "scope": "write" }), "scope"),
         (json!({ "name": "n", "scope": "read", "project": "default" }), "project"),
     ] {
-        let answer = administrate(&tenant, Method::POST, "/api/keys", Some(wish)).await.expect_problem(400, "invalid_body");
+        let answer =
+            administrate(&tenant, Method::POST, "/api/keys", Some(wish)).await.expect_problem(400, "invalid_body");
         assert_eq!(answer.body["path"], place, "{}", answer.text);
     }
     for path in ["none", "env:0", "%FF", "019a4310-8a00-7000-8000-000000000001"] {
@@ -89,9 +94,14 @@ async fn a_key_is_shown_once(deployment: &'static Deployment) {
     assert_ne!(made["key"], other["key"]);
     for path in ["/api/keys", "/api/session", "/api/settings"] {
         let answer = send(with_key(&tenant, key, Method::GET, path)).await.expect_status(200);
-        assert!(!answer.text.contains(key) && !format!("{:?}", answer.headers).contains(key), "{path}: {}", answer.text);
+        assert!(
+            !answer.text.contains(key) && !format!("{:?}", answer.headers).contains(key),
+            "{path}: {}",
+            answer.text
+        );
     }
-    let _ = send(with_key(&tenant, &format!("{key}x"), Method::GET, "/api/keys")).await.expect_problem(401, "unknown_key");
+    let _ =
+        send(with_key(&tenant, &format!("{key}x"), Method::GET, "/api/keys")).await.expect_problem(401, "unknown_key");
     let logs = deployment.whole_logs();
     assert!(!logs.contains(key), "a key is in the log");
     assert!(deployment.form() == analytics_blackbox::Form::Door || !logs.is_empty());

@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use analytics_blackbox::Deployment;
+use analytics_blackbox::Tenant;
 use analytics_blackbox::socket::{Socket, connect};
 use analytics_blackbox::tenant::send;
-use analytics_blackbox::Tenant;
 use futures::StreamExt as _;
 use reqwest::Method;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
@@ -32,7 +32,8 @@ async fn a_session_watches_its_projects(deployment: &'static Deployment) {
     let (tenant, other) = (deployment.tenant(), deployment.tenant());
     let browser = Browser::sign_in(&tenant, &tenant.read_key).await;
     let (cookie, own) = (browser.cookie.as_str(), tenant.realtime.as_str());
-    let mut socket = open(&tenant, "", &[("cookie", cookie), ("origin", own)]).await.expect("a session of the own page");
+    let mut socket =
+        open(&tenant, "", &[("cookie", cookie), ("origin", own)]).await.expect("a session of the own page");
     assert!(matches!(socket.next().await, Some(Ok(Message::Text(text))) if text.contains("welcome")));
     let named = format!("?project={}", tenant.project);
     open(&tenant, &named, &[("cookie", cookie), ("origin", own)]).await.expect("the project by name");
@@ -47,7 +48,8 @@ async fn a_session_watches_its_projects(deployment: &'static Deployment) {
     assert_eq!(open(&tenant, "", &wrong).await.err(), Some(401));
 
     // A stream of events is let in alike.
-    let url = format!("{}/realtime/sse?subscribe=%7B%22events%22%3A%7B%7D%7D&project={}", tenant.realtime, tenant.project);
+    let url =
+        format!("{}/realtime/sse?subscribe=%7B%22events%22%3A%7B%7D%7D&project={}", tenant.realtime, tenant.project);
     let stream = tenant.client.get(&url).header("cookie", cookie).header("origin", own).send().await.unwrap();
     assert_eq!(stream.status(), 200);
     let refused = send(tenant.client.get(&url).header("cookie", cookie)).await;

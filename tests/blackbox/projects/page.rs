@@ -70,7 +70,8 @@ async fn a_session_has_several_projects(deployment: &'static Deployment) {
     let _ = send(keys(&one.project)).await.expect_problem(403, "forbidden_scope");
     let _ = send(keys(&other.project)).await.expect_status(200);
     // A key in a header wins, and is about its own project whatever X-Project says.
-    let by_key = browser.request(Method::GET, "/api/session").header("x-project", &other.project).bearer_auth(&third.read_key);
+    let by_key =
+        browser.request(Method::GET, "/api/session").header("x-project", &other.project).bearer_auth(&third.read_key);
     let answer = send(by_key).await.expect_status(200);
     assert_eq!(answer.body["projects"], json!([{ "project": third.project, "scope": "read" }]));
     let wrong = browser.request(Method::GET, "/api/session").bearer_auth("no-key-of-this-server");
@@ -150,7 +151,9 @@ async fn wrong_keys_get_a_sentence(deployment: &'static Deployment) {
         let answer = send(request).await.expect_problem(400, "invalid_body");
         assert_eq!(answer.body["path"], place, "{}", answer.text);
     }
-    for cookie in ["analytics_session=", "analytics_session=' OR 1=1 --", &format!("analytics_session={}", "a".repeat(43))] {
+    for cookie in
+        ["analytics_session=", "analytics_session=' OR 1=1 --", &format!("analytics_session={}", "a".repeat(43))]
+    {
         let request = tenant.client.get(format!("{}/api/trends", tenant.api)).header("cookie", cookie);
         let _ = send(request).await.expect_problem(401, "unknown_key");
     }
@@ -195,7 +198,8 @@ async fn guesses_are_bounded(form: Form) {
     assert!((1..=3).contains(&wait), "{wait}");
     // Who is signed in goes on; a right key waits as long as everybody.
     let _ = browser.get("/api/trends").await.expect_status(200);
-    let _ = Browser::try_sign_in(&tenant, None, &tenant.read_key).await.unwrap_err().expect_problem(429, "rate_limited");
+    let _ =
+        Browser::try_sign_in(&tenant, None, &tenant.read_key).await.unwrap_err().expect_problem(429, "rate_limited");
     tokio::time::sleep(Duration::from_secs(wait)).await;
     Browser::sign_in(&tenant, &tenant.read_key).await;
 }
@@ -217,7 +221,10 @@ async fn without_keys_nobody_has_to_sign_in() {
     let open = json!({ "open": true, "projects": [{ "project": "default", "scope": "admin" }] });
     let answer = tenant.get("/api/session").await.expect_status(200);
     assert_eq!(answer.body, open);
-    let (_, signed) = Browser::try_sign_in(&tenant, None, "any-key-at-all-1234").await.map_err(|refused| refused.text).unwrap_or_else(|text| panic!("{text}"));
+    let (_, signed) = Browser::try_sign_in(&tenant, None, "any-key-at-all-1234")
+        .await
+        .map_err(|refused| refused.text)
+        .unwrap_or_else(|text| panic!("{text}"));
     assert_eq!((signed.body.clone(), signed.header("set-cookie")), (open, ""));
     // A key that is made here has its own scope, here too.
     let made = make_key(&tenant, "CI", "read").await;

@@ -30,10 +30,16 @@ async fn retention(deployment: &Deployment) -> Value {
 
 async fn the_environment_wins(form: Form) {
     let deployment = start(form, Some("60"));
-    let expected = json!({ "name": "retention_days", "value": 60, "source": "environment", "editable": false, "unit": "days" });
+    let expected =
+        json!({ "name": "retention_days", "value": 60, "source": "environment", "editable": false, "unit": "days" });
     assert_eq!(retention(&deployment).await, expected);
     for days in [json!(30), json!(null)] {
-        let answer = ask(&deployment, Method::PATCH, "/api/settings", json!({ "retention_days": days, "timezone": "Asia/Tokyo" }));
+        let answer = ask(
+            &deployment,
+            Method::PATCH,
+            "/api/settings",
+            json!({ "retention_days": days, "timezone": "Asia/Tokyo" }),
+        );
         let answer = answer.await.expect_problem(409, "read_only");
         assert!(answer.body["detail"].as_str().unwrap().contains("RETENTION_DAYS"), "{}", answer.text);
     }
@@ -61,17 +67,20 @@ async fn an_administrator_sets_the_retention() {
     assert_eq!(retention(&deployment).await, unset);
     let tenant = deployment.owned_tenant();
     let old = event("s", "t", "a", &at(40, "10:00:00"));
-    let sent = async || tenant.collect_request().header("content-type", "application/json").body(old.to_string()).send().await;
+    let sent =
+        async || tenant.collect_request().header("content-type", "application/json").body(old.to_string()).send().await;
     assert_eq!(sent().await.unwrap().status(), 202);
     let _ = ask(&deployment, Method::PATCH, "/api/settings", json!({ "retention_days": 30 })).await.expect_status(200);
-    let expected = json!({ "name": "retention_days", "value": 30, "source": "store", "editable": true, "unit": "days" });
+    let expected =
+        json!({ "name": "retention_days", "value": 30, "source": "store", "editable": true, "unit": "days" });
     assert_eq!(retention(&deployment).await, expected);
     // At once an older event is in no answer, and is refused.
     assert_eq!(sent().await.unwrap().status(), 400);
     let question = json!({ "metrics": ["events"], "date_range": "90d" });
     let answer = ask(&deployment, Method::POST, "/api/query", question).await.expect_status(200);
     assert_eq!(answer.number(), json!(0), "{}", answer.text);
-    let _ = ask(&deployment, Method::PATCH, "/api/settings", json!({ "retention_days": null })).await.expect_status(200);
+    let _ =
+        ask(&deployment, Method::PATCH, "/api/settings", json!({ "retention_days": null })).await.expect_status(200);
     assert_eq!(retention(&deployment).await, unset);
     assert_eq!(sent().await.unwrap().status(), 202);
 }

@@ -16,7 +16,9 @@ async fn meet_bounds(api: &Api, document: &Document) {
     let view = json!({ "name": "v", "page": "explore", "state": {} });
     let board = json!({ "name": "b", "tiles": [] });
     let mut refused = Vec::new();
-    for (path, body) in [("/api/keys", &json!({ "name": "k", "scope": "read" })), ("/api/views", &view), ("/api/boards", &board)] {
+    for (path, body) in
+        [("/api/keys", &json!({ "name": "k", "scope": "read" })), ("/api/views", &view), ("/api/boards", &board)]
+    {
         for _ in 0..501 {
             let answered = api.post(path, body).await;
             if answered.status != 201 {
@@ -26,7 +28,8 @@ async fn meet_bounds(api: &Api, document: &Document) {
             }
         }
     }
-    let expected = [("/api/keys", "too_many_keys"), ("/api/views", "too_many_views"), ("/api/boards", "too_many_boards")];
+    let expected =
+        [("/api/keys", "too_many_keys"), ("/api/views", "too_many_views"), ("/api/boards", "too_many_boards")];
     assert_eq!(refused, expected.map(|(path, code)| (path, code.to_owned())));
     for (path, body) in [("/api/views/{id}", &view), ("/api/boards/{id}", &board)] {
         let answered = api.send(Some(ADMIN_KEY), &Method::PUT, &path.replace("{id}", "none"), body.to_string()).await;
@@ -40,13 +43,10 @@ async fn meet_bounds(api: &Api, document: &Document) {
         let answered = api.send(None, &Method::POST, "/api/session", json!({ "key": key }).to_string()).await;
         document.hold("/api/session", &Method::POST, &answered);
     }
-    let said = Api::with_retention_said().await.send(
-        Some(ADMIN_KEY),
-        &Method::PATCH,
-        "/api/settings",
-        json!({ "retention_days": 30 }).to_string(),
-    );
-    document.hold("/api/settings", &Method::PATCH, &said.await);
+    let said = Api::with_retention_said().await;
+    let body = json!({ "retention_days": 30 }).to_string();
+    let answered = said.send(Some(ADMIN_KEY), &Method::PATCH, "/api/settings", body).await;
+    document.hold("/api/settings", &Method::PATCH, &answered);
     let of_environment = api.send(Some(ADMIN_KEY), &Method::DELETE, "/api/keys/env:1", "").await;
     document.hold("/api/keys/{id}", &Method::DELETE, &of_environment);
     // More unknown keys than are looked up in a second.

@@ -19,7 +19,9 @@ use analytics_messaging::embedded::{EmbeddedOptions, EmbeddedQueue};
 use analytics_messaging::process::ProcessCache;
 use analytics_store::retention::settle;
 use analytics_store::sqlite::{SqliteOptions, SqliteStore};
-use analytics_store::{EventStore, FailedEvent, Ingest, IngestBatch, ItemKind, KeyScope, ProjectStore, SavedItem, StoredKey};
+use analytics_store::{
+    EventStore, FailedEvent, Ingest, IngestBatch, ItemKind, KeyScope, ProjectStore, SavedItem, StoredKey,
+};
 use analytics_testkit::generator::EventGenerator;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
@@ -289,7 +291,9 @@ async fn furnish(store: &SqliteStore) {
     assert!(store.add_key(&secret::digest(STORED_KEY), &key, 100).await.unwrap());
     let view = json!({ "page": "explore", "state": { "metric": "visitors" } });
     let board = json!([{ "view": id(2), "width": 1 }, { "view": id(99), "width": 2 }]);
-    for (kind, number, name, content) in [(ItemKind::View, 2, "Signups", view), (ItemKind::Board, 3, "Marketing", board)] {
+    for (kind, number, name, content) in
+        [(ItemKind::View, 2, "Signups", view), (ItemKind::Board, 3, "Marketing", board)]
+    {
         let item = SavedItem { id: id(number), name: name.to_owned(), content: content.to_string(), updated_at: now };
         assert!(store.save(&project, kind, &item, 100).await.unwrap());
     }

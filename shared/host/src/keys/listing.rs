@@ -70,7 +70,8 @@ mod tests {
     #[test]
     fn a_project_sees_its_own_keys_by_place_and_beginning() {
         let write = WriteKeys::parse("write_key_0123456:shop,write_key_of_other:other").unwrap();
-        let keys = ReadKeys::parse("abcdefghijklmnop,read_key_01234567:shop:read,admin_key_1234567:shop:admin").unwrap();
+        let keys =
+            ReadKeys::parse("abcdefghijklmnop,read_key_01234567:shop:read,admin_key_1234567:shop:admin").unwrap();
         let keys = keys.with_write_keys(&write).of_project(&Project::new("shop").unwrap());
         let told: Vec<_> = keys.iter().map(|key| (key.variable, key.place, key.scope, key.hint.as_str())).collect();
         let expected =

@@ -49,7 +49,8 @@ async fn try_write(shape: Shape, response: Response) -> Result<Box<RawValue>, Pr
     let text = std::str::from_utf8(&body).ok().filter(|_| !head.headers.contains_key(header::CONTENT_ENCODING));
     let encoded = if text.is_none() { STANDARD.encode(&body) } else { String::new() };
     let mut others = listed(&head.headers);
-    let cookies = if shape == Shape::Http { others.remove(header::SET_COOKIE.as_str()).unwrap_or_default() } else { Vec::new() };
+    let cookies =
+        if shape == Shape::Http { others.remove(header::SET_COOKIE.as_str()).unwrap_or_default() } else { Vec::new() };
     let answer = Answer {
         status_code: head.status.as_u16(),
         status_description: (shape == Shape::Balancer).then(|| head.status.to_string()),
