@@ -4,12 +4,15 @@ import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const here = dirname(fileURLToPath(import.meta.url));
-const WIDTH = 150;
+const WIDTH = 130;
 const LINES = 600;
 
 /** What is forbidden, and why. */
 const RULES = [
-  [/\b(inner|outer)HTML\b|insertAdjacentHTML|dangerouslySetInnerHTML|document\.write|srcdoc|createContextualFragment/, 'makes markup of text: names of events are text only'],
+  [
+    /\b(inner|outer)HTML\b|insertAdjacentHTML|dangerouslySetInnerHTML|document\.write|srcdoc|createContextualFragment/,
+    'makes markup of text: names of events are text only',
+  ],
   [/\beval\(|new Function\(|setTimeout\(\s*['"`]/, 'runs text as a program, which the policy of the page forbids'],
   [/https?:\/\/(?!www\.w3\.org\/)/, 'names another server: the page asks its own only'],
   [/url\(\s*['"]?data:|href="data:/, 'holds data in an address, which the policy of the page forbids'],

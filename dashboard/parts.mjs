@@ -12,7 +12,9 @@ rmSync(outdir, { recursive: true, force: true });
 const named = {
   name: 'named',
   setup({ onResolve }) {
-    onResolve({ filter: /^\.\.?\// }, ({ path, kind }) => (kind === 'entry-point' ? undefined : { path: `${path}.js`, external: true }));
+    onResolve({ filter: /^\.\.?\// }, ({ path, kind }) =>
+      kind === 'entry-point' ? undefined : { path: `${path}.js`, external: true },
+    );
   },
 };
 const sources = (folder) =>
@@ -21,4 +23,13 @@ const sources = (folder) =>
     return /\.ts$/.test(entry.name) ? [join(folder, entry.name)] : [];
   });
 const entryPoints = sources(join(here, 'src'));
-await build({ entryPoints, outdir, bundle: true, packages: 'external', plugins: [named], format: 'esm', target: 'es2022', logLevel: 'warning' });
+await build({
+  entryPoints,
+  outdir,
+  bundle: true,
+  packages: 'external',
+  plugins: [named],
+  format: 'esm',
+  target: 'es2022',
+  logLevel: 'warning',
+});

@@ -52,7 +52,8 @@ export const filtersOf = (text: string | null): Filter[] => {
 /** The filter as a form shows it; nothing where it holds other filters. */
 export const simple = (filter: Filter): Simple | undefined => {
   const [operator, field, values = [], options] = filter;
-  if (typeof operator !== 'string' || typeof field !== 'string' || !operatorOf(operator) || !Array.isArray(values)) return undefined;
+  if (typeof operator !== 'string' || typeof field !== 'string' || !operatorOf(operator) || !Array.isArray(values))
+    return undefined;
   const ignoresCase = (options as { case_sensitive?: boolean } | undefined)?.case_sensitive === false;
   return { operator, field, values: values as (string | number)[], ignoresCase };
 };
@@ -85,7 +86,7 @@ export const words = (filter: Filter): string => {
   return JSON.stringify(filter);
 };
 
-/** The filters with one more that says `field` is `value`, `null` that it is absent; a filter that says so already stays alone. */
+/** The filters with one more, that `field` is `value` or, for `null`, absent; it replaces what says that already. */
 export const narrowed = (filters: Filter[], field: string, value: string | null): Filter[] => {
   const added: Filter = value === null ? ['not_exists', field] : ['is', field, [value]];
   const kept = filters.filter(([operator, of]) => !(of === field && (operator === 'is' || operator === 'not_exists')));

@@ -30,7 +30,9 @@ export const number = (value: number | null | undefined): string => {
 export const short = (value: number | null | undefined): string =>
   value === null || value === undefined
     ? NOTHING
-    : numbers(Math.abs(value) < 10_000 ? { maximumFractionDigits: 2 } : { notation: 'compact', maximumFractionDigits: 1 }).format(value);
+    : numbers(Math.abs(value) < 10_000 ? { maximumFractionDigits: 2 } : { notation: 'compact', maximumFractionDigits: 1 }).format(
+        value,
+      );
 
 /** A part of one as percent: `0.123` is `12.3%`. */
 export const percent = (part: number | null | undefined): string =>
@@ -42,7 +44,9 @@ export const percent = (part: number | null | undefined): string =>
 export const difference = (now: number | null | undefined, before: number | null | undefined): string => {
   if (now === null || now === undefined || !before) return NOTHING;
   const part = (now - before) / Math.abs(before);
-  return numbers({ style: 'percent', maximumFractionDigits: Math.abs(part) < 0.1 ? 1 : 0, signDisplay: 'exceptZero' }).format(part);
+  return numbers({ style: 'percent', maximumFractionDigits: Math.abs(part) < 0.1 ? 1 : 0, signDisplay: 'exceptZero' }).format(
+    part,
+  );
 };
 
 /** A span of time: `850 ms`, `12 s`, `3 min 20 s`, `2 h 5 min`, `3 d 4 h`. */
@@ -80,14 +84,17 @@ export const bucket = (instant: string | number, interval: Interval, timeZone: s
   const date = new Date(instant);
   if (Number.isNaN(date.getTime())) return String(instant);
   if (interval === 'month') return dates({ timeZone, month: 'long', year: 'numeric' }).format(date);
-  if (interval === 'hour' || interval === 'minute') return dates({ timeZone, dateStyle: 'medium', timeStyle: 'short' }).format(date);
+  if (interval === 'hour' || interval === 'minute')
+    return dates({ timeZone, dateStyle: 'medium', timeStyle: 'short' }).format(date);
   return dates({ timeZone, dateStyle: 'medium' }).format(date);
 };
 
 /** An instant to the second. */
 export const time = (instant: string | number, timeZone: string): string => {
   const date = new Date(instant);
-  return Number.isNaN(date.getTime()) ? String(instant) : dates({ timeZone, dateStyle: 'medium', timeStyle: 'medium' }).format(date);
+  return Number.isNaN(date.getTime())
+    ? String(instant)
+    : dates({ timeZone, dateStyle: 'medium', timeStyle: 'medium' }).format(date);
 };
 
 /** A date without a time: `2026-11-14`. */

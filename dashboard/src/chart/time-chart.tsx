@@ -75,10 +75,18 @@ export const TimeChart = ({ label, times, series, interval, tz, incomplete = [],
           ))}
         </ul>
         <span class="note" aria-hidden="true">
-          {at !== null && times[at] !== undefined && `${bucket(times[at], interval, tz)}${unfinished.has(times[at]) ? ', not over yet' : ''}`}
+          {at !== null &&
+            times[at] !== undefined &&
+            `${bucket(times[at], interval, tz)}${unfinished.has(times[at]) ? ', not over yet' : ''}`}
         </span>
       </figcaption>
-      <div class="plot" ref={root} role="img" aria-label={`${label}, ${times.length} values. The table below has them all.`} style={{ height: `${height}px` }} />
+      <div
+        class="plot"
+        ref={root}
+        role="img"
+        aria-label={`${label}, ${times.length} values. The table below has them all.`}
+        style={{ height: `${height}px` }}
+      />
       <details class="as-table">
         <summary>As a table</summary>
         <div class="scroll" tabIndex={0} role="region" aria-label={`${label} as a table`}>
@@ -135,7 +143,14 @@ const make = (box: HTMLElement, props: Required<Props>, onCursor: (index: number
       scales: { y: { range: (_, __, most) => [0, most > 0 ? most * 1.06 : 1] } },
       axes: [
         { stroke: ink, font, grid: { show: false }, ticks: { stroke: grid, width: 1 }, values: ticks(tz) },
-        { stroke: ink, font, size: 56, grid: { stroke: grid, width: 1 }, ticks: { show: false }, values: (_, values) => values.map(short) },
+        {
+          stroke: ink,
+          font,
+          size: 56,
+          grid: { stroke: grid, width: 1 },
+          ticks: { show: false },
+          values: (_, values) => values.map(short),
+        },
       ],
       series: [
         {},
@@ -169,7 +184,11 @@ const make = (box: HTMLElement, props: Required<Props>, onCursor: (index: number
 /** Marks of time in the browser's language and the question's zone. */
 const ticks = (timeZone: string) => (_: uPlot, values: number[], __: number, ___: number, step: number) => {
   const options: Intl.DateTimeFormatOptions =
-    step >= 28 * 86_400 ? { month: 'short', year: '2-digit' } : step >= 86_400 ? { day: 'numeric', month: 'short' } : { hour: 'numeric', minute: '2-digit' };
+    step >= 28 * 86_400
+      ? { month: 'short', year: '2-digit' }
+      : step >= 86_400
+        ? { day: 'numeric', month: 'short' }
+        : { hour: 'numeric', minute: '2-digit' };
   const format = new Intl.DateTimeFormat(undefined, { timeZone, ...options });
   return values.map((value) => format.format(value * 1000));
 };

@@ -120,11 +120,21 @@ const Days = ({ range, onDone }: { range: string; onDone: () => void }) => {
     >
       <label>
         From
-        <input type="date" value={ends.from} max={ends.to} onInput={({ currentTarget }) => setEnds({ ...ends, from: currentTarget.value })} />
+        <input
+          type="date"
+          value={ends.from}
+          max={ends.to}
+          onInput={({ currentTarget }) => setEnds({ ...ends, from: currentTarget.value })}
+        />
       </label>
       <label>
         To
-        <input type="date" value={ends.to} min={ends.from} onInput={({ currentTarget }) => setEnds({ ...ends, to: currentTarget.value })} />
+        <input
+          type="date"
+          value={ends.to}
+          min={ends.from}
+          onInput={({ currentTarget }) => setEnds({ ...ends, to: currentTarget.value })}
+        />
       </label>
       <button type="submit" disabled={!isReady}>
         Show

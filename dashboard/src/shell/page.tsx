@@ -75,10 +75,14 @@ const Inside = ({ session }: { session: Session }) => {
   }, [view]);
   return (
     <>
-      <a class="skip" href="#content" onClick={(event) => {
-        event.preventDefault();
-        document.getElementById('content')?.focus();
-      }}>
+      <a
+        class="skip"
+        href="#content"
+        onClick={(event) => {
+          event.preventDefault();
+          document.getElementById('content')?.focus();
+        }}
+      >
         Skip to the content
       </a>
       <header class="bar">
@@ -89,7 +93,13 @@ const Inside = ({ session }: { session: Session }) => {
         <div class="bar-end">
           <Projects session={session} />
           <ThemeSwitch />
-          <button type="button" class="plain" aria-label="Keys" title="Keys (?)" onClick={() => dispatchEvent(new Event('analytics:help'))}>
+          <button
+            type="button"
+            class="plain"
+            aria-label="Keys"
+            title="Keys (?)"
+            onClick={() => dispatchEvent(new Event('analytics:help'))}
+          >
             ?
           </button>
         </div>
@@ -142,7 +152,13 @@ const ThemeSwitch = () => {
   const theme = useTheme();
   const names = { auto: 'As the system', light: 'Light', dark: 'Dark' };
   return (
-    <button type="button" class="plain" aria-label={`Colours: ${names[theme]}`} title={`Colours: ${names[theme]} (t)`} onClick={turn}>
+    <button
+      type="button"
+      class="plain"
+      aria-label={`Colours: ${names[theme]}`}
+      title={`Colours: ${names[theme]} (t)`}
+      onClick={turn}
+    >
       {{ auto: '◐', light: '○', dark: '●' }[theme]}
     </button>
   );

@@ -43,7 +43,8 @@ export const Shortcuts = () => {
   useEffect(() => {
     let pressed = 0;
     const listen = (event: KeyboardEvent) => {
-      if (event.ctrlKey || event.metaKey || event.altKey || isWriting(event.target) || document.querySelector('dialog[open]')) return;
+      if (event.ctrlKey || event.metaKey || event.altKey || isWriting(event.target) || document.querySelector('dialog[open]'))
+        return;
       if (event.key === '?') return setHelping(true);
       if (!areOn()) return;
       const view = event.timeStamp - pressed < PATIENCE ? VIEWS.find(({ key }) => key === event.key) : undefined;

@@ -74,7 +74,8 @@ export const SignIn = ({ ended }: { ended: boolean }) => (
     <h1>analytics</h1>
     {ended && (
       <p class="stale" role="status">
-        The session has ended: it was closed, it grew too old, or its key was revoked. Sign in again, and you are back where you were.
+        The session has ended: it was closed, it grew too old, or its key was revoked. Sign in again, and you are back where you
+        were.
       </p>
     )}
     <p>Sign in with a key of a project that may read. It opens a session of this browser, and is not kept here.</p>

@@ -25,7 +25,12 @@ export const suggestProperties = async (selection: Selection, text: string, sign
 };
 
 /** Suggests values that a field has in the range, those of most events first. */
-export const suggestValues = async (selection: Selection, field: string, text: string, signal: AbortSignal): Promise<string[]> => {
+export const suggestValues = async (
+  selection: Selection,
+  field: string,
+  text: string,
+  signal: AbortSignal,
+): Promise<string[]> => {
   if (!field) return [];
   const wide = { range: selection.range, tz: selection.tz, filters: [] };
   const pairs = parameters(wide, { limit: MOST, search: text.slice(0, 1000) || undefined });
@@ -71,7 +76,13 @@ export const FilterForm = ({ filter, onDone }: FormProps) => {
       given = given.slice(0, wanted).map(Number);
       if (given.length < wanted || given.some((value) => !Number.isFinite(value))) return setTrouble('Write a number.');
     }
-    onDone(filterOf({ ...form, field: FIELDS.includes(field) || field.startsWith('metadata.') ? field : `metadata.${field}`, values: given }));
+    onDone(
+      filterOf({
+        ...form,
+        field: FIELDS.includes(field) || field.startsWith('metadata.') ? field : `metadata.${field}`,
+        values: given,
+      }),
+    );
   };
 
   const numberField = (index: number, label: string) => (
@@ -92,7 +103,14 @@ export const FilterForm = ({ filter, onDone }: FormProps) => {
 
   return (
     <form class="filter-form" onSubmit={submit}>
-      <Suggest label="Property" value={form.field} onChange={(field) => change({ field })} suggest={properties} placeholder="metadata.path" required />
+      <Suggest
+        label="Property"
+        value={form.field}
+        onChange={(field) => change({ field })}
+        suggest={properties}
+        placeholder="metadata.path"
+        required
+      />
       <label>
         Condition
         <select value={form.operator} onChange={({ currentTarget }) => change({ operator: currentTarget.value })}>
@@ -121,9 +139,19 @@ export const FilterForm = ({ filter, onDone }: FormProps) => {
               ))}
             </ul>
           )}
-          <Suggest label={form.values.length > 0 ? 'Or' : 'Value'} value={text} onChange={setText} onChoose={take} suggest={values} />
+          <Suggest
+            label={form.values.length > 0 ? 'Or' : 'Value'}
+            value={text}
+            onChange={setText}
+            onChoose={take}
+            suggest={values}
+          />
           <label class="check">
-            <input type="checkbox" checked={form.ignoresCase} onChange={({ currentTarget }) => change({ ignoresCase: currentTarget.checked })} />
+            <input
+              type="checkbox"
+              checked={form.ignoresCase}
+              onChange={({ currentTarget }) => change({ ignoresCase: currentTarget.checked })}
+            />
             Ignore upper and lower case
           </label>
         </>
@@ -180,7 +208,11 @@ export const FilterList = ({ filters, onChange, name = 'Filters', opensOn }: Lis
               ) : (
                 <bdi>{said}</bdi>
               )}
-              <button type="button" aria-label={`Remove filter: ${said}`} onClick={() => onChange(filters.filter((_, at) => at !== index))}>
+              <button
+                type="button"
+                aria-label={`Remove filter: ${said}`}
+                onClick={() => onChange(filters.filter((_, at) => at !== index))}
+              >
                 ×
               </button>
             </li>

@@ -82,7 +82,8 @@ const Stale = <T,>({ answer, failure }: { answer: Answer<T>; failure: Failure })
 };
 
 /** What happened, as a sentence with a full stop. */
-const sentence = ({ message }: Failure) => `${message.charAt(0).toUpperCase()}${message.slice(1)}${/[.!?]$/.test(message) ? '' : '.'}`;
+export const sentence = ({ message }: Failure): string =>
+  `${message.charAt(0).toUpperCase()}${message.slice(1)}${/[.!?]$/.test(message) ? '' : '.'}`;
 
 /** What to change, by the `path` of a refusal. */
 const advice = ({ path = '', status }: Failure): string => {
@@ -105,6 +106,9 @@ const advice = ({ path = '', status }: Failure): string => {
   return known[member] ?? (path && status < 500 ? `It is about “${path}”.` : '');
 };
 
+/** What a status means to who reads it. */
+const REASONS: Record<number, string> = { 403: 'This key may not do that.', 422: 'This question is too large.' };
+
 /** An answer that did not come, why, and what can be done. */
 export const Trouble = ({ failure, retry }: { failure: Failure; retry: () => void }) => {
   const { status, code, path = '' } = failure;
@@ -123,8 +127,7 @@ export const Trouble = ({ failure, retry }: { failure: Failure; retry: () => voi
   return (
     <div class="trouble" role="alert">
       <p>
-        <strong>{status === 422 ? 'This question is too large.' : status === 403 ? 'This key may not ask that.' : ''}</strong>{' '}
-        {sentence(failure)}
+        <strong>{REASONS[status] ?? ''}</strong> {sentence(failure)}
       </p>
       {advice(failure) && <p>{advice(failure)}</p>}
       <p class="row">

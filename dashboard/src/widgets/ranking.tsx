@@ -53,7 +53,11 @@ export const Ranking = ({ rows, headings, whole, onChoose, choosing = 'Only' }: 
           return (
             <tr key={value === null ? '\0' : value}>
               <th scope="row">
-                <span class="bar-behind" style={{ width: `${most > 0 ? ((figure ?? 0) / most) * 100 : 0}%` }} aria-hidden="true" />
+                <span
+                  class="bar-behind"
+                  style={{ width: `${most > 0 ? ((figure ?? 0) / most) * 100 : 0}%` }}
+                  aria-hidden="true"
+                />
                 {onChoose ? (
                   <button type="button" class="plain value" title={`${choosing} ${shown}`} onClick={() => onChoose(value)}>
                     <bdi>{shown}</bdi>
