@@ -132,6 +132,8 @@ const make = (box: HTMLElement, props: Required<Props>, onCursor: (index: number
   const xs = times.map((time) => Date.parse(time) / 1000);
   const unfinished = incomplete.map((time) => Date.parse(time) / 1000).filter(Number.isFinite);
   const first = unfinished.length > 0 ? Math.min(...unfinished) : undefined;
+  // The line that leads to it is drawn to a figure that still grows.
+  const from = first === undefined ? undefined : (xs.filter((x) => x < first).at(-1) ?? first);
   const few = xs.length < 40;
   return new uPlot(
     {
@@ -166,11 +168,11 @@ const make = (box: HTMLElement, props: Required<Props>, onCursor: (index: number
         // What is not over looks it, so that nobody takes it for a fall.
         drawClear: [
           (plot) => {
-            if (first === undefined) return;
-            const from = plot.valToPos(first, 'x', true);
+            if (from === undefined) return;
             const { left, top, width, height } = plot.bbox;
+            const start = Math.max(plot.valToPos(from, 'x', true), left);
             plot.ctx.fillStyle = shade;
-            plot.ctx.fillRect(Math.max(from, left), top, Math.max(left + width - Math.max(from, left), 0), height);
+            plot.ctx.fillRect(start, top, Math.max(left + width - start, 0), height);
           },
         ],
         setCursor: [(plot) => onCursor(plot.cursor.idx ?? null)],
