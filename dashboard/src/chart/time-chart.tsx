@@ -2,7 +2,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
-import { bucket, type Interval, number, short } from '../format';
+import { bucket, type Interval, knownZone, number, short } from '../format';
 import { THEMED } from '../shell/theme';
 
 /** A line of the chart. */
@@ -124,7 +124,8 @@ export const TimeChart = ({ label, times, series, interval, tz, incomplete = [],
 };
 
 const make = (box: HTMLElement, props: Required<Props>, onCursor: (index: number | null) => void): uPlot => {
-  const { times, series, tz, incomplete, height } = props;
+  const { times, series, incomplete, height } = props;
+  const tz = knownZone(props.tz);
   const style = getComputedStyle(document.documentElement);
   const colour = (name: string) => style.getPropertyValue(name).trim();
   const [ink, grid, shade] = ['--ink-soft', '--line', '--shade'].map(colour) as [string, string, string];
