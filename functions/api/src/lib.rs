@@ -7,10 +7,12 @@
 
 pub mod answering;
 mod boards;
+pub mod dashboard;
 pub mod dead_letters;
 pub mod erasure;
 pub mod events;
 pub mod export;
+mod files;
 pub mod funnel;
 pub mod integrity;
 mod keys;
