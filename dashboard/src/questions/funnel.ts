@@ -1,5 +1,6 @@
 // The question of a funnel as the view keeps it: the body of `POST /api/funnel` without range, zone and the page's filters.
-import { type Filter, isObject, oneOf, readFilters, readObject, text, wholeNumber, without } from './shape.ts';
+import type { Filter } from '../filters';
+import { isObject, oneOf, readFilters, readObject, text, wholeNumber, without } from './shape';
 
 export const ORDERS = ['ordered', 'strict', 'any'] as const;
 export const SUBJECTS = ['person', 'session'] as const;

@@ -1,6 +1,7 @@
 // The question of paths as the view keeps it: the body of `POST /api/paths` without range and zone.
-import type { PathLink, PathNode } from '../sankey/layout.ts';
-import { type Filter, oneOf, readObject, readSide, text, wholeNumber, without } from './shape.ts';
+import type { Filter } from '../filters';
+import type { PathLink, PathNode } from '../sankey/layout';
+import { oneOf, readObject, readSide, text, wholeNumber, without } from './shape';
 
 export const SUBJECTS = ['person', 'session'] as const;
 export const MOST_STEPS = 10;

@@ -1,5 +1,6 @@
 // The question of retention as the view keeps it: the body of `POST /api/retention` without range and zone.
-import { type Filter, oneOf, readObject, readSide, wholeNumber, without } from './shape.ts';
+import type { Filter } from '../filters';
+import { oneOf, readObject, readSide, wholeNumber, without } from './shape';
 
 export const UNITS = ['week', 'day', 'month'] as const;
 export const MODES = ['on', 'on_or_after'] as const;

@@ -1,7 +1,5 @@
 // Reading what somebody may have written into an address: every value is looked at before it is used.
-
-/** A filter of the question language: `["is", "event_action", ["view"]]`. */
-export type Filter = readonly [operator: string, ...rest: unknown[]];
+import type { Filter } from '../filters';
 
 export const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
