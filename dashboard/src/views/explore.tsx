@@ -1,0 +1,1 @@
+export default () => <p class="empty">To be written.</p>;

@@ -1,0 +1,69 @@
+// A button with a panel that opens below it.
+import type { ComponentChildren } from 'preact';
+import { useEffect, useId, useRef, useState } from 'preact/hooks';
+
+interface Props {
+  /** What stands on the button. */
+  label: ComponentChildren;
+  /** What the panel is called. */
+  name: string;
+  /** Gets what closes the panel. */
+  children: (close: () => void) => ComponentChildren;
+  class?: string;
+  /** The name of the event that opens it from elsewhere, as for a shortcut. */
+  opensOn?: string;
+}
+
+/** A button with a panel below it, which Escape and a click elsewhere close. */
+export const Popover = ({ label, name, children, opensOn, ...more }: Props) => {
+  const id = useId();
+  const [isOpen, setOpen] = useState(false);
+  const root = useRef<HTMLDivElement>(null);
+  const button = useRef<HTMLButtonElement>(null);
+  const panel = useRef<HTMLDivElement>(null);
+
+  const close = () => {
+    setOpen(false);
+    button.current?.focus();
+  };
+
+  useEffect(() => {
+    if (!opensOn) return;
+    const open = () => setOpen(true);
+    addEventListener(opensOn, open);
+    return () => removeEventListener(opensOn, open);
+  }, [opensOn]);
+
+  useEffect(() => {
+    if (!isOpen) return;
+    panel.current?.querySelector<HTMLElement>('input, select, button, a')?.focus();
+    const outside = (event: Event) => {
+      if (!root.current?.contains(event.target as Node)) setOpen(false);
+    };
+    addEventListener('pointerdown', outside);
+    addEventListener('focusin', outside);
+    return () => {
+      removeEventListener('pointerdown', outside);
+      removeEventListener('focusin', outside);
+    };
+  }, [isOpen]);
+
+  return (
+    <div
+      class={`popover ${more.class ?? ''}`}
+      ref={root}
+      onKeyDown={(event) => {
+        if (event.key === 'Escape' && isOpen) close();
+      }}
+    >
+      <button type="button" ref={button} aria-expanded={isOpen} aria-controls={id} onClick={() => setOpen(!isOpen)}>
+        {label}
+      </button>
+      {isOpen && (
+        <div class="popover-panel" id={id} role="group" aria-label={name} ref={panel}>
+          {children(close)}
+        </div>
+      )}
+    </div>
+  );
+};
