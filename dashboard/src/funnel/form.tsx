@@ -45,7 +45,9 @@ export const FunnelForm = ({ question, onChange }: Props) => {
               number={index + 1}
               onChange={(step) => setSteps(replaced(steps, index, step))}
               onRemove={() => setSteps(without(steps, index))}
-              onRise={index === 0 ? undefined : () => setSteps(replaced(replaced(steps, index, steps[index - 1]!), index - 1, step))}
+              onRise={
+                index === 0 ? undefined : () => setSteps(replaced(replaced(steps, index, steps[index - 1]!), index - 1, step))
+              }
             />
           </li>
         ))}
@@ -101,7 +103,10 @@ export const FunnelForm = ({ question, onChange }: Props) => {
       <div class="row fields">
         <label>
           Who is counted
-          <select value={question.by} onChange={({ currentTarget }) => change({ by: currentTarget.value as FunnelQuestion['by'] })}>
+          <select
+            value={question.by}
+            onChange={({ currentTarget }) => change({ by: currentTarget.value as FunnelQuestion['by'] })}
+          >
             {SUBJECTS.map((by) => (
               <option key={by} value={by}>
                 {SUBJECT_NAMES[by]}
@@ -111,7 +116,10 @@ export const FunnelForm = ({ question, onChange }: Props) => {
         </label>
         <label>
           Steps are taken
-          <select value={question.order} onChange={({ currentTarget }) => change({ order: currentTarget.value as FunnelQuestion['order'] })}>
+          <select
+            value={question.order}
+            onChange={({ currentTarget }) => change({ order: currentTarget.value as FunnelQuestion['order'] })}
+          >
             {ORDERS.map((order) => (
               <option key={order} value={order}>
                 {ORDER_NAMES[order]}
@@ -130,7 +138,12 @@ export const FunnelForm = ({ question, onChange }: Props) => {
             {!WINDOWS.some(([word]) => word === window) && <option value={window}>{window}</option>}
           </select>
         </label>
-        <PropertyChoice label="Break down by" value={question.breakdown} onChange={(breakdown) => change({ breakdown })} placeholder="nothing" />
+        <PropertyChoice
+          label="Break down by"
+          value={question.breakdown}
+          onChange={(breakdown) => change({ breakdown })}
+          placeholder="nothing"
+        />
       </div>
     </section>
   );
@@ -155,10 +168,16 @@ const StepFields = ({ step, number, onChange, onRemove, onRise }: StepProps) => 
         maxLength={100}
         placeholder="Name"
         dir="auto"
-        onChange={({ currentTarget: { value } }) => onChange(value ? { name: value, filters: step.filters } : { filters: step.filters })}
+        onChange={({ currentTarget: { value } }) =>
+          onChange(value ? { name: value, filters: step.filters } : { filters: step.filters })
+        }
       />
     </label>
-    <FilterList filters={step.filters} name={`Filters of step ${number}`} onChange={(filters) => onChange({ ...step, filters })} />
+    <FilterList
+      filters={step.filters}
+      name={`Filters of step ${number}`}
+      onChange={(filters) => onChange({ ...step, filters })}
+    />
     {step.filters.length === 0 && <span class="note">every event</span>}
     <span class="step-buttons">
       {onRise && (

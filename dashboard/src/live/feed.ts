@@ -1,16 +1,5 @@
 // What happens now, over a socket to `/realtime` that is opened again, and goes on where it was, whenever it ends.
-
-/** A stored event, as the API tells it. */
-export interface StoredEvent {
-  id: string;
-  session_id: string;
-  user_id: string | null;
-  event_type: string;
-  event_action: string;
-  metadata: Record<string, unknown>;
-  timestamp: string;
-  created_at: string;
-}
+import type { StoredEvent } from '../timeline/shapes';
 
 /** What the server says. */
 type Message =
@@ -76,9 +65,10 @@ export class Feed {
     private readonly around: Surroundings,
   ) {}
 
-  /** Opens the socket, and goes on behind the last event that was seen. */
+  /** Opens the socket, at once where a try is waited for, and goes on behind the last event that was seen. */
   start(): void {
-    if (this.isWanted) return;
+    if (this.isWanted && this.timer === undefined) return;
+    if (this.timer !== undefined) this.around.cancel(this.timer);
     this.isWanted = true;
     this.tries = 0;
     this.connect();

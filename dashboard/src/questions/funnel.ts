@@ -43,7 +43,7 @@ export interface FunnelAnswer {
   breakdown?: { value: string | null; steps: FunnelStep[] }[];
 }
 
-const DEFAULTS = { window: '1d', order: ORDERS[0], by: SUBJECTS[0], exclude: [], breakdown: '' } as const;
+const DEFAULTS = { window: '1d', order: ORDERS[0], by: SUBJECTS[0], exclude: [] as Exclusion[], breakdown: '' };
 
 /** Reads what stands in the address. */
 export const readFunnel = (written: string | undefined): FunnelQuestion => {
@@ -53,18 +53,26 @@ export const readFunnel = (written: string | undefined): FunnelQuestion => {
     return Array.isArray(of) ? of.filter(isObject) : [];
   };
   return {
-    steps: list('steps').slice(0, STEPS.most).map((step) => {
-      const name = text(step['name']);
-      const filters = readFilters(step['filters']);
-      return name ? { name, filters } : { filters };
-    }),
+    steps: list('steps')
+      .slice(0, STEPS.most)
+      .map((step) => {
+        const name = text(step['name']);
+        const filters = readFilters(step['filters']);
+        return name ? { name, filters } : { filters };
+      }),
     window: text(value['window']) || DEFAULTS.window,
     order: oneOf(value['order'], ORDERS),
     by: oneOf(value['by'], SUBJECTS),
-    exclude: list('exclude').slice(0, MOST_EXCLUSIONS).map((one) => {
-      const after = wholeNumber(one['after'], 0, STEPS.most - 2, 0);
-      return { filters: readFilters(one['filters']), after, before: wholeNumber(one['before'], after + 1, STEPS.most - 1, after + 1) };
-    }),
+    exclude: list('exclude')
+      .slice(0, MOST_EXCLUSIONS)
+      .map((one) => {
+        const after = wholeNumber(one['after'], 0, STEPS.most - 2, 0);
+        return {
+          filters: readFilters(one['filters']),
+          after,
+          before: wholeNumber(one['before'], after + 1, STEPS.most - 1, after + 1),
+        };
+      }),
     breakdown: text(value['breakdown']),
   };
 };

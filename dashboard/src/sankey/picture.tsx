@@ -28,13 +28,22 @@ const shortened = (name: string): string => {
 /** The picture; every name in it is a link to the paths that begin with it. */
 export const Sankey = ({ answer: { nodes, links }, subjects, hrefOf }: Props) => {
   const steps = Math.max(1, ...nodes.map(({ step }) => step + 1));
-  const picture = useMemo(() => layOut(nodes, links, { ...SIZES, width: (steps - 1) * COLUMN + SIZES.bar + SIZES.right }), [nodes, links]);
+  const picture = useMemo(
+    () => layOut(nodes, links, { ...SIZES, width: (steps - 1) * COLUMN + SIZES.bar + SIZES.right }),
+    [nodes, links],
+  );
   const [active, setActive] = useState<PlacedNode>();
   const isFaint = ({ source, target }: PlacedLink) => active !== undefined && source !== active && target !== active;
   const firsts = nodes.filter(({ step }) => step === 0).reduce((sum, { count }) => sum + count, 0);
   return (
     <div class="scroll ways" role="region" aria-label="Picture of the paths" tabIndex={0}>
-      <svg width={picture.width} height={picture.height} viewBox={`0 -4 ${picture.width} ${picture.height}`} role="group" aria-label="Steps from left to right">
+      <svg
+        width={picture.width}
+        height={picture.height}
+        viewBox={`0 -4 ${picture.width} ${picture.height}`}
+        role="group"
+        aria-label="Steps from left to right"
+      >
         <g aria-hidden="true">
           {picture.links.map((link, index) => (
             <path key={index} class={`band${isFaint(link) ? ' is-faint' : ''}`} d={outline(link)}>
@@ -63,7 +72,14 @@ export const Sankey = ({ answer: { nodes, links }, subjects, hrefOf }: Props) =>
               {drawn}
             </g>
           ) : (
-            <a key={key} href={hrefOf(node.name)} aria-label={said} {...look} onFocus={look.onMouseEnter} onBlur={look.onMouseLeave}>
+            <a
+              key={key}
+              href={hrefOf(node.name)}
+              aria-label={said}
+              {...look}
+              onFocus={look.onMouseEnter}
+              onBlur={look.onMouseLeave}
+            >
               {drawn}
             </a>
           );

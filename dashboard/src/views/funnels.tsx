@@ -5,11 +5,19 @@ import type { Rows } from '../api/shapes';
 import { FunnelChart } from '../funnel/chart';
 import { FunnelForm } from '../funnel/form';
 import { members, parameters, useSelection } from '../question';
-import { askFunnel, type FunnelAnswer, type FunnelQuestion, readFunnel, STEPS, suggestSteps, writeFunnel } from '../questions/funnel';
+import {
+  askFunnel,
+  type FunnelAnswer,
+  type FunnelQuestion,
+  readFunnel,
+  STEPS,
+  suggestSteps,
+  writeFunnel,
+} from '../questions/funnel';
 import { change, usePlace } from '../route';
 import { Panel } from '../widgets/panel';
-import '../funnel/funnel.css';
-import '../questions/form.css';
+import '../style/funnel.css';
+import '../style/question-form.css';
 
 export default () => {
   const selection = useSelection();
@@ -21,9 +29,12 @@ export default () => {
   const actions = useAnswer<Rows>(written ? undefined : `/api/breakdown?${breakdown}`).data;
   useEffect(() => {
     if (written || !actions) return;
-    const known = actions.results.map(({ dimensions }) => dimensions[0]).filter((action): action is string => typeof action === 'string');
+    const known = actions.results
+      .map(({ dimensions }) => dimensions[0])
+      .filter((action): action is string => typeof action === 'string');
     // What is suggested stands in the address like what is chosen, so that a link goes on showing it.
-    if (known.length >= STEPS.least) change({ funnel: writeFunnel({ ...question, steps: suggestSteps(known) }) }, { replace: true });
+    if (known.length >= STEPS.least)
+      change({ funnel: writeFunnel({ ...question, steps: suggestSteps(known) }) }, { replace: true });
   }, [written, actions]);
 
   const isWhole = question.steps.length >= STEPS.least;
@@ -45,7 +56,8 @@ export default () => {
         </Panel>
       ) : (
         <p class="empty">
-          A funnel has at least two steps. Add them above: each is every event that passes its filters, such as “action is signup”.
+          A funnel has at least two steps. Add them above: each is every event that passes its filters, such as “action is
+          signup”.
         </p>
       )}
     </>

@@ -2,7 +2,15 @@
 import { useAnswer } from '../api/answer';
 import type { Properties } from '../api/shapes';
 import { members, parameters, useSelection } from '../question';
-import { MOST_NAMES, MOST_STEPS, type PathsAnswer, type PathsQuestion, readPaths, SUBJECTS, writePaths } from '../questions/paths';
+import {
+  MOST_NAMES,
+  MOST_STEPS,
+  type PathsAnswer,
+  type PathsQuestion,
+  readPaths,
+  SUBJECTS,
+  writePaths,
+} from '../questions/paths';
 import { changed, change, format, usePlace } from '../route';
 import { Sankey, WaysTable } from '../sankey/picture';
 import { Choice } from '../widgets/choice';
@@ -10,8 +18,8 @@ import { FilterList } from '../widgets/filter-list';
 import { Panel } from '../widgets/panel';
 import { PropertyChoice } from '../widgets/property-choice';
 import { WholeNumber } from '../widgets/whole-number';
-import '../questions/form.css';
-import '../sankey/picture.css';
+import '../style/question-form.css';
+import '../style/ways.css';
 
 /** What names the steps where nobody has chosen: the path of pages, if there are any. */
 const PATH = 'metadata.path';
@@ -29,7 +37,12 @@ export default () => {
   const isKnown = known.data !== undefined || known.failure !== undefined;
   const name = question.name || (known.data?.results.some((one) => one.name === PATH) ? PATH : 'event_action');
   const { date_range, timezone } = members(selection);
-  const answer = useAnswer<PathsAnswer>(question.name || isKnown ? '/api/paths' : undefined, { ...question, name, date_range, timezone });
+  const answer = useAnswer<PathsAnswer>(question.name || isKnown ? '/api/paths' : undefined, {
+    ...question,
+    name,
+    date_range,
+    timezone,
+  });
   const subjects = question.by === 'session' ? 'sessions' : 'people';
 
   /** The address of the paths that begin with a name. */
@@ -42,19 +55,39 @@ export default () => {
       <section class="panel question-form" aria-label="Which paths">
         <div class="row">
           <span>Begin with</span>
-          <FilterList filters={question.from?.filters ?? []} name="Filters of the beginning" onChange={(filters) => set({ from: { filters } })} />
+          <FilterList
+            filters={question.from?.filters ?? []}
+            name="Filters of the beginning"
+            onChange={(filters) => set({ from: { filters } })}
+          />
           {!question.from && <span class="note">the first event</span>}
         </div>
         <div class="row">
           <span>End with</span>
-          <FilterList filters={question.to?.filters ?? []} name="Filters of the end" onChange={(filters) => set({ to: { filters } })} />
+          <FilterList
+            filters={question.to?.filters ?? []}
+            name="Filters of the end"
+            onChange={(filters) => set({ to: { filters } })}
+          />
           {!question.to && <span class="note">the last event</span>}
         </div>
         <div class="row fields">
           <PropertyChoice label="A step is named by" value={name} onChange={(name) => set({ name })} />
           <WholeNumber label="Steps" value={question.depth} least={1} most={MOST_STEPS} onChange={(depth) => set({ depth })} />
-          <WholeNumber label="Names of a step" value={question.limit} least={1} most={MOST_NAMES} onChange={(limit) => set({ limit })} />
-          <Choice label="Who is counted" value={question.by} words={SUBJECTS} names={{ person: 'People', session: 'Sessions' }} onChange={(by) => set({ by })} />
+          <WholeNumber
+            label="Names of a step"
+            value={question.limit}
+            least={1}
+            most={MOST_NAMES}
+            onChange={(limit) => set({ limit })}
+          />
+          <Choice
+            label="Who is counted"
+            value={question.by}
+            words={SUBJECTS}
+            names={{ person: 'People', session: 'Sessions' }}
+            onChange={(by) => set({ by })}
+          />
         </div>
       </section>
       <Panel

@@ -19,8 +19,8 @@ import { Choice } from '../widgets/choice';
 import { FilterList } from '../widgets/filter-list';
 import { Panel } from '../widgets/panel';
 import { WholeNumber } from '../widgets/whole-number';
-import '../questions/form.css';
-import '../retention/grid.css';
+import '../style/question-form.css';
+import '../style/cohorts.css';
 
 export default () => {
   const selection = useSelection();
@@ -34,17 +34,37 @@ export default () => {
       <section class="panel question-form" aria-label="Who is looked at">
         <div class="row">
           <span>Started with</span>
-          <FilterList filters={question.start.filters} name="Filters of the start" onChange={(filters) => set({ start: { filters } })} />
+          <FilterList
+            filters={question.start.filters}
+            name="Filters of the start"
+            onChange={(filters) => set({ start: { filters } })}
+          />
           {question.start.filters.length === 0 && <span class="note">any event</span>}
         </div>
         <div class="row">
           <span>Came back with</span>
-          <FilterList filters={question.return.filters} name="Filters of the return" onChange={(filters) => set({ return: { filters } })} />
+          <FilterList
+            filters={question.return.filters}
+            name="Filters of the return"
+            onChange={(filters) => set({ return: { filters } })}
+          />
           {question.return.filters.length === 0 && <span class="note">any event</span>}
         </div>
         <div class="row fields">
-          <Choice label="By" value={question.unit} words={UNITS} names={{ day: 'Day', week: 'Week', month: 'Month' }} onChange={(unit) => set({ unit })} />
-          <WholeNumber label={`${unitName(question.unit)}s shown`} value={question.periods} least={1} most={MOST_PERIODS} onChange={(periods) => set({ periods })} />
+          <Choice
+            label="By"
+            value={question.unit}
+            words={UNITS}
+            names={{ day: 'Day', week: 'Week', month: 'Month' }}
+            onChange={(unit) => set({ unit })}
+          />
+          <WholeNumber
+            label={`${unitName(question.unit)}s shown`}
+            value={question.periods}
+            least={1}
+            most={MOST_PERIODS}
+            onChange={(periods) => set({ periods })}
+          />
           <Choice
             label="A return counts"
             value={question.mode}
@@ -59,7 +79,13 @@ export default () => {
             names={{ in_range: 'the first in the range', ever: 'the first ever' }}
             onChange={(first) => set({ first })}
           />
-          <Choice label="Who is counted" value={question.by} words={SUBJECTS} names={{ person: 'People', session: 'Sessions' }} onChange={(by) => set({ by })} />
+          <Choice
+            label="Who is counted"
+            value={question.by}
+            words={SUBJECTS}
+            names={{ person: 'People', session: 'Sessions' }}
+            onChange={(by) => set({ by })}
+          />
         </div>
       </section>
       <Panel

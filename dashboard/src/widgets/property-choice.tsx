@@ -17,7 +17,10 @@ export const PropertyChoice = ({ label, value, onChange, placeholder }: Props) =
   const selection = useSelection();
   const [text, setText] = useState(value);
   useEffect(() => setText(value), [value]);
-  const properties = useCallback((written: string, signal: AbortSignal) => suggestProperties(selection, written, signal), [selection]);
+  const properties = useCallback(
+    (written: string, signal: AbortSignal) => suggestProperties(selection, written, signal),
+    [selection],
+  );
   const tell = (written: string) => {
     const name = written.trim();
     const field = name === '' || FIELDS.includes(name) || name.startsWith('metadata.') ? name : `metadata.${name}`;
@@ -26,7 +29,14 @@ export const PropertyChoice = ({ label, value, onChange, placeholder }: Props) =
   };
   return (
     <div onFocusOut={() => tell(text)}>
-      <Suggest label={label} value={text} onChange={setText} onChoose={tell} suggest={properties} {...(placeholder ? { placeholder } : {})} />
+      <Suggest
+        label={label}
+        value={text}
+        onChange={setText}
+        onChoose={tell}
+        suggest={properties}
+        {...(placeholder ? { placeholder } : {})}
+      />
     </div>
   );
 };

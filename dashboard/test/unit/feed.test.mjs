@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Feed, waitBefore } from '../../dist/parts/live/feed.js';
+import { Feed, waitBefore } from '../../dist-parts/live/feed.js';
+import { addNewest, MOST_SHOWN } from '../../dist-parts/live/shown.js';
 
 /** A feed whose sockets and clock are the test's: what is tried here is what it says and when it comes again. */
 const set = (filters = []) => {
@@ -10,20 +11,33 @@ const set = (filters = []) => {
   const clock = { now: 1_000 };
   const around = {
     open: () => {
-      const socket = { sent: [], send: (text) => socket.sent.push(JSON.parse(text)), close: () => { socket.closed = true; socket.onclose?.(); } };
+      const socket = {
+        sent: [],
+        send: (text) => socket.sent.push(JSON.parse(text)),
+        close: () => {
+          socket.closed = true;
+          socket.onclose?.();
+        },
+      };
       sockets.push(socket);
       return socket;
     },
     now: () => clock.now,
     chance: () => 0,
     later: (work, wait) => timers.push({ work, wait }),
-    cancel: (timer) => { timers[timer - 1].work = () => {}; },
+    cancel: (timer) => {
+      timers[timer - 1].work = () => {};
+    },
   };
-  const feed = new Feed(filters, {
-    events: (events) => told.events.push(...events),
-    missed: (count) => told.missed.push(count),
-    standing: ({ is }) => told.standing.push(is),
-  }, around);
+  const feed = new Feed(
+    filters,
+    {
+      events: (events) => told.events.push(...events),
+      missed: (count) => told.missed.push(count),
+      standing: ({ is }) => told.standing.push(is),
+    },
+    around,
+  );
   const say = (socket, message) => socket.onmessage({ data: JSON.stringify(message) });
   return { feed, told, sockets, timers, clock, say };
 };
@@ -44,7 +58,10 @@ test('it subscribes, tells events, and goes on behind the last one when the sock
   timers[0].work();
   sockets[1].onopen();
   assert.equal(sockets[1].sent[0].since, '1-0-1');
-  assert.deepEqual(told.events.map(({ id }) => id), ['a', 'b']);
+  assert.deepEqual(
+    told.events.map(({ id }) => id),
+    ['a', 'b'],
+  );
   assert.deepEqual(told.standing, ['connecting', 'live', 'waiting', 'connecting']);
 });
 
@@ -55,7 +72,10 @@ test('each try waits longer than the one before, at most 45 seconds', () => {
     sockets[round].onclose();
     timers[round].work();
   }
-  assert.deepEqual(timers.map(({ wait }) => wait), [1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000, 30_000]);
+  assert.deepEqual(
+    timers.map(({ wait }) => wait),
+    [1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000, 30_000],
+  );
   assert.equal(waitBefore(100, 1), 45_000);
 });
 
@@ -67,7 +87,10 @@ test('a socket that is let in and thrown out at once is no good one', () => {
     say(sockets[round], { type: 'error', id: 'events', code: 'feed_unavailable', message: 'away' });
     timers[round].work();
   }
-  assert.deepEqual(timers.map(({ wait }) => wait), [1_000, 2_000, 4_000]);
+  assert.deepEqual(
+    timers.map(({ wait }) => wait),
+    [1_000, 2_000, 4_000],
+  );
   say(sockets[3], { type: 'welcome' });
   clock.now += 60_000;
   sockets[3].onclose();
@@ -86,7 +109,10 @@ test('paused, nothing is opened, and the next start goes on where it was', () =>
   feed.start();
   sockets[1].onopen();
   assert.equal(sockets[1].sent[0].since, '7-0-0');
-  assert.deepEqual(told.events.map(({ id }) => id), ['a']);
+  assert.deepEqual(
+    told.events.map(({ id }) => id),
+    ['a'],
+  );
   feed.stop();
   sockets[1].onclose();
   assert.equal(timers.length, 0);
@@ -112,4 +138,28 @@ test('a question that is refused is not asked again', () => {
   say(sockets[0], { type: 'error', id: 'events', code: 'invalid_query', message: 'what is nonsense?' });
   assert.deepEqual(told.standing, ['connecting', 'live', 'refused']);
   assert.equal(timers.length, 0);
+});
+
+test('somebody who comes back does not wait for the next try', () => {
+  const { feed, sockets, timers } = set();
+  feed.start();
+  feed.start();
+  assert.equal(sockets.length, 1);
+  sockets[0].onclose();
+  feed.start();
+  assert.equal(sockets.length, 2);
+  timers[0].work();
+  assert.equal(sockets.length, 2);
+});
+
+test('the list is bounded, newest first, and has what came twice once', () => {
+  const event = (id) => ({ id });
+  assert.deepEqual(
+    addNewest([event('b'), event('a')], [event('b'), event('c'), event('d')]).map(({ id }) => id),
+    ['d', 'c', 'b', 'a'],
+  );
+  const many = Array.from({ length: 5_000 }, (_, number) => event(`${number}`));
+  const list = addNewest([event('old')], many);
+  assert.equal(list.length, MOST_SHOWN);
+  assert.equal(list[0].id, '4999');
 });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { layOut, outline } from '../../dist/parts/sankey/layout.js';
+import { layOut, outline } from '../../dist-parts/sankey/layout.js';
 
 const SIZES = { width: 500, bars: 100, bar: 10, least: 2, gap: 20, right: 90 };
 
@@ -20,16 +20,28 @@ const links = [
 
 test('bars are as high as their counts, a column a step', () => {
   const { nodes: placed, height } = layOut(nodes, links, SIZES);
-  assert.deepEqual(placed.map(({ height: high }) => high), [60, 40, 70, 10, 5]);
-  assert.deepEqual(placed.map(({ x }) => x), [0, 0, 200, 200, 400]);
-  assert.deepEqual(placed.map(({ y }) => y), [0, 80, 0, 90, 0]);
+  assert.deepEqual(
+    placed.map(({ height: high }) => high),
+    [60, 40, 70, 10, 5],
+  );
+  assert.deepEqual(
+    placed.map(({ x }) => x),
+    [0, 0, 200, 200, 400],
+  );
+  assert.deepEqual(
+    placed.map(({ y }) => y),
+    [0, 80, 0, 90, 0],
+  );
   assert.equal(height, 140);
 });
 
 test('bands stay within their bars, and lie on each other at neither end', () => {
   const { links: bands } = layOut(nodes, links, SIZES);
   assert.equal(bands.length, links.length);
-  for (const [end, place] of [['source', 'sourceY'], ['target', 'targetY']]) {
+  for (const [end, place] of [
+    ['source', 'sourceY'],
+    ['target', 'targetY'],
+  ]) {
     for (const band of bands) {
       const [top, bottom] = [band[place] - band.thickness / 2, band[place] + band.thickness / 2];
       assert.ok(top >= band[end].y - 1e-9 && bottom <= band[end].y + band[end].height + 1e-9, `${band.from} to ${band.to}`);
@@ -49,7 +61,17 @@ test('a name that comes again at another step, and no name, are nodes of their o
   assert.equal(placed.filter(({ name }) => name === 'a').length, 2);
   assert.equal(bands[3].target.step, 2);
   assert.equal(bands[0].target.name, null);
-  assert.equal(layOut([{ step: 0, name: 'null', count: 1 }, { step: 0, name: null, count: 1 }], [], SIZES).nodes.length, 2);
+  assert.equal(
+    layOut(
+      [
+        { step: 0, name: 'null', count: 1 },
+        { step: 0, name: null, count: 1 },
+      ],
+      [],
+      SIZES,
+    ).nodes.length,
+    2,
+  );
 });
 
 test('nobody is a picture too', () => {
