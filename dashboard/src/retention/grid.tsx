@@ -38,6 +38,8 @@ export const RetentionGrid = ({ answer: { cohorts }, unit, subjects }: Props) =>
               <th scope="row">{day(start)}</th>
               <td class="number">{number(size)}</td>
               {cells.map(({ count, out_of, incomplete }, index) => {
+                // Units follow each other: while one is not over, the next has not begun.
+                if (cells[index - 1]?.incomplete) return <td key={index} />;
                 const part = out_of > 0 ? count / out_of : null;
                 const said = `${number(count)} of ${number(out_of)}${incomplete ? `, the ${unit} is not over` : ''}`;
                 return (

@@ -52,7 +52,8 @@ export const Sankey = ({ answer: { nodes, links }, subjects, hrefOf }: Props) =>
           ))}
         </g>
         {picture.nodes.map((node) => {
-          const said = `Step ${node.step + 1}: ${nameOf(node.name)}, ${number(node.count)} ${subjects}, ${percent(node.count / firsts)}`;
+          const part = percent(node.count / firsts);
+          const said = `Step ${node.step + 1}: ${nameOf(node.name)}, ${number(node.count)} ${subjects}, ${part}`;
           const drawn = (
             <>
               <title>{said}</title>

@@ -42,7 +42,7 @@ export default () => {
   const answer = useAnswer<FunnelAnswer>(isWhole ? '/api/funnel' : undefined, { ...askFunnel(question), ...about });
   const subjects = question.by === 'session' ? 'sessions' : 'people';
   return (
-    <>
+    <div class="stack">
       <FunnelForm question={question} onChange={set} />
       {isWhole ? (
         <Panel
@@ -60,6 +60,6 @@ export default () => {
           signup”.
         </p>
       )}
-    </>
+    </div>
   );
 };
