@@ -1,5 +1,6 @@
 // Where the page is. All of it stands in the hash of the URL, so that a link shows somebody else the same.
-import { useEffect, useState } from 'preact/hooks';
+import { createContext } from 'preact';
+import { useContext, useEffect, useState } from 'preact/hooks';
 
 /** A view, what stands behind its name, and what is chosen in it. */
 export interface Place {
@@ -15,8 +16,8 @@ export const SHARED = ['project', 'range', 'tz', 'compare', 'filter'] as const;
 /** The view of a URL that names none. */
 export const HOME = 'overview';
 
-/** Changes of parameters: `null` and `''` take one away. */
-export type Patch = Record<string, string | null | undefined>;
+/** Changes of parameters: `null`, `''` and an empty list take one away, a list writes it once for each. */
+export type Patch = Record<string, string | string[] | null | undefined>;
 
 const decoded = (text: string) => {
   try {
@@ -47,8 +48,8 @@ export const here = (): Place => parse(location.hash);
 const patched = (params: URLSearchParams, patch: Patch) => {
   for (const [name, value] of Object.entries(patch)) {
     if (value === undefined) continue;
-    if (value === null || value === '') params.delete(name);
-    else params.set(name, value);
+    params.delete(name);
+    for (const one of Array.isArray(value) ? value : [value]) if (one) params.append(name, one);
   }
   return params;
 };
@@ -86,8 +87,12 @@ export const go = (place: Place, { replace = false } = {}) => {
 /** Changes parameters of the current place. */
 export const change = (patch: Patch, options?: { replace?: boolean }) => go(changed(patch), options);
 
+/** Where a part of the page is that shows something else than the URL says, as a tile of a board. */
+export const PlaceContext = createContext<Place | undefined>(undefined);
+
 /** The current place; a component that uses it is drawn anew when it changes. */
 export const usePlace = (): Place => {
+  const given = useContext(PlaceContext);
   const [place, setPlace] = useState(here);
   useEffect(() => {
     const tell = () => setPlace(here());
@@ -101,5 +106,5 @@ export const usePlace = (): Place => {
       removeEventListener('popstate', tell);
     };
   }, []);
-  return place;
+  return given ?? place;
 };

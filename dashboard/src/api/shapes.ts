@@ -113,3 +113,32 @@ export interface Board {
   tiles: Tile[];
   updated_at: string;
 }
+
+/** An event as it is stored. */
+export interface StoredEvent {
+  id: string;
+  session_id: string;
+  user_id: string | null;
+  event_type: string;
+  event_action: string;
+  metadata: Record<string, unknown>;
+  timestamp: string;
+  created_at: string;
+}
+
+export interface DeadLetters {
+  dead_letters: {
+    id: string;
+    event_id: string | null;
+    code: string;
+    sqlstate: string | null;
+    message: string;
+    attempts: number;
+    first_failed_at: string;
+    last_failed_at: string;
+    replay_requested: boolean;
+    event: StoredEvent | null;
+  }[];
+  total: number;
+  next_cursor: string | null;
+}

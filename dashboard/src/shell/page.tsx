@@ -12,6 +12,7 @@ import { FilterList } from '../widgets/filter-list';
 import { Trouble } from '../widgets/panel';
 import { Dates, ownZone } from './dates';
 import { Projects } from './projects';
+import { SavedViews } from './saved-views';
 import { OPEN_FILTER, Shortcuts } from './shortcuts';
 import { SignIn } from './sign-in';
 import { turn, useTheme } from './theme';
@@ -141,6 +142,7 @@ const SelectionBar = ({ view }: { view: View }) => {
     <div class="selection" role="group" aria-label="Selection">
       {view.uses.includes('range') && <Dates hasCompare={view.uses.includes('compare')} />}
       {view.uses.includes('filters') && <FilterList filters={filters} onChange={setFilters} opensOn={OPEN_FILTER} />}
+      <SavedViews />
       <button type="button" class="plain" title="Ask everything again (r)" onClick={refreshAll}>
         Refresh
       </button>
