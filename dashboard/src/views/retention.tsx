@@ -22,13 +22,12 @@ import { WholeNumber } from '../widgets/whole-number';
 import '../style/question-form.css';
 import '../style/cohorts.css';
 
+/** The question that the address holds. */
+const useQuestion = () => readRetention(usePlace().params.get('retention') ?? undefined, unitFor(useSelection().range));
+
 export default () => {
-  const selection = useSelection();
-  const question = readRetention(usePlace().params.get('retention') ?? undefined, unitFor(selection.range));
+  const question = useQuestion();
   const set = (part: Partial<RetentionQuestion>) => change({ retention: writeRetention({ ...question, ...part }) });
-  const { date_range, timezone } = members(selection);
-  const answer = useAnswer<RetentionAnswer>('/api/retention', { ...question, date_range, timezone });
-  const subjects = question.by === 'session' ? 'sessions' : 'people';
   return (
     <div class="stack">
       <section class="panel question-form" aria-label="Who is looked at">
@@ -88,18 +87,31 @@ export default () => {
           />
         </div>
       </section>
-      <Panel
-        title="Retention"
-        answer={answer}
-        height={260}
-        isEmpty={({ cohorts }) => cohorts.every(({ size }) => size === 0)}
-        empty={`No ${subjects} started in this range. Choose a longer range, or another start.`}
-        note={`Hatched: the ${question.unit} is not over, so more may come.`}
-      >
-        {(data) => <RetentionGrid answer={data} unit={question.unit} subjects={subjects} />}
-      </Panel>
+      <Result />
     </div>
   );
 };
+
+/** The cohorts; also what a board shows of them. */
+const Result = () => {
+  const question = useQuestion();
+  const { date_range, timezone } = members(useSelection());
+  const answer = useAnswer<RetentionAnswer>('/api/retention', { ...question, date_range, timezone });
+  const subjects = question.by === 'session' ? 'sessions' : 'people';
+  return (
+    <Panel
+      title="Retention"
+      answer={answer}
+      height={260}
+      isEmpty={({ cohorts }) => cohorts.every(({ size }) => size === 0)}
+      empty={`No ${subjects} started in this range. Choose a longer range, or another start.`}
+      note={`Hatched: the ${question.unit} is not over, so more may come.`}
+    >
+      {(data) => <RetentionGrid answer={data} unit={question.unit} subjects={subjects} />}
+    </Panel>
+  );
+};
+
+export { Result as Tile };
 
 const unitName = (unit: string): string => unit.charAt(0).toUpperCase() + unit.slice(1);
