@@ -5,15 +5,7 @@ import type { Rows } from '../api/shapes';
 import { FunnelChart } from '../funnel/chart';
 import { FunnelForm } from '../funnel/form';
 import { members, parameters, useSelection } from '../question';
-import {
-  askFunnel,
-  type FunnelAnswer,
-  type FunnelQuestion,
-  readFunnel,
-  STEPS,
-  suggestSteps,
-  writeFunnel,
-} from '../questions/funnel';
+import { askFunnel, type FunnelAnswer, readFunnel, STEPS, suggestSteps, writeFunnel } from '../questions/funnel';
 import { change, usePlace } from '../route';
 import { Panel } from '../widgets/panel';
 import '../style/funnel.css';
