@@ -4,6 +4,8 @@ import { defineConfig } from 'vite';
 const server = process.env.ANALYTICS_URL ?? 'http://127.0.0.1:4000';
 
 export default defineConfig({
+  // The page finds its files and the API beside itself, under whatever path it is served.
+  base: './',
   esbuild: { jsx: 'automatic', jsxImportSource: 'preact', legalComments: 'none' },
   build: {
     target: 'es2022',

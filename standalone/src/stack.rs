@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use analytics_api::answering::Flights;
 use analytics_api::meters::show_replica;
-use analytics_api::{ApiDeps, router as api_router, tracker};
+use analytics_api::{ApiDeps, dashboard, router as api_router, tracker};
 use analytics_collector::{
     CollectorDeps, LateQueue, Limits as CollectorLimits, durability, router as collector_router,
 };
@@ -156,9 +156,10 @@ impl Stack {
         let api = late.api.router("/api/{*rest}");
         let health = health(&queue, &late.store, is_durable(config), shutdown.clone());
         let asking = api.merge(realtime.router()).merge(health.router()).merge(metrics::router());
-        // Pages of any host load the script, so it stays outside of the guard as the collector does.
-        let script = tracker::router(config.tracker_path.as_deref());
-        let router = collector.merge(script).merge(config.keys.guard(asking));
+        // Pages of any host load the script, so it stays outside of the guard as the collector does; and the dashboard tells
+        // who is refused what to do.
+        let pages = tracker::router(config.tracker_path.as_deref()).merge(dashboard::router());
+        let router = collector.merge(pages).merge(config.keys.guard(asking));
         let (config, processor) = (config.clone(), None);
         Ok(Self {
             router,

@@ -34,7 +34,7 @@ pub(crate) enum Step {
     Sam,
     /// The programs that the black-box suite runs.
     Build,
-    /// The script of web pages: types, size, unit tests, and a real browser over a real collector.
+    /// The script of web pages and the dashboard: types, sizes, unit tests, and a real browser over a real server.
     Web,
     /// Every test: unit, property, integration, black box.
     Test,
@@ -128,7 +128,7 @@ fn take(workspace: &Workspace, step: Step, arguments: &[String], tally: &mut Tal
             check_template(workspace, ["artifacts"])
         }
         Step::Build => build(workspace),
-        Step::Web => check_tracker(workspace),
+        Step::Web => check_pages(workspace),
         Step::Prove => ledger(workspace, ["--prove".to_owned()]),
         Step::Test => {
             let everything = if arguments.is_empty() { vec!["--workspace".to_owned()] } else { arguments.to_vec() };
@@ -169,12 +169,18 @@ pub(crate) fn ledger(workspace: &Workspace, arguments: impl IntoIterator<Item = 
         .run()
 }
 
-/// Checks and tests the script of web pages, whose collector has to be built.
-fn check_tracker(workspace: &Workspace) -> Result<(), Failure> {
-    let npm = || Command::new(workspace, "npm").arguments(["--prefix", "sdk/browser"]);
-    npm().arguments(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]).run()?;
-    for script in ["check", "build", "size", "test:unit", "test:browser"] {
-        npm().arguments(["run", script]).run()?;
+/// Checks and tests what browsers load, whose server has to be built.
+fn check_pages(workspace: &Workspace) -> Result<(), Failure> {
+    let folders: [(&str, &[&str]); 2] = [
+        ("sdk/browser", &["check", "build", "size", "test:unit", "test:browser"]),
+        ("dashboard", &["check", "build", "size", "test:unit"]),
+    ];
+    for (folder, scripts) in folders {
+        let npm = || Command::new(workspace, "npm").arguments(["--prefix", folder]);
+        npm().arguments(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]).run()?;
+        for script in scripts {
+            npm().arguments(["run", script]).run()?;
+        }
     }
     Ok(())
 }

@@ -27,6 +27,9 @@ export const whenSignedOut = (tell: () => void) => {
   onSignedOut = tell;
 };
 
+/** The address of a path of the server, which may be served under another path: the page stands at its root. */
+export const beside = (path: string): string => path.replace(/^\//, '');
+
 /** Asks, and gives the response; throws a `Failure` for everything that is not a yes. */
 export const request = async (path: string, { method, body, signal, fresh }: Ask = {}): Promise<Response> => {
   const headers: Record<string, string> = { Accept: 'application/json' };
@@ -35,7 +38,7 @@ export const request = async (path: string, { method, body, signal, fresh }: Ask
   if (body !== undefined) headers['Content-Type'] = 'application/json';
   let response: Response;
   try {
-    response = await fetch(path, {
+    response = await fetch(beside(path), {
       method: method ?? (body === undefined ? 'GET' : 'POST'),
       headers,
       credentials: 'same-origin',

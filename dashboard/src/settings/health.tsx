@@ -1,6 +1,7 @@
 // Whether the server can do its work, as it says itself.
 import { useEffect, useState } from 'preact/hooks';
-import { type Answer } from '../api/answer';
+import type { Answer } from '../api/answer';
+import { beside } from '../api/ask';
 import { Failure, isAbort } from '../api/failure';
 import type { Health } from '../api/shapes';
 import { duration } from '../format';
@@ -23,7 +24,7 @@ const useHealth = (): Answer<Health> => {
   useEffect(() => {
     const controller = new AbortController();
     const timer = setTimeout(retry, PAUSE);
-    fetch('/health', { signal: controller.signal })
+    fetch(beside('/health'), { signal: controller.signal })
       .then(async (response) => {
         const data = (await response.json()) as Health;
         if (!WORDS[data.status]) throw new Failure(response.status, 'unexpected', `the server answered ${response.status}`);

@@ -1,6 +1,6 @@
 // The events of a selection as a file.
 import { useState } from 'preact/hooks';
-import { chosenProject, request } from '../api/ask';
+import { beside, chosenProject, request } from '../api/ask';
 import { Failure } from '../api/failure';
 import { parameters, type Selection } from '../question';
 import { useStanding } from '../session';
@@ -30,7 +30,7 @@ export const ExportLinks = ({ selection }: { selection: Selection }) => {
           <a
             key={format}
             class="button"
-            href={path}
+            href={beside(path)}
             download={name}
             onClick={(event) => {
               if (isPlain) return;

@@ -6,10 +6,12 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic"))]
 
 pub mod answering;
+pub mod dashboard;
 pub mod dead_letters;
 pub mod erasure;
 pub mod events;
 pub mod export;
+mod files;
 pub mod funnel;
 pub mod integrity;
 pub mod meters;

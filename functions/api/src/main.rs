@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
 
 use analytics_api::answering::Flights;
-use analytics_api::{ApiDeps, meters, router, tracker};
+use analytics_api::{ApiDeps, dashboard, meters, router, tracker};
 use analytics_domain::{Retention, SharedRetention};
 use analytics_host::clock::SystemClock;
 use analytics_host::config::ApiConfig;
@@ -41,8 +41,8 @@ async fn run(started: Started<ApiConfig>) -> Result<(), Failure> {
     let routes = LateRoutes::new(&config.http.origins);
     let has_replica = config.database.replica_url.is_some();
     let health = health(&opened, has_replica, &cache, shutdown.clone());
-    let script = tracker::router(config.tracker_path.as_deref());
-    let router = health.router().merge(metrics::router()).merge(routes.router("/api/{*rest}")).merge(script);
+    let pages = tracker::router(config.tracker_path.as_deref()).merge(dashboard::router());
+    let router = health.router().merge(metrics::router()).merge(routes.router("/api/{*rest}")).merge(pages);
     let limits = EdgeLimits { trusted_proxies: config.http.trusted_proxies.clone(), ..EdgeLimits::default() };
     let site = Site { router, limits, origins: config.http.origins.clone() };
     let passing = |error: &StoreError| matches!(error, StoreError::Unavailable { .. } | StoreError::Schema { .. });

@@ -112,7 +112,8 @@ pub fn fallbacks(router: Router, origins: &Origins) -> Router {
     router.fallback(fallback)
 }
 
-async fn not_found(uri: Uri) -> Problem {
+/// 404 `not_found`, with the path that nothing is at.
+pub async fn not_found(uri: Uri) -> Problem {
     let path: String = uri.path().chars().take(200).collect();
     Problem::new(StatusCode::NOT_FOUND, "not_found", "there is nothing at this path").with("path", path)
 }

@@ -146,9 +146,9 @@ fn written_routes() -> BTreeSet<String> {
     let mut routes = BTreeSet::new();
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     for file in fs::read_dir(source).unwrap().map(|entry| entry.unwrap().path()) {
-        // `main` puts the whole router behind one path; the script of web pages is no route of the API, and has an alias.
+        // `main` puts the whole router behind one path; pages and their scripts are no routes of the API.
         let is_none = |name: &&str| file.ends_with(name);
-        if file.extension().is_none_or(|kind| kind != "rs") || ["main.rs", "tracker.rs"].iter().any(is_none) {
+        if file.extension().is_none_or(|kind| kind != "rs") || ["main.rs", "tracker.rs", "dashboard.rs"].iter().any(is_none) {
             continue;
         }
         let text = fs::read_to_string(&file).unwrap();
