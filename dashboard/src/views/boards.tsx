@@ -1,7 +1,7 @@
 // Boards: several saved views beside each other.
 import type { FunctionComponent } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
-import { type Answer, useAnswer } from '../api/answer';
+import { type Answer, refreshAll, useAnswer } from '../api/answer';
 import { ask } from '../api/ask';
 import { useChange } from '../api/change';
 import type { Board, SavedView } from '../api/shapes';
@@ -15,6 +15,8 @@ import { Refusal } from '../widgets/refusal';
 import '../style/boards.css';
 
 const MOST_TILES = 24;
+/** How often everything on a board is asked again, in milliseconds. */
+const REFRESH = 60_000;
 
 /** The list of boards, or the one that the URL names. */
 export default () => {
@@ -90,6 +92,11 @@ const OneBoard = ({ id }: { id: string }) => {
   const isAdmin = useScope() === 'admin';
   const isShared = usePlace().params.get('all') === '1';
   const board = boards.data?.boards.find((board) => board.id === id);
+  useEffect(() => {
+    // A board hangs on a wall.
+    const timer = setInterval(() => document.visibilityState === 'visible' && !isEditing && refreshAll(), REFRESH);
+    return () => clearInterval(timer);
+  }, [isEditing]);
   if (!board || !views.data) {
     const waiting: Answer<unknown> = board ? views : boards;
     return (

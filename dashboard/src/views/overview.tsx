@@ -38,6 +38,7 @@ export default () => {
   return (
     <div class="stack">
       <Headlines figures={figures} />
+      <Welcome figures={figures} />
       <OverTime />
       <Rankings figures={figures} />
     </div>
@@ -59,6 +60,25 @@ const useMetric = (): string => {
 };
 
 const useFigures = () => useAnswer<Rows>('/api/query', { metrics: HEADLINES, ...members(useSelection()) });
+
+/** What to do where no event has ever come. */
+const Welcome = ({ figures }: { figures: Answer<Rows> }) => {
+  const isQuiet = figures.data?.results[0]?.metrics[0] === 0 && !figures.isOther;
+  const ever = useAnswer<Rows>(isQuiet ? '/api/query' : undefined, { metrics: ['events'], date_range: 'all' });
+  if (!isQuiet || ever.data?.results[0]?.metrics[0] !== 0) return null;
+  const script = new URL('tracker.js', document.baseURI);
+  return (
+    <section class="panel stack" aria-labelledby="welcome">
+      <h2 id="welcome">No event has come yet</h2>
+      <p>Put this on your pages, with a write key where the server wants one:</p>
+      <pre class="scroll" tabIndex={0}>{`<script defer src="${script}" data-key="YOUR_WRITE_KEY"></script>`}</pre>
+      <p>
+        Or send events from anywhere by <code>POST /collect</code>, or have made-up visitors to look at:{' '}
+        <code>analytics demo</code>.
+      </p>
+    </section>
+  );
+};
 
 const Headlines = ({ figures: answer }: { figures: Answer<Rows> }) => {
   const { tz } = useSelection();
@@ -96,6 +116,9 @@ const Headlines = ({ figures: answer }: { figures: Answer<Rows> }) => {
   );
 };
 
+/** Whether nothing is there, and nothing was. */
+const isFlat = ({ results }: Rows) => results.every(({ metrics, comparison }) => !metrics[0] && !comparison?.[0]);
+
 const OverTime = () => {
   const selection = useSelection();
   const { params } = usePlace();
@@ -117,13 +140,7 @@ const OverTime = () => {
     </label>
   );
   return (
-    <Panel
-      title={`${metricTitle(metric)} over time`}
-      answer={answer}
-      height={300}
-      actions={actions}
-      isEmpty={({ results }) => results.length === 0}
-    >
+    <Panel title={`${metricTitle(metric)} over time`} answer={answer} height={300} actions={actions} isEmpty={isFlat}>
       {({ meta }) =>
         drawn && (
           <TimeChart

@@ -14,6 +14,17 @@ interface Props {
   opensOn?: string;
 }
 
+/** Moves a panel that would stand out of the window back into it. */
+const fit = (panel: HTMLElement | null) => {
+  if (!panel) return;
+  const { left, right } = panel.getBoundingClientRect();
+  const beyond = Math.max(right - document.documentElement.clientWidth + MARGIN, 0) || Math.min(left - MARGIN, 0);
+  if (beyond !== 0) panel.style.translate = `${-beyond}px 0`;
+};
+
+/** What stays free beside a panel, in pixels. */
+const MARGIN = 8;
+
 /** A button with a panel below it, which Escape and a click elsewhere close. */
 export const Popover = ({ label, name, children, opensOn, ...more }: Props) => {
   const id = useId();
@@ -36,6 +47,7 @@ export const Popover = ({ label, name, children, opensOn, ...more }: Props) => {
 
   useEffect(() => {
     if (!isOpen) return;
+    fit(panel.current);
     panel.current?.querySelector<HTMLElement>('input, select, button, a')?.focus();
     const outside = (event: Event) => {
       if (!root.current?.contains(event.target as Node)) setOpen(false);

@@ -67,7 +67,7 @@ export const Suggest = ({ label, value, onChange, onChoose, suggest, placeholder
         event.preventDefault();
         choose(text ?? value);
       }
-    } else if (event.key === 'Escape' && isOpen) {
+    } else if (event.key === 'Escape' && isOpen && found.length > 0) {
       event.stopPropagation();
       setOpen(false);
     }
