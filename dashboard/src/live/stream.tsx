@@ -12,7 +12,7 @@ import { addNewest, MOST_SHOWN } from './shown';
 const FRAME = 250;
 
 const open = (): WebSocket => {
-  const address = new URL('/realtime', location.href);
+  const address = new URL('realtime', document.baseURI);
   address.protocol = location.protocol === 'https:' ? 'wss:' : 'ws:';
   const project = chosenProject();
   if (project !== undefined) address.searchParams.set('project', project);
@@ -22,7 +22,10 @@ const open = (): WebSocket => {
 /** Why no socket opens: a browser tells no page what the server answered to it. */
 const reason = async (): Promise<string | undefined> => {
   try {
-    const response = await fetch('/realtime', { headers: { Accept: 'application/json' }, credentials: 'same-origin' });
+    const response = await fetch(new URL('realtime', document.baseURI), {
+      headers: { Accept: 'application/json' },
+      credentials: 'same-origin',
+    });
     if (response.status === 404) return 'This deployment has no realtime role, so events are not shown as they come.';
     if (response.status !== 401 && response.status !== 403) return undefined;
     const { detail } = (await response.json()) as { detail?: string };

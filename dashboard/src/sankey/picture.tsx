@@ -59,7 +59,7 @@ export const Sankey = ({ answer: { nodes, links }, subjects, hrefOf }: Props) =>
               <title>{said}</title>
               <rect class="node" x={node.x} y={node.y} width={node.width} height={node.height} rx={2} />
               <text x={node.x + node.width + 6} y={node.y + Math.max(11, Math.min(node.height / 2 + 4, node.height))}>
-                <tspan class={node.name === null ? 'nameless' : ''}>{shortened(nameOf(node.name))}</tspan>
+                <tspan class={node.name === null ? 'nameless' : ''}>{shortened(nameOf(node.name))}</tspan>{' '}
                 <tspan class="count" dx="6">
                   {short(node.count)}
                 </tspan>
@@ -73,14 +73,7 @@ export const Sankey = ({ answer: { nodes, links }, subjects, hrefOf }: Props) =>
               {drawn}
             </g>
           ) : (
-            <a
-              key={key}
-              href={hrefOf(node.name)}
-              aria-label={said}
-              {...look}
-              onFocus={look.onMouseEnter}
-              onBlur={look.onMouseLeave}
-            >
+            <a key={key} href={hrefOf(node.name)} {...look} onFocus={look.onMouseEnter} onBlur={look.onMouseLeave}>
               {drawn}
             </a>
           );

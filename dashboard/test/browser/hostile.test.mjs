@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { send } from './stand/server.mjs';
 import { stage } from './stand/stage.mjs';
-import { whole } from './stand/visit.mjs';
+import { sizes, whole } from './stand/visit.mjs';
 
 const HOSTILE = [
   '<img src=x onerror="window.hurt=1">',
@@ -53,7 +53,7 @@ test('in every view they are text', async () => {
     await whole(page);
     assert.equal(await page.evaluate(() => window.hurt), undefined);
     assert.equal(await page.locator('main img, main script, main iframe').count(), 0);
-    const { scrollWidth, clientWidth } = await page.evaluate(() => document.documentElement);
+    const { scrollWidth, clientWidth } = await page.evaluate(sizes);
     assert.ok(scrollWidth <= clientWidth, `${scrollWidth} pixels do not fit into ${clientWidth}: ${page.url()}`);
     const size = await page.evaluate(() => document.querySelectorAll('*').length);
     assert.ok(size < 6_000, `${size} elements: ${page.url()}`);

@@ -2,12 +2,13 @@
 import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { before, test } from 'node:test';
+import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { hindrances } from './stand/axe.mjs';
 import { hashOf, PAGES, somebody } from './stand/pages.mjs';
+import { fill } from './stand/server.mjs';
 import { stage } from './stand/stage.mjs';
-import { whole } from './stand/visit.mjs';
+import { sizes, whole } from './stand/visit.mjs';
 
 /** Where the pictures lie afterwards. */
 const OUTPUT = fileURLToPath(new URL('output/', import.meta.url));
@@ -18,11 +19,11 @@ const TONES = [
   ['dark', 'phone'],
 ];
 
-const set = stage();
 let of;
-before(async () => {
+const set = stage(async (server) => {
+  await fill(server);
+  of = await somebody(server);
   mkdirSync(OUTPUT, { recursive: true });
-  of = await somebody(set.server);
 });
 
 for (const [theme, size] of TONES) {
@@ -37,7 +38,7 @@ for (const [theme, size] of TONES) {
         await page.screenshot({ path: join(OUTPUT, `${one.name}-${theme}-${size}.png`) });
         assert.equal(await page.locator('.trouble, .stale').count(), 0, await page.locator('main').innerText());
         assert.deepEqual(await hindrances(page), []);
-        const { scrollWidth, clientWidth } = await page.evaluate(() => document.documentElement);
+        const { scrollWidth, clientWidth } = await page.evaluate(sizes);
         assert.ok(scrollWidth <= clientWidth, `${scrollWidth} pixels do not fit into ${clientWidth}`);
         assert.deepEqual(faults().slice(before), []);
       });

@@ -4,7 +4,7 @@ import { ask } from './server.mjs';
 /** Pages by name: the hash, and what shows that there is data. `of` gives a session and a person to look at. */
 export const PAGES = [
   { name: 'overview', hash: '#/overview?range=30d&tz=UTC', shows: ['.plot canvas', '.ranking tbody tr'] },
-  { name: 'explore', hash: '#/explore?range=30d&tz=UTC', shows: ['.plot canvas', 'table tbody tr'] },
+  { name: 'explore', hash: '#/explore?range=30d&tz=UTC', shows: ['.plot canvas'] },
   { name: 'funnels', hash: '#/funnels?range=30d&tz=UTC', shows: ['.funnel tbody tr:nth-child(3)'] },
   { name: 'retention', hash: '#/retention?range=30d&tz=UTC', shows: ['.cohorts tbody tr:nth-child(3)', '.is-incomplete'] },
   { name: 'paths', hash: '#/paths?range=30d&tz=UTC', shows: ['.ways .band', '.ways a'] },

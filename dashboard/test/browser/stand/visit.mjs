@@ -54,3 +54,9 @@ export const whole = async (page) => {
     { polling: 50, timeout: 15_000 },
   );
 };
+
+/** How wide what is on the page is, and how wide the window. */
+export const sizes = () => {
+  const { scrollWidth, clientWidth } = document.documentElement;
+  return { scrollWidth, clientWidth };
+};
