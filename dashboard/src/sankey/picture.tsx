@@ -1,5 +1,5 @@
 // Paths as bars and the bands between them, and as a table.
-import { useMemo, useState } from 'preact/hooks';
+import { useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { number, percent, short } from '../format';
 import type { PathsAnswer } from '../questions/paths';
 import { layOut, outline, type PlacedLink, type PlacedNode } from './layout';
@@ -14,7 +14,8 @@ interface Props {
 
 /** What the API calls those beyond the names that it tells. */
 const REST = 'other';
-const COLUMN = 230;
+/** The least width of a step with the way to the next. */
+const COLUMN = 200;
 const SIZES = { bars: 320, bar: 12, least: 3, gap: 26, right: 190 };
 /** How many characters of a name fit beside its bar. */
 const FITTING = 24;
@@ -27,16 +28,23 @@ const shortened = (name: string): string => {
 
 /** The picture; every name in it is a link to the paths that begin with it. */
 export const Sankey = ({ answer: { nodes, links }, subjects, hrefOf }: Props) => {
+  const box = useRef<HTMLDivElement>(null);
+  const [room, setRoom] = useState(0);
+  useLayoutEffect(() => {
+    const measure = () => setRoom(box.current?.clientWidth ?? 0);
+    measure();
+    const observer = new ResizeObserver(measure);
+    if (box.current) observer.observe(box.current);
+    return () => observer.disconnect();
+  }, []);
   const steps = Math.max(1, ...nodes.map(({ step }) => step + 1));
-  const picture = useMemo(
-    () => layOut(nodes, links, { ...SIZES, width: (steps - 1) * COLUMN + SIZES.bar + SIZES.right }),
-    [nodes, links],
-  );
+  const width = Math.max(room, (steps - 1) * COLUMN + SIZES.bar + SIZES.right);
+  const picture = useMemo(() => layOut(nodes, links, { ...SIZES, width }), [nodes, links, width]);
   const [active, setActive] = useState<PlacedNode>();
   const isFaint = ({ source, target }: PlacedLink) => active !== undefined && source !== active && target !== active;
   const firsts = nodes.filter(({ step }) => step === 0).reduce((sum, { count }) => sum + count, 0);
   return (
-    <div class="scroll ways" role="region" aria-label="Picture of the paths" tabIndex={0}>
+    <div class="scroll ways" ref={box} role="region" aria-label="Picture of the paths" tabIndex={0}>
       <svg
         width={picture.width}
         height={picture.height}

@@ -41,7 +41,7 @@ export const Shortcuts = () => {
   const [isHelping, setHelping] = useState(false);
   const [on, setOnShown] = useState(areOn);
   useEffect(() => {
-    let pressed = 0;
+    let pressed = -PATIENCE;
     const listen = (event: KeyboardEvent) => {
       if (event.ctrlKey || event.metaKey || event.altKey || isWriting(event.target) || document.querySelector('dialog[open]'))
         return;

@@ -49,7 +49,7 @@ export default () => {
     limit: 10,
   }));
   return (
-    <div class="grid">
+    <div class="live">
       <Panel title={`The last ${NOW} minutes`} answer={people} height={60} class="wide">
         {({ results }) => {
           const [visitors = 0, sessions = 0, events = 0] = results[0]?.metrics ?? [];

