@@ -9,7 +9,24 @@ const numbers = (options: Intl.NumberFormatOptions) => {
   return format;
 };
 
-const dates = (options: Intl.DateTimeFormatOptions) => {
+const zones = new Map<string, string>();
+
+/** The zone where the browser knows it, else UTC: a URL may name any, which the API then refuses by a sentence. */
+export const knownZone = (timeZone: string): string => {
+  let known = zones.get(timeZone);
+  if (known === undefined) {
+    try {
+      known = new Intl.DateTimeFormat(undefined, { timeZone }) && timeZone;
+    } catch {
+      known = 'UTC';
+    }
+    zones.set(timeZone, known);
+  }
+  return known;
+};
+
+const dates = ({ timeZone = 'UTC', ...others }: Intl.DateTimeFormatOptions) => {
+  const options = { ...others, timeZone: knownZone(timeZone) };
   const key = `d${JSON.stringify(options)}`;
   let format = cache.get(key) as Intl.DateTimeFormat | undefined;
   if (!format) cache.set(key, (format = new Intl.DateTimeFormat(undefined, options)));

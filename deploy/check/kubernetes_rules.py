@@ -261,7 +261,8 @@ def _ingress(resources: list[Resource]) -> Iterator[Finding]:
                     yield Finding("port", place, f"{path['path']} goes to {service}, which is not there")
                 if path["pathType"] != "Exact" and "/metrics".startswith(path["path"].rstrip("/") or "/"):
                     yield Finding("closed", place, f"{path['path']} takes /metrics too, which is for Prometheus")
-    wanted = {"/collect": "analytics-collector", "/realtime": "analytics-realtime", "/api": "analytics-api"}
+    of_api = dict.fromkeys(("/api", "/", "/assets", "/tracker.js"), "analytics-api")
+    wanted = {"/collect": "analytics-collector", "/realtime": "analytics-realtime", **of_api}
     if not wanted.items() <= routes.items():
         yield Finding("route", "Ingress", f"{routes} does not send {wanted} where they belong")
 

@@ -61,7 +61,9 @@ fn put_script(sdk: &Path, out: &Path) -> io::Result<()> {
 
 /// The page and everything that it loads, and a list of these files for `src/dashboard.rs`.
 fn put_page(dashboard: &Path, out: &Path) -> io::Result<()> {
-    for name in ["src", "index.html", "build.mjs", "vite.config.mjs", "tsconfig.json", "package.json", "package-lock.json"] {
+    for name in
+        ["src", "index.html", "build.mjs", "vite.config.mjs", "tsconfig.json", "package.json", "package-lock.json"]
+    {
         follow(&dashboard.join(name));
     }
     let built = out.join("dashboard");
@@ -142,7 +144,9 @@ fn build(folder: &Path, out: &Path) -> Result<(), String> {
         let quiet = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline", "--fetch-retries=1"];
         run(Command::new("npm").args(quiet).current_dir(folder))?;
     }
-    run(Command::new("node").args([OsStr::new("build.mjs"), OsStr::new("--out"), out.as_os_str()]).current_dir(folder))?;
+    run(Command::new("node")
+        .args([OsStr::new("build.mjs"), OsStr::new("--out"), out.as_os_str()])
+        .current_dir(folder))?;
     Ok(())
 }
 

@@ -38,6 +38,16 @@ async fn answers_are_those_of_the_roles(front: &Front) {
     let exported = tenant.get("/api/export?format=ndjson&range=7d").await.expect_status(200);
     assert_eq!(exported.text.lines().count(), 3);
     let _ = tenant.get("/health").await.expect_status(200);
+    // The page says what it may do, and comes as the role has packed it.
+    let url = format!("{}/", tenant.api);
+    let plain = send(tenant.client.get(&url)).await.expect_status(200);
+    let packed = tenant.client.get(&url).header("accept-encoding", "br").send().await.unwrap();
+    let is_packed = packed.headers().get("content-encoding").is_some_and(|encoding| encoding == "br");
+    assert!(is_packed || plain.text.contains("npm run build"));
+    for headers in [&plain.headers, packed.headers()] {
+        assert!(headers["content-security-policy"].to_str().unwrap().starts_with("default-src 'self'"));
+        assert!(headers["etag"].to_str().unwrap().starts_with('"'), "a strong tag stays one");
+    }
     let _ = tenant.get("/api/nothing").await.expect_problem(404, "not_found");
     let wrong = tenant.collect_request().bearer_auth("no-key-of-this-server").body("[]");
     let _ = send(wrong).await.expect_problem(401, "unknown_key");

@@ -2,7 +2,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
-import { bucket, type Interval, number, short } from '../format';
+import { bucket, type Interval, knownZone, number, short } from '../format';
 import { THEMED } from '../shell/theme';
 
 /** A line of the chart. */
@@ -124,7 +124,8 @@ export const TimeChart = ({ label, times, series, interval, tz, incomplete = [],
 };
 
 const make = (box: HTMLElement, props: Required<Props>, onCursor: (index: number | null) => void): uPlot => {
-  const { times, series, tz, incomplete, height } = props;
+  const { times, series, incomplete, height } = props;
+  const tz = knownZone(props.tz);
   const style = getComputedStyle(document.documentElement);
   const colour = (name: string) => style.getPropertyValue(name).trim();
   const [ink, grid, shade] = ['--ink-soft', '--line', '--shade'].map(colour) as [string, string, string];
@@ -132,6 +133,8 @@ const make = (box: HTMLElement, props: Required<Props>, onCursor: (index: number
   const xs = times.map((time) => Date.parse(time) / 1000);
   const unfinished = incomplete.map((time) => Date.parse(time) / 1000).filter(Number.isFinite);
   const first = unfinished.length > 0 ? Math.min(...unfinished) : undefined;
+  // The line that leads to it is drawn to a figure that still grows.
+  const from = first === undefined ? undefined : (xs.filter((x) => x < first).at(-1) ?? first);
   const few = xs.length < 40;
   return new uPlot(
     {
@@ -166,11 +169,11 @@ const make = (box: HTMLElement, props: Required<Props>, onCursor: (index: number
         // What is not over looks it, so that nobody takes it for a fall.
         drawClear: [
           (plot) => {
-            if (first === undefined) return;
-            const from = plot.valToPos(first, 'x', true);
+            if (from === undefined) return;
             const { left, top, width, height } = plot.bbox;
+            const start = Math.max(plot.valToPos(from, 'x', true), left);
             plot.ctx.fillStyle = shade;
-            plot.ctx.fillRect(Math.max(from, left), top, Math.max(left + width - Math.max(from, left), 0), height);
+            plot.ctx.fillRect(start, top, Math.max(left + width - start, 0), height);
           },
         ],
         setCursor: [(plot) => onCursor(plot.cursor.idx ?? null)],

@@ -39,7 +39,7 @@ export const IntegrityPanel = () => {
     </label>
   );
   return (
-    <Panel title="What became of every event" answer={answer} height={320} actions={actions} note="By UTC day of receipt.">
+    <Panel title="What became of every event" answer={answer} height={200} actions={actions} note="By UTC day of receipt.">
       {({ received, rollups, drift, in_flight }) => (
         <div class="stack">
           <p>

@@ -1,11 +1,11 @@
 // The page around the views.
 import type { FunctionComponent } from 'preact';
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useErrorBoundary, useState } from 'preact/hooks';
 import { refreshAll } from '../api/answer';
 import { ask } from '../api/ask';
 import type { Session, Setting } from '../api/shapes';
 import { setFilters, useSelection } from '../question';
-import { change, href, usePlace } from '../route';
+import { change, here, href, usePlace } from '../route';
 import { chosen, load, useStanding } from '../session';
 import { VIEWS, type View } from '../views';
 import { FilterList } from '../widgets/filter-list';
@@ -68,7 +68,7 @@ const Inside = ({ session }: { session: Session }) => {
   chosen();
   useEffect(() => {
     // A link says what it means to whoever follows it, wherever they are.
-    if (!isZoned) void zone().then((tz) => change({ tz }, { replace: true }));
+    if (!isZoned) void zone().then((tz) => here().params.has('tz') || change({ tz }, { replace: true }));
   }, [isZoned, project]);
   const view = VIEWS.find(({ name }) => name === place.view);
   useEffect(() => {
@@ -186,5 +186,21 @@ const Loaded = ({ view }: { view: View }) => {
       </div>
     );
   }
-  return Component ? <Component /> : <p class="waiting">Loading</p>;
+  return Component ? <Fenced view={Component} /> : <p class="waiting">Loading</p>;
+};
+
+/** A view whose own mistakes leave the rest of the page as it is. */
+const Fenced = ({ view: Component }: { view: FunctionComponent }) => {
+  const [error, reset] = useErrorBoundary((error) => console.error(error));
+  if (!error) return <Component />;
+  return (
+    <div class="trouble" role="alert">
+      <p>
+        <strong>This view could not be drawn.</strong> That is a mistake of the page: {String(error)}
+      </p>
+      <button type="button" onClick={reset}>
+        Draw it again
+      </button>
+    </div>
+  );
 };

@@ -36,7 +36,7 @@ export const Ranking = ({ rows, headings, whole, onChoose, choosing = 'Only' }: 
             {headings[1]}
           </th>
           {whole !== undefined && (
-            <th scope="col" class="number">
+            <th scope="col" class="number part">
               Part
             </th>
           )}
@@ -67,7 +67,9 @@ export const Ranking = ({ rows, headings, whole, onChoose, choosing = 'Only' }: 
                 )}
               </th>
               <td class="number">{number(figure)}</td>
-              {whole !== undefined && <td class="number soft">{percent(whole && figure !== null ? figure / whole : null)}</td>}
+              {whole !== undefined && (
+                <td class="number soft part">{percent(whole && figure !== null ? figure / whole : null)}</td>
+              )}
               {hasBefore && <td class="number soft">{difference(figure, before)}</td>}
             </tr>
           );

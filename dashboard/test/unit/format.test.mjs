@@ -1,6 +1,19 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { age, bucket, day, difference, duration, NOTHING, number, percent, short, span, time } from '../../dist-parts/format.js';
+import {
+  age,
+  bucket,
+  day,
+  difference,
+  duration,
+  knownZone,
+  NOTHING,
+  number,
+  percent,
+  short,
+  span,
+  time,
+} from '../../dist-parts/format.js';
 
 // What the language of the machine writes between, before and after digits is its own affair.
 const digits = (text) => text.replace(/[^\d]/g, '');
@@ -45,6 +58,13 @@ test('times are those of the zone that was asked for', () => {
   assert.match(month, /30/);
   assert.doesNotMatch(month, /Dec|12/);
   for (const broken of [bucket('x', 'day', 'UTC'), time('x', 'UTC'), day('x')]) assert.equal(broken, 'x');
+});
+
+test('a zone that nobody knows is UTC, and no mistake of the page', () => {
+  const instant = '2026-11-14T23:30:00Z';
+  assert.equal(bucket(instant, 'hour', 'Mars/Base'), bucket(instant, 'hour', 'UTC'));
+  assert.equal(time(instant, ''), time(instant, 'UTC'));
+  assert.equal(knownZone('Europe/Berlin'), 'Europe/Berlin');
 });
 
 test('spans of time have two units at most', () => {

@@ -33,7 +33,8 @@ pub fn is_built() -> bool {
     !PACKED.is_empty()
 }
 
-static SCRIPT: LazyLock<File> = LazyLock::new(|| File::new("text/javascript; charset=utf-8", PLAIN, [("gzip", PACKED)]));
+static SCRIPT: LazyLock<File> =
+    LazyLock::new(|| File::new("text/javascript; charset=utf-8", PLAIN, [("gzip", PACKED)]));
 
 async fn script(headers: HeaderMap) -> Response {
     // What is missing today may be there tomorrow.

@@ -91,7 +91,15 @@ async fn what_the_page_loads_is_there_for_ever_under_its_name() {
 #[tokio::test]
 async fn what_is_not_there_is_a_problem_and_no_page() {
     let router = fallbacks(dashboard::router(), &Origins::Nobody);
-    let paths = ["/assets/", "/assets/x.js", "/assets/index.html", "/assets/%2e%2e/index.html", "/assets/%ff", "/index.html", "/x"];
+    let paths = [
+        "/assets/",
+        "/assets/x.js",
+        "/assets/index.html",
+        "/assets/%2e%2e/index.html",
+        "/assets/%ff",
+        "/index.html",
+        "/x",
+    ];
     for path in paths {
         let request = Request::builder().uri(path).body(Body::empty()).unwrap();
         let response = router.clone().oneshot(request).await.unwrap();
@@ -125,7 +133,9 @@ async fn the_smallest_form_that_is_taken_is_sent() {
         let (_, plain_headers, plain) = ask(path, &[]).await;
         assert!(!plain_headers.contains_key(header::CONTENT_ENCODING));
         let mut tags = BTreeSet::from([plain_headers[header::ETAG].to_str().unwrap().to_owned()]);
-        for (takes, encoding) in [("gzip, deflate, br, zstd", "br"), ("br;q=0, gzip", "gzip"), ("GZIP", "gzip"), ("Br;q=0.1", "br")] {
+        for (takes, encoding) in
+            [("gzip, deflate, br, zstd", "br"), ("br;q=0, gzip", "gzip"), ("GZIP", "gzip"), ("Br;q=0.1", "br")]
+        {
             let (_, headers, packed) = ask(path, &[("accept-encoding", takes)]).await;
             assert_eq!(headers[header::CONTENT_ENCODING], encoding, "{path} {takes}");
             assert!(packed.len() < plain.len(), "{path} {takes}");

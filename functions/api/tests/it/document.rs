@@ -148,7 +148,9 @@ fn written_routes() -> BTreeSet<String> {
     for file in fs::read_dir(source).unwrap().map(|entry| entry.unwrap().path()) {
         // `main` puts the whole router behind one path; pages and their scripts are no routes of the API.
         let is_none = |name: &&str| file.ends_with(name);
-        if file.extension().is_none_or(|kind| kind != "rs") || ["main.rs", "tracker.rs", "dashboard.rs"].iter().any(is_none) {
+        if file.extension().is_none_or(|kind| kind != "rs")
+            || ["main.rs", "tracker.rs", "dashboard.rs"].iter().any(is_none)
+        {
             continue;
         }
         let text = fs::read_to_string(&file).unwrap();
