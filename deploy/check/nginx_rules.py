@@ -40,7 +40,7 @@ HEADERS = {
     "X-Real-IP": "$remote_addr",
     "X-Forwarded-Proto": "$scheme",
     "X-Request-Id": "$request_name",
-    "Host": "$host",
+    "Host": "$http_host",
 }
 
 

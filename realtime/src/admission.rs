@@ -5,9 +5,10 @@ use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use analytics_access::{Access, Admitted, Asking, Pass, site};
 use analytics_host::client::ClientAddress;
 use analytics_host::cors::Origins;
-use analytics_host::keys::{Grant, ReadKeys, Scope};
+use analytics_host::keys::{Scope, header_key};
 use analytics_host::problem::Problem;
 use http::{HeaderMap, StatusCode, header};
 
@@ -24,7 +25,7 @@ const BEARER: &str = "bearer.";
 
 /// Judges new connections and counts those that are open.
 pub(crate) struct Admission {
-    keys: ReadKeys,
+    access: Access,
     origins: Origins,
     limits: Arc<Limits>,
     rate: Rate,
@@ -49,10 +50,10 @@ pub(crate) struct Place {
 
 impl Admission {
     /// Nobody is in yet.
-    pub(crate) fn new(keys: ReadKeys, origins: Origins, limits: Arc<Limits>, meters: Meters) -> Arc<Self> {
+    pub(crate) fn new(access: Access, origins: Origins, limits: Arc<Limits>, meters: Meters) -> Arc<Self> {
         let rate = Rate::new(limits.connects_per_second);
         let hasher = RandomState::new();
-        Arc::new(Self { keys, origins, limits, rate, hasher, open: Mutex::default(), meters })
+        Arc::new(Self { access, origins, limits, rate, hasher, open: Mutex::default(), meters })
     }
 
     /// Which web pages may connect.
@@ -60,12 +61,20 @@ impl Admission {
         &self.origins
     }
 
+    /// Who knows who may ask.
+    pub(crate) fn access(&self) -> &Access {
+        &self.access
+    }
+
     /// Lets a request in, or says why not: too many at once, a foreign page, no key, no room.
-    pub(crate) fn admit(
+    ///
+    /// A session's cookie is taken from pages of this server only: browsers send it with every connection, whoever opens it.
+    pub(crate) async fn admit(
         self: &Arc<Self>,
         headers: &HeaderMap,
         address: Option<ClientAddress>,
-    ) -> Result<(Grant, Place), Problem> {
+        project: Option<&str>,
+    ) -> Result<(Admitted, Place), Problem> {
         if self.rate.take().is_err() {
             return Err(Problem::new(
                 StatusCode::SERVICE_UNAVAILABLE,
@@ -74,11 +83,29 @@ impl Admission {
             )
             .retry_after(rand::random_range(1..=5)));
         }
-        check_origin(&self.origins, headers)?;
         let key = header_key(headers).or_else(|| protocol_key(headers).filter(|_| !has_header_key(headers)));
-        let grant = self.keys.grant_key(key, headers, Scope::Read)?;
-        let place = self.take_place(key, address.map(|ClientAddress(address)| network(address)))?;
-        Ok((grant, place))
+        let asking = Asking { headers, key, project };
+        let token = asking.token().filter(|_| !self.access.keys().is_open_on_loopback());
+        match token {
+            Some(_) => site::require_own_origin(headers)?,
+            None => check_origin(&self.origins, headers)?,
+        }
+        let guest = self.access.admit(&asking, Scope::Read).await?;
+        let place = self.take_place(key.or(token), address.map(|ClientAddress(address)| network(address)))?;
+        Ok((guest, place))
+    }
+
+    /// Comes back when what let a guest in does so no more.
+    pub(crate) async fn put_out(&self, guest: &Admitted) {
+        if guest.pass == Pass::Lasting {
+            return std::future::pending().await;
+        }
+        loop {
+            tokio::time::sleep(self.limits.look_every).await;
+            if !self.access.still_lets_in(&guest.pass, &guest.grant.project).await {
+                return;
+            }
+        }
     }
 
     fn take_place(self: &Arc<Self>, key: Option<&str>, address: Option<IpAddr>) -> Result<Place, Problem> {
@@ -151,16 +178,6 @@ pub(crate) fn offered_protocols(headers: &HeaderMap) -> impl Iterator<Item = &st
 
 fn protocol_key(headers: &HeaderMap) -> Option<&str> {
     offered_protocols(headers).find_map(|protocol| protocol.strip_prefix(BEARER))
-}
-
-/// The key of `Authorization: Bearer KEY`, else of `X-API-Key: KEY`, as the API reads them.
-fn header_key(headers: &HeaderMap) -> Option<&str> {
-    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let bearer = text(header::AUTHORIZATION.as_str()).and_then(|value| {
-        let (scheme, key) = value.split_once(' ')?;
-        scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
-    });
-    bearer.or_else(|| text("x-api-key").map(str::trim))
 }
 
 fn has_header_key(headers: &HeaderMap) -> bool {

@@ -25,6 +25,8 @@ pub struct Limits {
     pub queue_bytes: usize,
     /// How often a client is pinged; after two pings without a sign of life it is closed.
     pub ping_every: Duration,
+    /// How often it is looked whether a key of the store or a session still lets its connection in.
+    pub look_every: Duration,
     /// How long a full socket may stand still before it is closed.
     pub stuck_after: Duration,
     /// Shortest time between two runs of one live query.
@@ -56,6 +58,7 @@ impl Default for Limits {
             queue_messages: 256,
             queue_bytes: 256 * 1024,
             ping_every: Duration::from_secs(20),
+            look_every: Duration::from_secs(3),
             stuck_after: Duration::from_secs(10),
             query_every: Duration::from_secs(1),
             live_queries: 1_000,

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use analytics_access::Access;
 use analytics_domain::{Retention, SharedRetention};
 use analytics_host::clock::{SharedClock, SystemClock};
 use analytics_host::config::{DatabaseConfig, RealtimeConfig};
@@ -34,15 +35,16 @@ async fn run(started: Started<RealtimeConfig>) -> Result<(), Failure> {
     let feed: Arc<dyn Feed> = Arc::new(RedisFeed::new(&endpoint, &config.redis.key_prefix)?);
     let clock: SharedClock = Arc::new(SystemClock);
     let said = config.retention_days.map(|days| Retention { days });
+    let access = Access::new(config.keys.clone(), Arc::clone(&clock), config.database.is_some());
     let queries = config.database.clone().map(|database| {
         let retention = SharedRetention::new(said.unwrap_or_default());
         let queries = Arc::new(StoreQueries::new(Arc::clone(&clock), retention.clone()));
-        tokio::spawn(open_store(Arc::clone(&queries), database, said.is_none().then_some(retention)));
+        tokio::spawn(open_store(Arc::clone(&queries), access.clone(), database, said.is_none().then_some(retention)));
         queries
     });
     let realtime = Realtime::new(RealtimeDeps {
         feed: Arc::clone(&feed),
-        keys: config.keys.clone(),
+        access,
         origins: config.http.origins.clone(),
         clock,
         shutdown: shutdown.clone(),
@@ -60,10 +62,16 @@ async fn run(started: Started<RealtimeConfig>) -> Result<(), Failure> {
 }
 
 /// Connects to the database as soon as it answers with the right schema, and follows its retention where nobody said it.
-async fn open_store(queries: Arc<StoreQueries>, database: DatabaseConfig, retention: Option<SharedRetention>) {
+async fn open_store(
+    queries: Arc<StoreQueries>,
+    access: Access,
+    database: DatabaseConfig,
+    retention: Option<SharedRetention>,
+) {
     // Nothing here is worth an end: events stream without the database.
     let Ok(store) = patiently("the store", |_: &StoreError| true, || open(&database)).await else { return };
     queries.open(Arc::clone(&store));
+    access.open(Arc::clone(&store));
     if let Some(retention) = retention {
         follow(store, retention).await;
     }

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use analytics_access::Access;
 use analytics_host::client::ClientAddress;
 use analytics_host::clock::SharedClock;
 use analytics_host::cors::{self, Origins};
-use analytics_host::keys::ReadKeys;
 use analytics_host::problem::Problem;
 use analytics_host::shutdown::Shutdown;
 use analytics_messaging::Feed;
@@ -14,7 +14,7 @@ use axum::extract::{State, WebSocketUpgrade};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use axum::{Extension, Router};
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use tokio_util::task::TaskTracker;
 
 use crate::admission::{Admission, SUBPROTOCOL, offered_protocols};
@@ -39,7 +39,7 @@ pub struct RealtimeDeps {
     /// Where stored events are told.
     pub feed: Arc<dyn Feed>,
     /// Who may read.
-    pub keys: ReadKeys,
+    pub access: Access,
     /// Which web pages may connect.
     pub origins: Origins,
     /// What time it is.
@@ -70,7 +70,7 @@ impl Realtime {
         let limits = Arc::new(deps.limits);
         let hub = Hub::new(deps.feed, limits.recent_ids);
         let board = LiveBoard::new(deps.queries, Arc::clone(&hub), Arc::clone(&deps.clock), &limits);
-        let admission = Admission::new(deps.keys, deps.origins, Arc::clone(&limits), meters.clone());
+        let admission = Admission::new(deps.access, deps.origins, Arc::clone(&limits), meters.clone());
         let sources = Sources { hub, board, limits };
         let sockets = TaskTracker::new();
         Arc::new(Self { sources, admission, clock: deps.clock, shutdown: deps.shutdown, meters, sockets })
@@ -113,12 +113,15 @@ async fn upgrade(
     State(realtime): State<Arc<Realtime>>,
     address: Option<Extension<ClientAddress>>,
     headers: HeaderMap,
+    uri: Uri,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
-    let admitted = realtime
-        .check_running()
-        .and_then(|()| realtime.admission.admit(&headers, address.map(|Extension(address)| address)));
-    let (grant, place) = match admitted {
+    let admitted = async {
+        realtime.check_running()?;
+        let project = project_of(uri.query());
+        realtime.admission.admit(&headers, address.map(|Extension(address)| address), project).await
+    };
+    let (guest, place) = match admitted.await {
         Ok(admitted) => admitted,
         Err(problem) => return problem.into_response(),
     };
@@ -139,7 +142,12 @@ async fn upgrade(
         .max_write_buffer_size(largest + WRITE_BUFFER_SPARE)
         .max_message_size(limits.message_bytes)
         .max_frame_size(limits.message_bytes)
-        .on_upgrade(move |socket| sockets.track_future(socket::serve(socket, grant.project, place, owner)))
+        .on_upgrade(move |socket| sockets.track_future(socket::serve(socket, guest, place, owner)))
+}
+
+/// `?project=`: which of a session's projects is meant. Names of projects need no percent-encoding.
+pub(crate) fn project_of(query: Option<&str>) -> Option<&str> {
+    query?.split('&').find_map(|pair| pair.strip_prefix("project="))
 }
 
 fn no_upgrade(rejection: &WebSocketUpgradeRejection) -> Response {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use analytics_domain::Project;
+use analytics_access::Admitted;
 use analytics_host::shutdown::Shutdown;
 use axum::body::Bytes;
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, close_code};
@@ -44,16 +44,18 @@ enum End {
     NoText,
     /// The client broke the protocol.
     Broken,
+    /// What let the client in does so no more.
+    PutOut,
     /// The server stops.
     Stopping,
 }
 
 /// Serves one socket to its end.
-pub(crate) async fn serve(socket: WebSocket, project: Project, place: Place, realtime: Arc<Realtime>) {
+pub(crate) async fn serve(socket: WebSocket, guest: Admitted, place: Place, realtime: Arc<Realtime>) {
     let limits = &realtime.sources.limits;
     let outbox = Outbox::new(limits.queue_messages, limits.queue_bytes, realtime.meters.clone());
     outbox.reply(WELCOME);
-    let mut reader = Reader::new(project, realtime.sources.clone(), Arc::clone(&outbox));
+    let mut reader = Reader::new(guest.grant.project.clone(), realtime.sources.clone(), Arc::clone(&outbox));
     let (mut sink, mut stream) = socket.split();
     let silent_pings = AtomicU32::new(0);
     let end = {
@@ -64,6 +66,7 @@ pub(crate) async fn serve(socket: WebSocket, project: Project, place: Place, rea
             end = reading => end,
             end = writing => end,
             end = stopping => end,
+            () = realtime.admission.put_out(&guest) => End::PutOut,
         }
     };
     // Nothing more is queued for it while it says goodbye.
@@ -173,6 +176,7 @@ async fn close(mut sink: SplitSink<WebSocket, Message>, mut stream: SplitStream<
     let frame = match end {
         End::Left => None,
         End::Silent => Some((close_code::POLICY, "two pings were not answered".into())),
+        End::PutOut => Some((close_code::POLICY, "the key or the session that opened this has ended".into())),
         End::Stuck => Some((close_code::AGAIN, "the messages were not read".into())),
         End::TooLarge => Some((close_code::SIZE, format!("a message may have {} bytes", limits.message_bytes).into())),
         End::NoText => Some((close_code::INVALID, "a text frame must be UTF-8".into())),

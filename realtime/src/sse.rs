@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
+use analytics_access::Admitted;
 use analytics_host::client::ClientAddress;
 use analytics_host::problem::Problem;
 use axum::Extension;
@@ -11,7 +12,7 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse as _, Response};
 use futures::stream;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use tokio::time::{Duration, Interval, MissedTickBehavior, interval};
 
 use crate::admission::Place;
@@ -19,7 +20,7 @@ use crate::message::{WELCOME, read_cursor, read_subscriptions};
 use crate::outbox::{Outbox, Outgoing};
 use crate::reader::Reader;
 use crate::refusal::Refusal;
-use crate::router::Realtime;
+use crate::router::{Realtime, project_of};
 use crate::socket::retry_after_millis;
 
 /// Bytes that are handed to the connection at once.
@@ -28,15 +29,19 @@ const CHUNK_BYTES: usize = 32 * 1024;
 /// The pairs of the query string.
 type Parameters = Vec<(String, String)>;
 
-/// The one parameter of a stream, `subscribe`: a subscription as JSON, or a list of them.
+/// The parameter `subscribe` of a stream: a subscription as JSON, or a list of them. The other is `project`.
 fn subscribe(parameters: Result<Query<Parameters>, QueryRejection>) -> Result<String, Refusal> {
     const EXPECTED: &str = "a JSON object, as {\"events\":{}}, or a list of them";
     let pairs = parameters.map(|Query(pairs)| pairs).unwrap_or_default();
     let mut found = None;
     for (name, value) in pairs {
+        if name == "project" {
+            continue;
+        }
         if name != "subscribe" {
             let name: String = name.chars().take(100).collect();
-            let message = "there is no such parameter; expected subscribe, and the key in the Authorization header";
+            let message =
+                "there is no such parameter; expected subscribe or project, and the key in the Authorization header";
             return Err(Refusal::new("unknown_field", message).at(name));
         }
         if found.replace(value).is_some() {
@@ -54,9 +59,11 @@ pub(crate) async fn stream(
     State(realtime): State<Arc<Realtime>>,
     address: Option<Extension<ClientAddress>>,
     headers: HeaderMap,
+    uri: Uri,
     parameters: Result<Query<Parameters>, QueryRejection>,
 ) -> Response {
-    match open(&realtime, address.map(|Extension(address)| address), &headers, parameters).await {
+    let project = project_of(uri.query());
+    match open(&realtime, address.map(|Extension(address)| address), &headers, project, parameters).await {
         Ok(body) => {
             let headers = [
                 (header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
@@ -74,10 +81,11 @@ async fn open(
     realtime: &Arc<Realtime>,
     address: Option<ClientAddress>,
     headers: &HeaderMap,
+    project: Option<&str>,
     parameters: Result<Query<Parameters>, QueryRejection>,
 ) -> Result<Body, Problem> {
     realtime.check_running()?;
-    let (grant, place) = realtime.admission.admit(headers, address)?;
+    let (guest, place) = realtime.admission.admit(headers, address, project).await?;
     let subscribe = subscribe(parameters).map_err(problem)?;
     let limits = Arc::clone(&realtime.sources.limits);
     if subscribe.len() > limits.message_bytes {
@@ -94,7 +102,7 @@ async fn open(
     }
     let outbox = Outbox::new(limits.queue_messages, limits.queue_bytes, realtime.meters.clone());
     outbox.reply(WELCOME);
-    let mut reader = Reader::new(grant.project, realtime.sources.clone(), Arc::clone(&outbox));
+    let mut reader = Reader::new(guest.grant.project.clone(), realtime.sources.clone(), Arc::clone(&outbox));
     for wish in wishes {
         reader.subscribe(wish).await.map_err(problem)?;
     }
@@ -103,7 +111,11 @@ async fn open(
     let mut pings = interval(limits.ping_every);
     pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
     pings.reset();
-    let flow = Flow { realtime: Arc::clone(realtime), reader, outbox, pings, ended: false, _place: place };
+    let mut looks = interval(limits.look_every);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    looks.reset();
+    let flow =
+        Flow { realtime: Arc::clone(realtime), reader, outbox, guest, pings, looks, ended: false, _place: place };
     Ok(Body::from_stream(stream::unfold(flow, Flow::next)))
 }
 
@@ -113,7 +125,9 @@ struct Flow {
     /// Taken away by [`end_when_stuck`].
     reader: Arc<Mutex<Option<Reader>>>,
     outbox: Arc<Outbox>,
+    guest: Admitted,
     pings: Interval,
+    looks: Interval,
     ended: bool,
     _place: Place,
 }
@@ -133,6 +147,14 @@ impl Flow {
                 self.ended = true;
                 let retry = retry_after_millis(&self.realtime.sources.limits);
                 Some((Ok(format!("retry: {retry}\n\n").into()), self))
+            }
+            _ = self.looks.tick() => {
+                let Admitted { grant, pass } = &self.guest;
+                if self.realtime.admission.access().still_lets_in(pass, &grant.project).await {
+                    return Some((Ok(Bytes::new()), self));
+                }
+                self.ended = true;
+                Some((Ok(Bytes::from_static(b": the key or the session that opened this has ended\n\n")), self))
             }
             () = self.outbox.filled() => {
                 let mut chunk = String::new();

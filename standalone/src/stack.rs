@@ -4,6 +4,7 @@ use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
+use analytics_access::Access;
 use analytics_api::answering::Flights;
 use analytics_api::meters::show_replica;
 use analytics_api::{ApiDeps, dashboard, router as api_router, tracker};
@@ -113,6 +114,7 @@ struct Late {
     queue: LateQueue,
     api: LateRoutes,
     live_queries: Arc<StoreQueries>,
+    access: Access,
 }
 
 impl Stack {
@@ -134,6 +136,7 @@ impl Stack {
             queue: LateQueue::new(),
             api: LateRoutes::new(&config.http.origins),
             live_queries: Arc::new(StoreQueries::new(Arc::clone(&clock), retention.clone())),
+            access: Access::new(config.keys.clone(), Arc::clone(&clock), true),
         };
         let collector = collector_router(CollectorDeps {
             queue: Arc::new(late.queue.clone()),
@@ -146,7 +149,7 @@ impl Stack {
         });
         let realtime = Realtime::new(RealtimeDeps {
             feed: Arc::clone(&feed),
-            keys: config.keys.clone(),
+            access: late.access.clone(),
             origins: config.http.origins.clone(),
             clock: Arc::clone(&clock),
             shutdown: shutdown.clone(),
@@ -214,14 +217,16 @@ impl Stack {
             store: Arc::clone(&store),
             cache: Arc::new(ProcessCache::new(CACHE_BYTES)),
             queue: Some(Arc::clone(&self.queue)),
-            keys: config.keys.clone(),
+            access: late.access.clone(),
             origins: config.http.origins.clone(),
             retention: self.retention.clone(),
+            retention_is_said: config.work.retention_days.is_some(),
             clock: Arc::clone(&self.clock),
             flights: Flights::default(),
             export_bytes: None,
         }));
         show_replica(store.as_ref());
+        late.access.open(Arc::clone(&store));
         late.live_queries.open(Arc::clone(&store));
         late.queue.open(Arc::clone(&self.queue));
         let settings = ProcessorSettings {

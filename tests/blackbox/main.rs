@@ -71,6 +71,7 @@ mod injection;
 mod late;
 mod ledger;
 mod metrics;
+mod projects;
 mod query;
 mod realtime;
 mod settings;

@@ -294,6 +294,15 @@ impl Deployment {
         }
     }
 
+    /// All that the roles have logged.
+    #[must_use]
+    pub fn whole_logs(&self) -> String {
+        let parts = self.parts();
+        let roles = parts.roles.iter().map(|(_, role)| role.log());
+        let functions = parts.functions.iter().flat_map(Functions::logs).map(|(_, log)| log);
+        roles.chain(functions).collect()
+    }
+
     /// The end of each role's log, for a failure's message.
     #[must_use]
     pub fn logs(&self) -> String {

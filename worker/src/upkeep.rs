@@ -60,9 +60,9 @@ pub async fn tend_store(work: &Work) {
 /// Learns the retention from the store, where no setting says it.
 pub async fn follow_retention(work: &Work) {
     if !work.settings.retention_is_set
-        && let Ok(Some(retention)) = work.store.retention().await
+        && let Ok(retention) = work.store.retention().await
     {
-        work.settings.retention.set(retention);
+        work.settings.retention.set(retention.unwrap_or_default());
     }
 }
 

@@ -101,7 +101,7 @@ where
     <Q::Plan as Executable>::Answer: Told,
 {
     let began = Instant::now();
-    let grant = deps.keys.grant(headers, Scope::Read)?;
+    let grant = deps.access.grant(headers, Scope::Read).await?;
     let question = read().map_err(problems::query)?;
     let store = deps.store.as_ref();
     let prepared = prepare(store, &question, &grant.project, deps.retention.get(), deps.clock.now()).await;

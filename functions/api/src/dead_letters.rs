@@ -79,7 +79,7 @@ pub struct DeadLetterList {
 /// An admin key is needed.
 #[utoipa::path(
     get, path = "/api/dead-letters", operation_id = "list_dead_letters", tag = "operations", params(PageParams),
-    security(("bearer" = ["admin"]), ("api_key" = ["admin"])),
+    security(("bearer" = ["admin"]), ("api_key" = ["admin"]), ("session" = ["admin"])),
     responses((status = 200, description = "A page of dead letters.", body = DeadLetterList), AdminRefusals)
 )]
 pub(crate) async fn list(
@@ -87,7 +87,7 @@ pub(crate) async fn list(
     headers: HeaderMap,
     QueryPairs(pairs): QueryPairs,
 ) -> Result<Json<DeadLetterList>, Problem> {
-    let grant = deps.keys.grant(&headers, Scope::Admin)?;
+    let grant = deps.access.grant(&headers, Scope::Admin).await?;
     let given = Given::new(&pairs, &["limit", "cursor"]).map_err(problems::query)?;
     let limit = given.number("limit", A_PAGE, MOST).map_err(problems::query)?;
     let cursor = given.one("cursor").map_err(problems::query)?;
@@ -174,7 +174,7 @@ pub struct ReplayMarked {
 /// whatever its media type says.
 #[utoipa::path(
     post, path = "/api/dead-letters/replay", operation_id = "replay_dead_letters", tag = "operations",
-    security(("bearer" = ["admin"]), ("api_key" = ["admin"])),
+    security(("bearer" = ["admin"]), ("api_key" = ["admin"]), ("session" = ["admin"])),
     request_body(content = ReplayBody, description = "Which.", examples(
         ("all" = (summary = "All of the project", value = json!({ "all": true }))),
         ("some" = (summary = "By id", value = json!({ "ids": ["019a4310-8a00-7000-8000-000000000001"] }))),
@@ -186,7 +186,7 @@ pub(crate) async fn replay(
     headers: HeaderMap,
     body: BodyJson<ReplayRequest>,
 ) -> Result<(StatusCode, Json<ReplayMarked>), Problem> {
-    let grant = deps.keys.grant(&headers, Scope::Admin)?;
+    let grant = deps.access.grant(&headers, Scope::Admin).await?;
     let Body(request) = body?;
     let ids = match (&request.ids, request.all) {
         (Some(ids), false) => Some(ids.as_slice()),

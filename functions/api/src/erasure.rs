@@ -43,7 +43,7 @@ pub struct ErasureReceipt {
 #[utoipa::path(
     delete, path = "/api/users/{id}", operation_id = "erase_user", tag = "operations",
     params(("id" = String, Path, example = "u-42", description = "The user's id, percent-encoded.")),
-    security(("bearer" = ["admin"]), ("api_key" = ["admin"])),
+    security(("bearer" = ["admin"]), ("api_key" = ["admin"]), ("session" = ["admin"])),
     responses((status = 200, description = "The person is erased.", body = ErasureReceipt), ErasureRefusals)
 )]
 pub(crate) async fn erase(
@@ -52,7 +52,7 @@ pub(crate) async fn erase(
     id: Result<Path<String>, PathRejection>,
     QueryPairs(pairs): QueryPairs,
 ) -> Result<Json<ErasureReceipt>, Problem> {
-    let grant = deps.keys.grant(&headers, Scope::Admin)?;
+    let grant = deps.access.grant(&headers, Scope::Admin).await?;
     let id = readable(&id).map_err(problems::query)?;
     Given::new(&pairs, &[]).map_err(problems::query)?;
     // By the rule of whoever asks for the same person.

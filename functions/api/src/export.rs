@@ -67,7 +67,7 @@ pub(crate) async fn export(
     headers: HeaderMap,
     QueryPairs(pairs): QueryPairs,
 ) -> Result<Response, Problem> {
-    let grant = deps.keys.grant(&headers, Scope::Read)?;
+    let grant = deps.access.grant(&headers, Scope::Read).await?;
     let question = ExportQuestion::from_parameters(&pairs).map_err(problems::query)?;
     let format = Format::read(&pairs).map_err(problems::query)?;
     let (store, now, retention) = (Arc::clone(&deps.store), deps.clock.now(), deps.retention.get());

@@ -38,6 +38,6 @@ use crate::router::ApiDeps;
     responses((status = 200, description = "The steps and how many reached each.", body = FunnelAnswer), QuestionRefusals)
 )]
 pub(crate) async fn ask(State(deps): State<ApiDeps>, headers: HeaderMap, body: WholeBody) -> Result<Response, Problem> {
-    let body = body.unless_refused(&deps.keys, &headers)?;
+    let body = body.unless_refused(&deps.access, &headers).await?;
     answer(&deps, &headers, || FunnelQuestion::from_slice(&body)).await
 }

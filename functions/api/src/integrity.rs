@@ -105,7 +105,7 @@ pub(crate) async fn integrity(
     headers: HeaderMap,
     QueryPairs(pairs): QueryPairs,
 ) -> Result<Json<IntegrityReport>, Problem> {
-    let grant = deps.keys.grant(&headers, Scope::Read)?;
+    let grant = deps.access.grant(&headers, Scope::Read).await?;
     let given = Given::new(&pairs, &["days"]).map_err(problems::query)?;
     let days = given.number("days", DAYS, MOST_DAYS).map_err(problems::query)?;
     let today = deps.clock.now().utc_day();

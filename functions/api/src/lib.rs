@@ -6,6 +6,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic"))]
 
 pub mod answering;
+mod boards;
 pub mod dashboard;
 pub mod dead_letters;
 pub mod erasure;
@@ -14,15 +15,21 @@ pub mod export;
 mod files;
 pub mod funnel;
 pub mod integrity;
+mod keys;
+mod members;
 pub mod meters;
 pub mod openapi;
+mod page_session;
 pub mod paths;
 pub mod problems;
 pub mod properties;
 pub mod query;
 pub mod retention;
 pub mod router;
+mod saved;
 pub mod sessions;
+mod settings;
 pub mod tracker;
+mod views;
 
 pub use router::{ApiDeps, router};

@@ -3,10 +3,11 @@
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
 
+use analytics_access::Access;
 use analytics_api::answering::Flights;
 use analytics_api::{ApiDeps, dashboard, meters, router, tracker};
 use analytics_domain::{Retention, SharedRetention};
-use analytics_host::clock::SystemClock;
+use analytics_host::clock::{SharedClock, SystemClock};
 use analytics_host::config::ApiConfig;
 use analytics_host::edge::EdgeLimits;
 use analytics_host::failure::chain;
@@ -82,14 +83,18 @@ impl Behind {
             tokio::spawn(meters::follow_replica(Arc::clone(&store)));
         }
         info!(edition = %store.edition(), retention_days = retention.get().days, "the store is open");
+        let clock: SharedClock = Arc::new(SystemClock);
+        let access = Access::new(config.keys.clone(), Arc::clone(&clock), true);
+        access.open(Arc::clone(&store));
         let deps = ApiDeps {
             store: Arc::clone(&store),
             cache: Arc::clone(&self.cache),
             queue: queue(config).await,
-            keys: config.keys.clone(),
+            access,
             origins: config.http.origins.clone(),
             retention,
-            clock: Arc::new(SystemClock),
+            retention_is_said: said.is_some(),
+            clock,
             flights: Flights::default(),
             export_bytes: self.is_lambda.then_some(FUNCTION_EXPORT_BYTES),
         };

@@ -51,15 +51,33 @@ use refusal::OpenRefusals;
         crate::integrity::integrity,
         crate::dead_letters::list,
         crate::dead_letters::replay,
+        crate::page_session::show,
+        crate::page_session::sign_in,
+        crate::page_session::sign_out,
+        crate::keys::list,
+        crate::keys::make,
+        crate::keys::revoke,
+        crate::settings::show,
+        crate::settings::change,
+        crate::views::list,
+        crate::views::save,
+        crate::views::save_again,
+        crate::views::remove,
+        crate::boards::list,
+        crate::boards::save,
+        crate::boards::save_again,
+        crate::boards::remove,
         document,
         page,
     ),
     components(schemas(refusal::Problem)),
     modifiers(&Shared, &Answers),
-    security(("bearer" = ["read"]), ("api_key" = ["read"])),
+    security(("bearer" = ["read"]), ("api_key" = ["read"]), ("session" = ["read"])),
     tags(
         (name = "questions", description = "What happened: figures, events, and what can be asked for."),
         (name = "operations", description = "How the system does: what became of every event."),
+        (name = "session", description = "Signing a browser in and out."),
+        (name = "project", description = "What a project keeps beside its events: keys, settings, saved views and boards."),
         (name = "document", description = "What you are reading. No key is needed."),
     )
 )]
@@ -76,6 +94,10 @@ impl Modify for Shared {
         components.add_security_scheme("bearer", SecurityScheme::Http(bearer.build()));
         let header = ApiKeyValue::with_description("X-API-Key", "`X-API-Key: KEY`");
         components.add_security_scheme("api_key", SecurityScheme::ApiKey(ApiKey::Header(header)));
+        let of_the_page =
+            "The cookie of `POST /api/session`. `X-Project: NAME` says which of the session's projects is meant.";
+        let cookie = ApiKeyValue::with_description(analytics_access::cookie::NAME, of_the_page);
+        components.add_security_scheme("session", SecurityScheme::ApiKey(ApiKey::Cookie(cookie)));
     }
 }
 

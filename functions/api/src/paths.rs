@@ -29,6 +29,6 @@ use crate::router::ApiDeps;
     responses((status = 200, description = "The names of each step and the ways between them.", body = PathsAnswer), QuestionRefusals)
 )]
 pub(crate) async fn ask(State(deps): State<ApiDeps>, headers: HeaderMap, body: WholeBody) -> Result<Response, Problem> {
-    let body = body.unless_refused(&deps.keys, &headers)?;
+    let body = body.unless_refused(&deps.access, &headers).await?;
     answer(&deps, &headers, || PathsQuestion::from_slice(&body)).await
 }

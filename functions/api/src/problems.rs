@@ -1,7 +1,8 @@
 //! What can go wrong on a route, as problem documents.
 
+use analytics_access::Access;
 use analytics_host::failure::causes;
-use analytics_host::keys::{ReadKeys, Scope};
+use analytics_host::keys::Scope;
 use analytics_host::problem::Problem;
 use analytics_query::{QueryError, QueryErrorCode};
 use analytics_store::{AnswerError, StoreError};
@@ -33,11 +34,16 @@ pub struct WholeBody(Result<Bytes, Problem>);
 
 impl WholeBody {
     /// The bytes; where they could not be read, a wrong key is told first.
-    pub(crate) fn unless_refused(self, keys: &ReadKeys, headers: &HeaderMap) -> Result<Bytes, Problem> {
+    pub(crate) async fn unless_refused(self, access: &Access, headers: &HeaderMap) -> Result<Bytes, Problem> {
         match self.0 {
             Ok(bytes) => Ok(bytes),
-            Err(problem) => keys.grant(headers, Scope::Read).and(Err(problem)),
+            Err(problem) => access.grant(headers, Scope::Read).await.and(Err(problem)),
         }
+    }
+
+    /// The bytes, or why they could not be read; for those who have checked the key.
+    pub(crate) fn bytes(self) -> Result<Bytes, Problem> {
+        self.0
     }
 }
 
@@ -110,14 +116,30 @@ pub(crate) fn store(failure: StoreError) -> Problem {
         | StoreError::Setting { .. }
         | StoreError::Schema { .. } => {
             error!(error = %failure, cause, "a question could not be answered");
-            let detail = "the store cannot be asked now; ask again in a moment";
-            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", detail).retry_after(STORE_RETRY_SECONDS)
+            away()
         }
         StoreError::Data { .. } => {
             error!(error = %failure, cause, "the store refuses a statement of ours");
             defect()
         }
     }
+}
+
+/// The failure of what is kept beside events: nothing there is a question that could be narrowed.
+pub(crate) fn kept(failure: StoreError) -> Problem {
+    match failure {
+        StoreError::TooSlow { seconds } => {
+            error!(seconds, "what a project keeps could not be looked up in time");
+            away()
+        }
+        other => store(other),
+    }
+}
+
+/// 503 `store_unavailable`.
+fn away() -> Problem {
+    let detail = "the store cannot be asked now; ask again in a moment";
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", detail).retry_after(STORE_RETRY_SECONDS)
 }
 
 /// The refusal of a question that was asked with parameters: its place by the parameter that a member of the question came from.

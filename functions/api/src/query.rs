@@ -38,7 +38,7 @@ use crate::router::ApiDeps;
     responses((status = 200, description = "The rows, what stands in them, and how they came about.", body = Answer), QuestionRefusals)
 )]
 pub(crate) async fn ask(State(deps): State<ApiDeps>, headers: HeaderMap, body: WholeBody) -> Result<Response, Problem> {
-    let body = body.unless_refused(&deps.keys, &headers)?;
+    let body = body.unless_refused(&deps.access, &headers).await?;
     answer(&deps, &headers, || Question::from_slice(&body)).await
 }
 

@@ -30,6 +30,6 @@ use crate::router::ApiDeps;
     responses((status = 200, description = "The cohorts, oldest first.", body = RetentionAnswer), QuestionRefusals)
 )]
 pub(crate) async fn ask(State(deps): State<ApiDeps>, headers: HeaderMap, body: WholeBody) -> Result<Response, Problem> {
-    let body = body.unless_refused(&deps.keys, &headers)?;
+    let body = body.unless_refused(&deps.access, &headers).await?;
     answer(&deps, &headers, || RetentionQuestion::from_slice(&body)).await
 }

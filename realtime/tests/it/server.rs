@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use analytics_access::Access;
 use analytics_domain::{Event, Project, Timestamp};
 use analytics_host::clock::{Clock as _, SystemClock};
 use analytics_host::cors::Origins;
@@ -53,7 +54,7 @@ impl Server {
         let keys = ReadKeys::parse(&format!("{KEY}:default:read,{OTHER_KEY}:other:read")).unwrap();
         let realtime = Realtime::new(RealtimeDeps {
             feed: Arc::clone(&setup.feed),
-            keys: keys.with_write_keys(&write_keys),
+            access: Access::new(keys.with_write_keys(&write_keys), Arc::new(SystemClock), false),
             origins: Origins::parse(setup.origins).unwrap(),
             clock: Arc::new(SystemClock),
             shutdown: shutdown.clone(),

@@ -10,6 +10,10 @@ use thiserror::Error;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ClientAddress(pub IpAddr);
 
+/// Whether the client came by TLS, to this process or to a trusted proxy: an extension of every request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CameByTls(pub bool);
+
 /// `TRUSTED_PROXIES` holds something that is no network.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{text:?} is no address or network; write 10.0.0.0/8 or 192.0.2.7")]
@@ -55,6 +59,15 @@ impl TrustedProxies {
         ClientAddress(client)
     }
 
+    /// Whether the client of a request that came from `peer` spoke TLS: what a trusted proxy says in `X-Forwarded-Proto`, the
+    /// outermost first. This process itself speaks none.
+    #[must_use]
+    pub fn came_by_tls(&self, peer: IpAddr, headers: &HeaderMap) -> CameByTls {
+        let scheme = headers.get("x-forwarded-proto").and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let first = scheme.split(',').next().unwrap_or_default().trim();
+        CameByTls(self.trusts(peer.to_canonical()) && first.eq_ignore_ascii_case("https"))
+    }
+
     /// Whether some network holds every address of its family.
     #[must_use]
     pub fn trusts_everybody(&self) -> bool {
@@ -94,6 +107,12 @@ mod tests {
         assert_eq!(client("10.1.1.1", &["1.1.1.1", "198.51.100.1:4711"]), "198.51.100.1");
         assert_eq!(client("10.1.1.1", &["evil, 10.9.9.9"]), "10.9.9.9");
         assert_eq!(client("::ffff:10.1.1.1", &["[2001:db8::1]:80"]), "2001:db8::1");
+        let tls = |peer: &str, scheme: &str| {
+            let headers = HeaderMap::from_iter([("x-forwarded-proto".parse().unwrap(), scheme.parse().unwrap())]);
+            proxies.came_by_tls(peer.parse().unwrap(), &headers).0
+        };
+        assert!(tls("10.1.1.1", "https") && tls("::ffff:10.1.1.1", "HTTPS, http"));
+        assert!(!tls("203.0.113.9", "https") && !tls("10.1.1.1", "http") && !tls("10.1.1.1", ""));
         assert!(TrustedProxies::parse("10.0.0.0/33").is_err());
         let nobody = TrustedProxies::default();
         let mut headers = HeaderMap::new();

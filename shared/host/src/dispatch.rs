@@ -12,7 +12,7 @@ use metrics::Counter;
 use tower::Service as _;
 use tracing::error;
 
-use crate::client::ClientAddress;
+use crate::client::{CameByTls, ClientAddress};
 use crate::metrics::names;
 use crate::problem::{Problem, name_the_405};
 
@@ -28,8 +28,9 @@ impl Dispatch {
     }
 
     /// The router's answer to a request of `client`.
-    pub(crate) async fn answer(&self, mut request: Request, client: ClientAddress) -> Response {
+    pub(crate) async fn answer(&self, mut request: Request, client: ClientAddress, by_tls: CameByTls) -> Response {
         request.extensions_mut().insert(client);
+        request.extensions_mut().insert(by_tls);
         let mut router = self.router.clone();
         // The handler's state may be in pieces after a panic; it is the request's own, or behind locks that tell of it.
         let handled: Result<Result<Response, Infallible>, _> =

@@ -8,7 +8,7 @@ use axum::routing::any;
 use http::StatusCode;
 use tower::ServiceExt as _;
 
-use crate::client::ClientAddress;
+use crate::client::{CameByTls, ClientAddress};
 use crate::cors::{self, Origins};
 use crate::problem::{Problem, fallbacks};
 
@@ -60,6 +60,9 @@ fn unrouted(request: Request) -> Request {
     *fresh.headers_mut() = parts.headers;
     if let Some(client) = parts.extensions.get::<ClientAddress>() {
         fresh.extensions_mut().insert(*client);
+    }
+    if let Some(by_tls) = parts.extensions.get::<CameByTls>() {
+        fresh.extensions_mut().insert(*by_tls);
     }
     fresh
 }

@@ -11,6 +11,8 @@ use analytics_query::{Dialect, Row, Statement};
 use async_trait::async_trait;
 use thiserror::Error;
 
+use crate::ProjectStore;
+
 /// What kind of store stands behind the port, found when it is opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Edition {
@@ -321,7 +323,7 @@ impl Refreshed {
 /// - concurrent `ingest` calls never deadlock and never count twice, also over the same ids and the same rollup rows;
 /// - in whatever order events and an erasure come, no event accepted up to the erasure is the person's in the end.
 #[async_trait]
-pub trait EventStore: Send + Sync {
+pub trait EventStore: ProjectStore {
     /// Whose SQL [`EventStore::select`] takes.
     fn dialect(&self) -> Dialect;
 

@@ -14,6 +14,7 @@ pub mod event_store;
 mod migration;
 #[cfg(feature = "postgres")]
 pub mod postgres;
+mod project_store;
 mod refresh;
 pub mod retention;
 mod settlement;
@@ -26,3 +27,4 @@ pub use event_store::{
     DayCounts, DeadLetterPage, Drift, Edition, Erasure, EventStore, FailedEvent, Ingest, IngestBatch, Integrity,
     Maintenance, OnPlacedRow, OnRow, ProjectState, Reading, Refreshed, ReplicaReport, StoreError, Upkeep,
 };
+pub use project_store::{ItemKind, KeyScope, ProjectStore, SavedItem, SecretDigest, SessionEntry, StoredKey};

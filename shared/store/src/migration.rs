@@ -23,6 +23,7 @@ pub(crate) const SQLITE: &[Migration] = &[
     Migration { number: 3, name: "erasures", sql: include_str!("../../../migrations/sqlite/0003_erasures.sql") },
     Migration { number: 4, name: "blocks", sql: include_str!("../../../migrations/sqlite/0004_blocks.sql") },
     Migration { number: 5, name: "partitions", sql: include_str!("../../../migrations/sqlite/0005_partitions.sql") },
+    Migration { number: 6, name: "projects", sql: include_str!("../../../migrations/sqlite/0006_projects.sql") },
 ];
 
 /// The PostgreSQL steps, in order.
@@ -33,6 +34,7 @@ pub(crate) const POSTGRES: &[Migration] = &[
     Migration { number: 3, name: "erasures", sql: include_str!("../../../migrations/timescale/0003_erasures.sql") },
     Migration { number: 4, name: "blocks", sql: include_str!("../../../migrations/timescale/0004_blocks.sql") },
     Migration { number: 5, name: "partitions", sql: include_str!("../../../migrations/timescale/0005_partitions.sql") },
+    Migration { number: 6, name: "projects", sql: include_str!("../../../migrations/timescale/0006_projects.sql") },
 ];
 
 /// What a store's schema lacks, told from the newest applied step.
@@ -102,7 +104,7 @@ mod tests {
     fn an_older_and_a_newer_schema_are_told_apart() {
         assert_eq!(schema_state(SQLITE, Some(SQLITE.len() as i64)), SchemaState::Current);
         let older = require_current(SQLITE, None).unwrap_err().to_string();
-        assert!(older.starts_with("the store has no schema yet, this build needs 0005_"), "{older}");
+        assert!(older.starts_with("the store has no schema yet, this build needs 0006_"), "{older}");
         assert!(older.contains("analytics migrate"), "{older}");
         let newer = require_current(SQLITE, Some(9_999)).unwrap_err().to_string();
         assert!(newer.starts_with("the store has the schema 9999, ") && newer.contains("later version"), "{newer}");

@@ -10,6 +10,29 @@ use crate::{EventStore, StoreError};
 /// How often those who follow look.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
 
+/// The setting that tells whether an operator said the retention to the process that keeps to it.
+const SAID: &str = "retention_said_by";
+
+/// The setting that [`EventStore::set_retention`] writes.
+const DAYS: &str = "retention_days";
+
+/// Whether an operator said the retention to the process that deletes by it, when that was started: what the store is given then
+/// holds until its next start only.
+///
+/// # Errors
+/// The store's.
+pub async fn is_said(store: &dyn EventStore) -> Result<bool, StoreError> {
+    Ok(store.kept_setting(SAID).await?.is_some())
+}
+
+/// Takes away what the store was given.
+///
+/// # Errors
+/// The store's.
+pub async fn forget(store: &dyn EventStore) -> Result<(), StoreError> {
+    store.keep_setting(DAYS, None).await
+}
+
 /// The retention that an operator `said`, kept in the store for those who are not told; else what the store was last given,
 /// else the default.
 ///
@@ -19,9 +42,13 @@ pub async fn settle(store: &dyn EventStore, said: Option<u32>) -> Result<Retenti
     match said {
         Some(days) => {
             store.set_retention(Retention { days }).await?;
+            store.keep_setting(SAID, Some("environment")).await?;
             Ok(Retention { days })
         }
-        None => Ok(store.retention().await?.unwrap_or_default()),
+        None => {
+            store.keep_setting(SAID, None).await?;
+            Ok(store.retention().await?.unwrap_or_default())
+        }
     }
 }
 
@@ -29,8 +56,7 @@ pub async fn settle(store: &dyn EventStore, said: Option<u32>) -> Result<Retenti
 pub async fn follow(store: Arc<dyn EventStore>, shared: SharedRetention) {
     loop {
         match store.retention().await {
-            Ok(Some(retention)) => shared.set(retention),
-            Ok(None) => {}
+            Ok(retention) => shared.set(retention.unwrap_or_default()),
             // The store's absence is told by all that need it; here it would only repeat itself.
             Err(error) => tracing::debug!(%error, "the retention cannot be looked up"),
         }

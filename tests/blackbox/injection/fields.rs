@@ -25,7 +25,7 @@ pub(super) struct Field {
 /// A route.
 #[derive(Debug, Clone)]
 pub(super) struct Route {
-    /// `GET`, `POST` or `DELETE`.
+    /// `GET`, `POST`, `PUT`, `PATCH` or `DELETE`.
     pub(super) method: &'static str,
     /// As the document writes it.
     pub(super) path: &'static str,
@@ -36,6 +36,19 @@ pub(super) struct Route {
     /// Its fields.
     pub(super) fields: Vec<Field>,
 }
+
+impl Route {
+    /// Whether it is asked with a body.
+    pub(super) fn has_body(&self) -> bool {
+        ["POST", "PUT", "PATCH"].contains(&self.method)
+    }
+}
+
+/// Stands in the body for a key that works.
+pub(super) const KEY_OF_ADMIN: &str = "KEY-OF-ADMIN";
+
+/// The id of nothing.
+pub(super) const NOT_THERE: &str = "019a4310-8a00-7000-8000-00000000dead";
 
 /// Lists of filters.
 const FILTERS: [&str; 26] = [
@@ -157,6 +170,68 @@ pub(super) fn routes() -> Vec<Route> {
             r#"{"ids":[]}"#,
             vec![member("ids", &[r#"["HOLE"]"#, r#""HOLE""#]), member("all", &[r#""HOLE""#])],
         ),
+    ]
+    .into_iter()
+    .chain(of_projects())
+    .collect()
+}
+
+/// What a project keeps beside its events.
+fn of_projects() -> Vec<Route> {
+    let at = |method, path, plain, fields| Route { method, path, known: NOT_THERE, plain, fields };
+    let view = || {
+        vec![member("name", &[r#""HOLE""#]), member("page", &[r#""HOLE""#]), {
+            let states = [r#"{"HOLE":"HOLE"}"#, r#"{"a":[{"HOLE":["HOLE"]}]}"#, r#""HOLE""#];
+            member("state", &states)
+        }]
+    };
+    let board = || {
+        vec![
+            member("name", &[r#""HOLE""#]),
+            members("tiles[].view", &[r#"{"tiles":[{"view":"HOLE","width":1}]}"#, r#"{"tiles":"HOLE"}"#]),
+            members(
+                "tiles[].width",
+                &[r#"{"tiles":[{"view":"019a4310-8a00-7000-8000-00000000dead","width":"HOLE"}]}"#],
+            ),
+        ]
+    };
+    let with_path = |mut fields: Vec<Field>| {
+        fields.push(path("id"));
+        fields
+    };
+    let a_view = r#"{"name":"v","page":"explore","state":{}}"#;
+    let a_board = r#"{"name":"b","tiles":[]}"#;
+    vec![
+        at("GET", "/api/session", "", Vec::new()),
+        at("POST", "/api/session", r#"{"key":"KEY-OF-ADMIN"}"#, vec![member("key", &[r#""HOLE""#])]),
+        at("DELETE", "/api/session", "", parameters(&["project"])),
+        at("GET", "/api/keys", "", Vec::new()),
+        at(
+            "POST",
+            "/api/keys",
+            r#"{"name":"k","scope":"read"}"#,
+            vec![member("name", &[r#""HOLE""#]), member("scope", &[r#""HOLE""#])],
+        ),
+        at("DELETE", "/api/keys/{id}", "", vec![path("id")]),
+        at("GET", "/api/settings", "", Vec::new()),
+        at(
+            "PATCH",
+            "/api/settings",
+            "{}",
+            vec![
+                member("retention_days", &[r#""HOLE""#]),
+                member("timezone", &[r#""HOLE""#]),
+                member("project_title", &[r#""HOLE""#]),
+            ],
+        ),
+        at("GET", "/api/views", "", Vec::new()),
+        at("POST", "/api/views", a_view, view()),
+        at("PUT", "/api/views/{id}", a_view, with_path(view())),
+        at("DELETE", "/api/views/{id}", "", vec![path("id")]),
+        at("GET", "/api/boards", "", Vec::new()),
+        at("POST", "/api/boards", a_board, board()),
+        at("PUT", "/api/boards/{id}", a_board, with_path(board())),
+        at("DELETE", "/api/boards/{id}", "", vec![path("id")]),
     ]
 }
 

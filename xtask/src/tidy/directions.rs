@@ -20,20 +20,36 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("analytics-messaging", &["analytics-domain"]),
     ("analytics-store", &["analytics-columns", "analytics-domain", "analytics-query"]),
     ("analytics-host", &["analytics-domain"]),
+    ("analytics-access", &["analytics-domain", "analytics-host", "analytics-store"]),
     ("analytics-testkit", &["analytics-domain", "analytics-query"]),
     ("analytics-collector", &["analytics-domain", "analytics-host", "analytics-messaging"]),
     (
         "analytics-api",
-        &["analytics-domain", "analytics-host", "analytics-messaging", "analytics-query", "analytics-store"],
+        &[
+            "analytics-access",
+            "analytics-domain",
+            "analytics-host",
+            "analytics-messaging",
+            "analytics-query",
+            "analytics-store",
+        ],
     ),
     ("analytics-worker", &["analytics-domain", "analytics-host", "analytics-messaging", "analytics-store"]),
     (
         "analytics-realtime",
-        &["analytics-domain", "analytics-host", "analytics-messaging", "analytics-query", "analytics-store"],
+        &[
+            "analytics-access",
+            "analytics-domain",
+            "analytics-host",
+            "analytics-messaging",
+            "analytics-query",
+            "analytics-store",
+        ],
     ),
     (
         "analytics",
         &[
+            "analytics-access",
             "analytics-api",
             "analytics-collector",
             "analytics-domain",

@@ -20,7 +20,8 @@ impl Modify for Answers {
         // A document that is none is found by the tests; the routes do not depend on it.
         let answers: BTreeMap<String, Value> = serde_json::from_str(ANSWERS).unwrap_or_default();
         for item in document.paths.paths.values_mut() {
-            for operation in [&mut item.get, &mut item.post, &mut item.delete].into_iter().flatten() {
+            let methods = [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
+            for operation in methods.into_iter().flatten() {
                 give(operation, &answers);
             }
         }

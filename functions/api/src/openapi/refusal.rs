@@ -82,6 +82,21 @@ const LOOPBACK_ONLY: Kind = Kind {
     path: None,
 };
 
+const UNKNOWN_PROJECT: Kind = Kind {
+    code: "unknown_project",
+    when: "The session is not signed in to the project that `X-Project` names",
+    detail: "the session is not signed in to the project that X-Project names; sign in with a key of it",
+    path: None,
+};
+
+const CROSS_SITE: Kind = Kind {
+    code: "cross_site",
+    when: "The session's cookie came from a page of another server, or with nothing that tells where from",
+    detail: "a session's cookie is taken from pages of this server only (Sec-Fetch-Site: same-origin, or an Origin equal to Host); \
+             programs send an API key",
+    path: None,
+};
+
 const INVALID_QUESTION: Refusal = Refusal {
     name: "InvalidQuestion",
     status: StatusCode::BAD_REQUEST,
@@ -182,6 +197,8 @@ const NOT_FOR_ASKING: Refusal = Refusal {
             path: None,
         },
         LOOPBACK_ONLY,
+        UNKNOWN_PROJECT,
+        CROSS_SITE,
     ],
 };
 
@@ -197,7 +214,164 @@ const ADMIN_ONLY: Refusal = Refusal {
             path: None,
         },
         LOOPBACK_ONLY,
+        UNKNOWN_PROJECT,
+        CROSS_SITE,
     ],
+};
+
+const NO_SIGN_IN: Refusal = Refusal {
+    name: "NoSignIn",
+    status: StatusCode::FORBIDDEN,
+    description: "The key may not ask, or nobody may sign in from there.",
+    kinds: &[
+        Kind {
+            code: "forbidden_scope",
+            when: "The key is a write key",
+            detail: "this is a write key; it sends events and asks nothing",
+            path: None,
+        },
+        LOOPBACK_ONLY,
+        CROSS_SITE,
+    ],
+};
+
+const NO_SIGN_OUT: Refusal = Refusal {
+    name: "NoSignOut",
+    status: StatusCode::FORBIDDEN,
+    description: "Nobody may ask from there.",
+    kinds: &[LOOPBACK_ONLY, CROSS_SITE],
+};
+
+const INVALID_MEMBER: Refusal = Refusal {
+    name: "InvalidMember",
+    status: StatusCode::BAD_REQUEST,
+    description: "The body cannot be read, or a member is unknown or wrong; `path` says which.",
+    kinds: &[Kind {
+        code: "invalid_body",
+        when: "The body is no JSON object, or a member breaks its rule",
+        detail: "expected a text of 1 to 100 characters, none of them a control character",
+        path: Some("name"),
+    }],
+};
+
+const TOO_MANY: Refusal = Refusal {
+    name: "TooManyUnknownKeys",
+    status: StatusCode::TOO_MANY_REQUESTS,
+    description: "Too many keys that nobody knows are tried; `Retry-After` says when to ask again.",
+    kinds: &[Kind {
+        code: "rate_limited",
+        when: "More unknown keys are tried than the store is asked about, or an address signed in with wrong keys too often",
+        detail: "too many unknown keys are tried; try again in 1 s",
+        path: None,
+    }],
+};
+
+const TOO_MANY_PROJECTS: Refusal = Refusal {
+    name: "TooManyProjects",
+    status: StatusCode::CONFLICT,
+    description: "The session has as many projects as it can.",
+    kinds: &[Kind {
+        code: "too_many_projects",
+        when: "The session is signed in to 50 other projects",
+        detail: "a session has at most 50 projects; sign out of one first",
+        path: None,
+    }],
+};
+
+const TOO_MANY_KEYS: Refusal = Refusal {
+    name: "TooManyKeys",
+    status: StatusCode::CONFLICT,
+    description: "The project has as many keys as it can.",
+    kinds: &[Kind {
+        code: "too_many_keys",
+        when: "The project has 100 keys",
+        detail: "the project has 100 keys already; revoke one first",
+        path: None,
+    }],
+};
+
+const KEY_OF_ENVIRONMENT: Refusal = Refusal {
+    name: "KeyOfEnvironment",
+    status: StatusCode::CONFLICT,
+    description: "The key is one of the environment.",
+    kinds: &[Kind {
+        code: "read_only",
+        when: "The key is set by `API_KEYS` or `WRITE_KEYS`",
+        detail: "this key is set by API_KEYS or WRITE_KEYS; take it out of there and start the processes anew",
+        path: None,
+    }],
+};
+
+const KEY_NOT_FOUND: Refusal = Refusal {
+    name: "KeyNotFound",
+    status: StatusCode::NOT_FOUND,
+    description: "There is no such key.",
+    kinds: &[Kind {
+        code: "key_not_found",
+        when: "The project has no key of this id",
+        detail: "the project has no key of this id",
+        path: Some("id"),
+    }],
+};
+
+const TOO_MANY_VIEWS: Refusal = Refusal {
+    name: "TooManyViews",
+    status: StatusCode::CONFLICT,
+    description: "The project has as many views as it can.",
+    kinds: &[Kind {
+        code: "too_many_views",
+        when: "The project has 500 views",
+        detail: "the project has 500 views already; delete one first",
+        path: None,
+    }],
+};
+
+const VIEW_NOT_FOUND: Refusal = Refusal {
+    name: "ViewNotFound",
+    status: StatusCode::NOT_FOUND,
+    description: "There is no such view.",
+    kinds: &[Kind {
+        code: "view_not_found",
+        when: "The project has no view of this id",
+        detail: "there is nothing of this id among the project's views",
+        path: Some("id"),
+    }],
+};
+
+const TOO_MANY_BOARDS: Refusal = Refusal {
+    name: "TooManyBoards",
+    status: StatusCode::CONFLICT,
+    description: "The project has as many boards as it can.",
+    kinds: &[Kind {
+        code: "too_many_boards",
+        when: "The project has 100 boards",
+        detail: "the project has 100 boards already; delete one first",
+        path: None,
+    }],
+};
+
+const BOARD_NOT_FOUND: Refusal = Refusal {
+    name: "BoardNotFound",
+    status: StatusCode::NOT_FOUND,
+    description: "There is no such board.",
+    kinds: &[Kind {
+        code: "board_not_found",
+        when: "The project has no board of this id",
+        detail: "there is nothing of this id among the project's boards",
+        path: Some("id"),
+    }],
+};
+
+const SETTING_OF_ENVIRONMENT: Refusal = Refusal {
+    name: "SettingOfEnvironment",
+    status: StatusCode::CONFLICT,
+    description: "The setting is set by the environment.",
+    kinds: &[Kind {
+        code: "read_only",
+        when: "`RETENTION_DAYS` is set",
+        detail: "the retention is set by RETENTION_DAYS; change it there and start the processes anew, or unset it there",
+        path: Some("retention_days"),
+    }],
 };
 
 const FROM_ELSEWHERE: Refusal = Refusal {
@@ -273,21 +447,54 @@ macro_rules! refusals {
 
 refusals! {
     /// Of `POST /api/query`.
-    QuestionRefusals: INVALID_QUESTION, UNKNOWN_KEY, NOT_FOR_ASKING, BODY_TOO_LARGE, TOO_LARGE, DEFECT, STORE_UNAVAILABLE;
+    QuestionRefusals: INVALID_QUESTION, UNKNOWN_KEY, NOT_FOR_ASKING, BODY_TOO_LARGE, TOO_LARGE, TOO_MANY, DEFECT, STORE_UNAVAILABLE;
     /// Of a question that is asked with parameters and answered page by page.
-    PageRefusals: INVALID_PAGE, UNKNOWN_KEY, NOT_FOR_ASKING, TOO_LARGE, DEFECT, STORE_UNAVAILABLE;
+    PageRefusals: INVALID_PAGE, UNKNOWN_KEY, NOT_FOR_ASKING, TOO_LARGE, TOO_MANY, DEFECT, STORE_UNAVAILABLE;
     /// Of a question that is asked with parameters and answered at once.
-    ParameterRefusals: INVALID_PARAMETERS, UNKNOWN_KEY, NOT_FOR_ASKING, TOO_LARGE, DEFECT, STORE_UNAVAILABLE;
+    ParameterRefusals: INVALID_PARAMETERS, UNKNOWN_KEY, NOT_FOR_ASKING, TOO_LARGE, TOO_MANY, DEFECT, STORE_UNAVAILABLE;
     /// Of a question for one session.
-    SessionRefusals: INVALID_ID_OR_PAGE, UNKNOWN_KEY, NOT_FOR_ASKING, SESSION_NOT_FOUND, TOO_LARGE, DEFECT, STORE_UNAVAILABLE;
+    SessionRefusals: INVALID_ID_OR_PAGE, UNKNOWN_KEY, NOT_FOR_ASKING, SESSION_NOT_FOUND, TOO_LARGE, TOO_MANY, DEFECT, STORE_UNAVAILABLE;
     /// Of a question for one user.
-    UserRefusals: INVALID_ID_OR_PAGE, UNKNOWN_KEY, NOT_FOR_ASKING, USER_NOT_FOUND, TOO_LARGE, DEFECT, STORE_UNAVAILABLE;
+    UserRefusals: INVALID_ID_OR_PAGE, UNKNOWN_KEY, NOT_FOR_ASKING, USER_NOT_FOUND, TOO_LARGE, TOO_MANY, DEFECT, STORE_UNAVAILABLE;
     /// Of an administrator's question.
-    AdminRefusals: INVALID_PAGE, UNKNOWN_KEY, ADMIN_ONLY, TOO_LARGE, DEFECT, STORE_UNAVAILABLE;
+    AdminRefusals: INVALID_PAGE, UNKNOWN_KEY, ADMIN_ONLY, TOO_LARGE, TOO_MANY, DEFECT, STORE_UNAVAILABLE;
     /// Of an administrator's order.
-    OrderRefusals: INVALID_BODY, UNKNOWN_KEY, ADMIN_ONLY, BODY_TOO_LARGE, DEFECT, STORE_UNAVAILABLE;
+    OrderRefusals: INVALID_BODY, UNKNOWN_KEY, ADMIN_ONLY, BODY_TOO_LARGE, TOO_MANY, DEFECT, STORE_UNAVAILABLE;
     /// Of a person's erasure.
-    ErasureRefusals: INVALID_ID, UNKNOWN_KEY, ADMIN_ONLY, DEFECT, STORE_UNAVAILABLE;
+    ErasureRefusals: INVALID_ID, UNKNOWN_KEY, ADMIN_ONLY, TOO_MANY, DEFECT, STORE_UNAVAILABLE;
+    /// Of the question who asks.
+    SessionViewRefusals: INVALID_PARAMETERS, UNKNOWN_KEY, NOT_FOR_ASKING, TOO_MANY, DEFECT, STORE_UNAVAILABLE;
+    /// Of a sign-in.
+    SignInRefusals: INVALID_MEMBER, UNKNOWN_KEY, NO_SIGN_IN, TOO_MANY_PROJECTS, BODY_TOO_LARGE, TOO_MANY, DEFECT, STORE_UNAVAILABLE;
+    /// Of a sign-out.
+    SignOutRefusals: INVALID_PARAMETERS, NO_SIGN_OUT, DEFECT, STORE_UNAVAILABLE;
+    /// Of the list of keys.
+    KeyListRefusals: INVALID_PARAMETERS, UNKNOWN_KEY, ADMIN_ONLY, TOO_MANY, DEFECT, STORE_UNAVAILABLE;
+    /// Of a new key.
+    MakeKeyRefusals: INVALID_MEMBER, UNKNOWN_KEY, ADMIN_ONLY, TOO_MANY_KEYS, BODY_TOO_LARGE, TOO_MANY, DEFECT, STORE_UNAVAILABLE;
+    /// Of a key's end.
+    RevokeKeyRefusals: INVALID_PARAMETERS, UNKNOWN_KEY, ADMIN_ONLY, KEY_NOT_FOUND, KEY_OF_ENVIRONMENT, TOO_MANY, DEFECT, STORE_UNAVAILABLE;
+    /// Of the settings.
+    SettingsRefusals: INVALID_PARAMETERS, UNKNOWN_KEY, NOT_FOR_ASKING, TOO_MANY, DEFECT, STORE_UNAVAILABLE;
+    /// Of changed settings.
+    ChangeSettingsRefusals:
+        INVALID_MEMBER, UNKNOWN_KEY, ADMIN_ONLY, SETTING_OF_ENVIRONMENT, BODY_TOO_LARGE, TOO_MANY, DEFECT, STORE_UNAVAILABLE;
+    /// Of the list of views.
+    ViewListRefusals: INVALID_PARAMETERS, UNKNOWN_KEY, NOT_FOR_ASKING, TOO_MANY, DEFECT, STORE_UNAVAILABLE;
+    /// Of a new view.
+    SaveViewRefusals: INVALID_MEMBER, UNKNOWN_KEY, ADMIN_ONLY, TOO_MANY_VIEWS, BODY_TOO_LARGE, TOO_MANY, DEFECT, STORE_UNAVAILABLE;
+    /// Of a changed view.
+    ChangeViewRefusals: INVALID_MEMBER, UNKNOWN_KEY, ADMIN_ONLY, VIEW_NOT_FOUND, BODY_TOO_LARGE, TOO_MANY, DEFECT, STORE_UNAVAILABLE;
+    /// Of a view's end.
+    RemoveViewRefusals: INVALID_PARAMETERS, UNKNOWN_KEY, ADMIN_ONLY, VIEW_NOT_FOUND, TOO_MANY, DEFECT, STORE_UNAVAILABLE;
+    /// Of the list of boards.
+    BoardListRefusals: INVALID_PARAMETERS, UNKNOWN_KEY, NOT_FOR_ASKING, TOO_MANY, DEFECT, STORE_UNAVAILABLE;
+    /// Of a new board.
+    SaveBoardRefusals: INVALID_MEMBER, UNKNOWN_KEY, ADMIN_ONLY, TOO_MANY_BOARDS, BODY_TOO_LARGE, TOO_MANY, DEFECT, STORE_UNAVAILABLE;
+    /// Of a changed board.
+    ChangeBoardRefusals: INVALID_MEMBER, UNKNOWN_KEY, ADMIN_ONLY, BOARD_NOT_FOUND, BODY_TOO_LARGE, TOO_MANY, DEFECT, STORE_UNAVAILABLE;
+    /// Of a board's end.
+    RemoveBoardRefusals: INVALID_PARAMETERS, UNKNOWN_KEY, ADMIN_ONLY, BOARD_NOT_FOUND, TOO_MANY, DEFECT, STORE_UNAVAILABLE;
     /// Of what needs no key.
     OpenRefusals: FROM_ELSEWHERE;
 }
@@ -311,6 +518,19 @@ pub(super) fn responses() -> impl Iterator<Item = (String, RefOr<Response>)> {
         TOO_LARGE,
         DEFECT,
         STORE_UNAVAILABLE,
+        NO_SIGN_IN,
+        NO_SIGN_OUT,
+        INVALID_MEMBER,
+        TOO_MANY,
+        TOO_MANY_PROJECTS,
+        TOO_MANY_KEYS,
+        KEY_OF_ENVIRONMENT,
+        KEY_NOT_FOUND,
+        TOO_MANY_VIEWS,
+        VIEW_NOT_FOUND,
+        TOO_MANY_BOARDS,
+        BOARD_NOT_FOUND,
+        SETTING_OF_ENVIRONMENT,
     ];
     all.into_iter().map(|refusal| (refusal.name.to_owned(), refusal.response().into()))
 }
@@ -336,7 +556,7 @@ impl Refusal {
         };
         match self.status {
             StatusCode::UNAUTHORIZED => response.header("WWW-Authenticate", header(Type::String, "`Bearer`.")),
-            StatusCode::SERVICE_UNAVAILABLE => {
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
                 response.header("Retry-After", header(Type::Integer, "After how many seconds to ask again."))
             }
             _ => response,

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use axum::http::Method;
-use serde_json::{Value, json};
+use axum::http::{Method, StatusCode};
+use serde_json::{Map, Value, json};
 
 use crate::questions::examples;
 use crate::served::{ADMIN_KEY, Answered, Api, Document, Operation, escaped};
@@ -51,6 +51,7 @@ fn shorten(value: &mut Value, name: &str) {
             }
         }
         Value::Object(members) => {
+            fix_what_is_made(members);
             for (name, member) in members {
                 match name.as_str() {
                     "took_ms" => *member = json!(2),
@@ -60,6 +61,19 @@ fn shorten(value: &mut Value, name: &str) {
             }
         }
         _ => {}
+    }
+}
+
+/// What the server makes up is another one each time.
+fn fix_what_is_made(members: &mut Map<String, Value>) {
+    let is_made = members.contains_key("key") && members.contains_key("revocable");
+    if is_made {
+        members.insert("key".to_owned(), json!("q7Zk2mVt0cXb4Nf9sYwLr1HdJu8GeAo5Pi3KxTnRvQ6"));
+        members.insert("hint".to_owned(), json!("q7Zk"));
+    }
+    let is_kept = members.contains_key("updated_at") || is_made;
+    if is_kept && members["id"].as_str().is_some_and(|id| !id.starts_with("019a4310")) {
+        members.insert("id".to_owned(), json!("019a4310-8a00-7000-8000-000000000004"));
     }
 }
 
@@ -87,12 +101,17 @@ async fn the_examples_of_answers_are_what_is_answered() {
             let answered = api.send(Some(ADMIN_KEY), &operation.method, &uri, body).await;
             assert!(answered.status.is_success(), "{uri}: {}", answered.text);
             document.hold(&operation.path, &operation.method, &answered);
+            if answered.status == StatusCode::NO_CONTENT {
+                continue;
+            }
             let answer = example(&answered);
             if answer.to_string().len() > most.to_string().len() {
                 most = answer;
             }
         }
-        answers.insert(id(operation), most);
+        if !most.is_null() {
+            answers.insert(id(operation), most);
+        }
     }
     answers.insert(ITSELF[0].to_owned(), json!({ "openapi": "3.1.0", "info": { "title": "analytics" }, "paths": {} }));
     answers.insert(ITSELF[1].to_owned(), json!("<!doctype html>\n"));
@@ -115,10 +134,14 @@ async fn every_operation_has_an_example_of_its_request_and_of_its_answer() {
         let id = id(&operation);
         let requests = &operation.described["requestBody"]["content"]["application/json"]["examples"];
         let has_request = requests.as_object().is_some_and(|examples| !examples.is_empty());
-        assert_eq!(has_request, operation.method == Method::POST, "{id} has no example of its body");
+        let has_body = [Method::POST, Method::PUT, Method::PATCH].contains(&operation.method);
+        assert_eq!(has_request, has_body, "{id} has no example of its body");
         let method = operation.method.as_str().to_lowercase();
         let responses = operation.described["responses"].as_object().unwrap();
         let status = responses.keys().find(|status| status.starts_with('2')).unwrap();
+        if status == "204" {
+            continue;
+        }
         let content = responses[status]["content"].as_object().unwrap();
         let shown = content.iter().find_map(|(media_type, content)| Some((media_type, content.get("example")?)));
         let (media_type, example) = shown.unwrap_or_else(|| panic!("{id} has no example of its answer"));

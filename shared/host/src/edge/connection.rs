@@ -127,7 +127,8 @@ async fn answer(
 ) -> Result<Response, Infallible> {
     name_the_host(&mut request);
     let client = shared.proxies.client(peer, request.headers());
-    let response = shared.dispatch.answer(request, client).await;
+    let by_tls = shared.proxies.came_by_tls(peer, request.headers());
+    let response = shared.dispatch.answer(request, client, by_tls).await;
     drop(in_flight);
     Ok(response)
 }

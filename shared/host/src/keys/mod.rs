@@ -2,6 +2,7 @@
 //!
 //! A key is kept as its SHA-256 and looked up by it, so that neither the time of a look-up nor a debug print tells of a key.
 
+mod listing;
 mod loopback;
 
 use std::collections::HashMap;
@@ -18,6 +19,10 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use crate::problem::Problem;
+
+pub use listing::{EnvironmentKey, hint};
+
+use listing::Listed;
 
 /// What a read key may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,9 +50,12 @@ pub struct InvalidKeys {
     reason: &'static str,
 }
 
-type Digested = [u8; 32];
+/// The SHA-256 of a key.
+pub type KeyDigest = [u8; 32];
 
-fn digest(key: &str) -> Digested {
+/// The digest that a key is filed under, here and in the store.
+#[must_use]
+pub fn digest(key: &str) -> KeyDigest {
     Sha256::digest(key.as_bytes()).into()
 }
 
@@ -55,8 +63,15 @@ fn digest(key: &str) -> Digested {
 const KEY_LENGTH: std::ops::RangeInclusive<usize> = 16..=128;
 
 /// What is filed under a client's key; a text too long to be one is not digested.
-fn look_up<'k, T>(keys: &'k HashMap<Digested, T>, key: &str) -> Option<&'k T> {
-    KEY_LENGTH.contains(&key.len()).then(|| keys.get(&digest(key))).flatten()
+fn look_up<'k, T>(keys: &'k HashMap<KeyDigest, Listed<T>>, key: &str) -> Option<&'k T> {
+    KEY_LENGTH.contains(&key.len()).then(|| keys.get(&digest(key))).flatten().map(|listed| &listed.value)
+}
+
+/// Whether a text can be a key at all: 16 to 128 of `[A-Za-z0-9_-]`.
+#[must_use]
+pub fn is_a_key(text: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+    KEY_LENGTH.contains(&text.len()) && text.bytes().all(allowed)
 }
 
 const KEY_RULE: &str = "is not 16 to 128 of [A-Za-z0-9_-]";
@@ -65,19 +80,18 @@ const KEY_RULE: &str = "is not 16 to 128 of [A-Za-z0-9_-]";
 fn parse_list<T>(
     text: &str,
     part: impl Fn(&[&str]) -> Result<T, &'static str>,
-) -> Result<HashMap<Digested, T>, InvalidKeys> {
+) -> Result<HashMap<KeyDigest, Listed<T>>, InvalidKeys> {
     let mut keys = HashMap::new();
     let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
     for (index, item) in items.enumerate() {
         let fail = |reason| InvalidKeys { place: index + 1, reason };
         let fields: Vec<&str> = item.split(':').collect();
         let key = fields[0];
-        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
-        if !KEY_LENGTH.contains(&key.len()) || !key.bytes().all(allowed) {
+        if !is_a_key(key) {
             return Err(fail(KEY_RULE));
         }
         let value = part(&fields[1..]).map_err(fail)?;
-        if keys.insert(digest(key), value).is_some() {
+        if keys.insert(digest(key), Listed::new(value, index + 1, key)).is_some() {
             return Err(fail("stands twice"));
         }
     }
@@ -86,7 +100,7 @@ fn parse_list<T>(
 
 /// The keys of `WRITE_KEYS`: which project an event's key opens.
 #[derive(Clone, Default)]
-pub struct WriteKeys(Option<Arc<HashMap<Digested, Project>>>);
+pub struct WriteKeys(Option<Arc<HashMap<KeyDigest, Listed<Project>>>>);
 
 impl WriteKeys {
     /// Reads `key:project, ...`.
@@ -135,7 +149,7 @@ impl fmt::Debug for WriteKeys {
 /// The keys of `API_KEYS`: who may ask about which project.
 #[derive(Clone)]
 pub struct ReadKeys {
-    keys: Arc<HashMap<Digested, Grant>>,
+    keys: Arc<HashMap<KeyDigest, Listed<Grant>>>,
     write_keys: WriteKeys,
     open_on_loopback: bool,
 }
@@ -186,7 +200,7 @@ impl ReadKeys {
     /// 401 `unknown_key`; 403 `forbidden_scope`; 403 `loopback_only` where there are no keys and the request did not come
     /// straight from this machine.
     pub fn grant(&self, headers: &HeaderMap, needed: Scope) -> Result<Grant, Problem> {
-        self.grant_key(key_of(headers), headers, needed)
+        self.grant_key(header_key(headers), headers, needed)
     }
 
     /// The same for a key that came another way.
@@ -201,13 +215,26 @@ impl ReadKeys {
         }
         match key.and_then(|key| look_up(&self.keys, key)) {
             Some(grant) if grant.scope >= needed => Ok(grant.clone()),
-            Some(_) => Err(forbidden("this key may only read; an admin key is needed here")),
+            Some(_) => Err(reads_only()),
             None => {
                 self.refuse_write_key(key)?;
-                let detail = "send an API key as Authorization: Bearer KEY or X-API-Key: KEY";
-                Err(Problem::new(StatusCode::UNAUTHORIZED, "unknown_key", detail))
+                Err(unknown_key())
             }
         }
+    }
+
+    /// What a key of the environment may do, by its digest.
+    #[must_use]
+    pub fn known(&self, digest: &KeyDigest) -> Option<&Grant> {
+        self.keys.get(digest).map(|listed| &listed.value)
+    }
+
+    /// Whether a request comes from where anybody may ask: this machine, where there are no keys, else anywhere.
+    ///
+    /// # Errors
+    /// 403 `loopback_only`.
+    pub fn check_place(&self, headers: &HeaderMap) -> Result<(), Problem> {
+        if self.open_on_loopback { loopback::check(headers) } else { Ok(()) }
     }
 }
 
@@ -231,9 +258,10 @@ impl ReadKeys {
     }
 
     fn refuse_write_key(&self, key: Option<&str>) -> Result<(), Problem> {
-        let known = |write_keys: &HashMap<Digested, Project>| key.is_some_and(|key| look_up(write_keys, key).is_some());
+        let known =
+            |write_keys: &HashMap<_, Listed<Project>>| key.is_some_and(|key| look_up(write_keys, key).is_some());
         if self.write_keys.0.as_deref().is_some_and(known) {
-            return Err(forbidden("this is a write key; it sends events and asks nothing"));
+            return Err(writes_only());
         }
         Ok(())
     }
@@ -245,7 +273,9 @@ impl fmt::Debug for ReadKeys {
     }
 }
 
-fn key_of(headers: &HeaderMap) -> Option<&str> {
+/// The key of `Authorization: Bearer KEY`, else of `X-API-Key: KEY`.
+#[must_use]
+pub fn header_key(headers: &HeaderMap) -> Option<&str> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let bearer = text(header::AUTHORIZATION.as_str()).and_then(|value| {
         let (scheme, key) = value.split_once(' ')?;
@@ -256,6 +286,25 @@ fn key_of(headers: &HeaderMap) -> Option<&str> {
 
 fn forbidden(detail: &str) -> Problem {
     Problem::new(StatusCode::FORBIDDEN, "forbidden_scope", detail)
+}
+
+/// 401 `unknown_key`.
+#[must_use]
+pub fn unknown_key() -> Problem {
+    let detail = "send an API key as Authorization: Bearer KEY or X-API-Key: KEY";
+    Problem::new(StatusCode::UNAUTHORIZED, "unknown_key", detail)
+}
+
+/// 403 `forbidden_scope`: what a key of scope `read` may not.
+#[must_use]
+pub fn reads_only() -> Problem {
+    forbidden("this key may only read; an admin key is needed here")
+}
+
+/// 403 `forbidden_scope`: a write key where somebody asks.
+#[must_use]
+pub fn writes_only() -> Problem {
+    forbidden("this is a write key; it sends events and asks nothing")
 }
 
 #[cfg(test)]

@@ -29,9 +29,9 @@ struct Answer<'a> {
     multi_value_headers: BTreeMap<&'a str, Vec<String>>,
     body: &'a str,
     is_base64_encoded: bool,
-    /// None of the routes sets any.
+    /// Payload version 2.0 takes them here, each by itself.
     #[serde(skip_serializing_if = "Option::is_none")]
-    cookies: Option<[&'a str; 0]>,
+    cookies: Option<Vec<String>>,
 }
 
 /// Writes a response; one that is too large for a function becomes 413.
@@ -48,14 +48,17 @@ async fn try_write(shape: Shape, response: Response) -> Result<Box<RawValue>, Pr
     let body = to_bytes(body, ANSWER_BYTES).await.map_err(|_| too_large())?;
     let text = std::str::from_utf8(&body).ok().filter(|_| !head.headers.contains_key(header::CONTENT_ENCODING));
     let encoded = if text.is_none() { STANDARD.encode(&body) } else { String::new() };
+    let mut others = listed(&head.headers);
+    let cookies =
+        if shape == Shape::Http { others.remove(header::SET_COOKIE.as_str()).unwrap_or_default() } else { Vec::new() };
     let answer = Answer {
         status_code: head.status.as_u16(),
         status_description: (shape == Shape::Balancer).then(|| head.status.to_string()),
-        headers: if shape == Shape::Rest { BTreeMap::new() } else { joined(&head.headers) },
-        multi_value_headers: if shape == Shape::Http { BTreeMap::new() } else { listed(&head.headers) },
+        headers: if shape == Shape::Rest { BTreeMap::new() } else { joined(&others) },
+        multi_value_headers: if shape == Shape::Http { BTreeMap::new() } else { others },
         body: text.unwrap_or(&encoded),
         is_base64_encoded: text.is_none(),
-        cookies: (shape == Shape::Http).then_some([]),
+        cookies: (shape == Shape::Http).then_some(cookies),
     };
     let Ok(json) = serde_json::value::to_raw_value(&answer) else {
         // Only a map with odd keys fails; there is none.
@@ -70,8 +73,8 @@ fn too_large() -> Problem {
 }
 
 /// One value a name; more are joined, as HTTP allows.
-fn joined(headers: &HeaderMap) -> BTreeMap<&str, String> {
-    listed(headers).into_iter().map(|(name, values)| (name, values.join(", "))).collect()
+fn joined<'h>(listed: &BTreeMap<&'h str, Vec<String>>) -> BTreeMap<&'h str, String> {
+    listed.iter().map(|(name, values)| (*name, values.join(", "))).collect()
 }
 
 fn listed(headers: &HeaderMap) -> BTreeMap<&str, Vec<String>> {
@@ -114,6 +117,19 @@ mod tests {
         assert_eq!(balancer["statusDescription"], "200 OK");
         assert_eq!(balancer["headers"]["vary"], "Origin, X-API-Key");
         assert_eq!(balancer["multiValueHeaders"]["vary"], json!(["Origin", "X-API-Key"]));
+    }
+
+    #[tokio::test]
+    async fn cookies_are_set_where_each_gateway_wants_them() {
+        let setting = || {
+            let mut response = Response::new(Body::empty());
+            response.headers_mut().append("set-cookie", "a=1; Path=/".parse().unwrap());
+            response
+        };
+        let http = written(Shape::Http, setting()).await;
+        assert_eq!((&http["cookies"], &http["headers"]), (&json!(["a=1; Path=/"]), &json!({})));
+        let rest = written(Shape::Rest, setting()).await;
+        assert_eq!(rest["multiValueHeaders"], json!({ "set-cookie": ["a=1; Path=/"] }));
     }
 
     #[tokio::test]

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::routing::any;
 use futures::future::BoxFuture;
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use lambda_http::request::LambdaRequest;
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde_json::value::RawValue;
@@ -24,12 +24,12 @@ use serde_json::value::RawValue;
 pub(crate) use init::tell_failure;
 pub use messages::{Message, MessageEvent, serve_messages};
 
-use crate::client::TrustedProxies;
+use crate::client::{CameByTls, TrustedProxies};
 use crate::dispatch::Dispatch;
 use crate::metrics;
 use crate::problem::Problem;
 use crate::program::Failure;
-use request::Call;
+use request::{Call, Shape};
 
 /// What is done before each request is looked at: opening what could not be opened yet.
 pub(crate) type Before = Arc<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>;
@@ -60,11 +60,22 @@ async fn invoke(event: LambdaRequest, dispatch: &Dispatch, proxies: &TrustedProx
             // Who has no address is counted with all others who have none.
             let peer = peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
             let client = proxies.client(peer, request.headers());
-            dispatch.answer(request, client).await
+            let by_tls = by_tls(shape, request.headers());
+            dispatch.answer(request, client, by_tls).await
         }
         Err(problem) => axum::response::IntoResponse::into_response(problem),
     };
     answer::write(shape, response).await
+}
+
+/// Gateways and function URLs speak nothing but TLS; a load balancer says what it was spoken to in.
+fn by_tls(shape: Shape, headers: &HeaderMap) -> CameByTls {
+    let said = headers.get("x-forwarded-proto").and_then(|value| value.to_str().ok());
+    CameByTls(match shape {
+        Shape::Rest | Shape::Http => true,
+        Shape::Balancer => said.is_some_and(|scheme| scheme.eq_ignore_ascii_case("https")),
+        Shape::Unknown => false,
+    })
 }
 
 /// The routes that say what a function has not.

@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::extract::Request;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use http::{HeaderMap, Method, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use lambda_http::request::LambdaRequest;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
@@ -85,7 +85,7 @@ pub(super) fn read(event: LambdaRequest) -> Call {
                 path: event.raw_path.map(|path| without_stage(path, context.stage.as_deref())),
                 query: event.raw_query_string.unwrap_or_default(),
                 method: context.http.method,
-                headers: event.headers,
+                headers: with_cookies(event.headers, event.cookies.as_deref().unwrap_or_default()),
                 body: event.body,
                 is_base64: event.is_base64_encoded,
             };
@@ -156,6 +156,17 @@ impl Given {
     }
 }
 
+/// Payload version 2.0 gives cookies in a place of their own.
+fn with_cookies(mut headers: HeaderMap, cookies: &[String]) -> HeaderMap {
+    if !cookies.is_empty()
+        && !headers.contains_key(header::COOKIE)
+        && let Ok(joined) = HeaderValue::from_str(&cookies.join("; "))
+    {
+        headers.insert(header::COOKIE, joined);
+    }
+    headers
+}
+
 /// Headers are given once or twice, with one value a name or with all.
 fn both(single: HeaderMap, multi: HeaderMap) -> HeaderMap {
     if multi.is_empty() { single } else { multi }
@@ -195,6 +206,7 @@ mod tests {
     fn http(path: &str, stage: &str, body: &str, is_base64: bool) -> Value {
         json!({
             "version": "2.0", "routeKey": "$default", "rawPath": path, "rawQueryString": "range=7d&key=a%26b",
+            "cookies": ["a=1", "b=2"],
             "headers": { "host": "x.example", "content-type": "application/json", "x-forwarded-for": "198.51.100.7" },
             "requestContext": {
                 "accountId": "1", "apiId": "a", "domainName": "x.example", "stage": stage, "requestId": "r", "routeKey": "$default",
@@ -215,6 +227,7 @@ mod tests {
             (&Method::POST, "/collect?range=7d&key=a%26b".to_owned())
         );
         assert_eq!(request.headers()["content-type"], "application/json");
+        assert_eq!(request.headers()["cookie"], "a=1; b=2");
         assert_eq!(body(request).await, b"{}");
     }
 

@@ -23,6 +23,7 @@ mod link;
 mod new_values;
 mod numeric;
 mod partitions;
+mod projects;
 mod replica;
 mod select;
 mod settings;

@@ -31,18 +31,18 @@ const MIGRATION_LOCK: i64 = 0x616E_616C_7974_6900;
 /// The store on a PostgreSQL server.
 #[derive(Debug, Clone)]
 pub struct PostgresStore {
-    primary: Pool,
+    pub(super) primary: Pool,
     replica: Option<Arc<Replica>>,
     health: Pool,
     connect: PgConnectOptions,
     edition: Arc<RwLock<Edition>>,
-    writing: Begin,
+    pub(super) writing: Begin,
     storing: Begin,
     /// Of what this process wrote; clones share it.
     known_sessions: Arc<KnownSessions>,
     cardinality: Cardinality,
     chunk_days: u32,
-    reading: Begin,
+    pub(super) reading: Begin,
     reading_together: Begin,
     refreshing: Begin,
     erasing: Begin,
@@ -72,6 +72,8 @@ macro_rules! transaction {
         }
     }};
 }
+
+pub(super) use transaction;
 
 impl PostgresStore {
     /// Reaches the server and finds what it is. The schema is not touched: see [`EventStore::migrate`].

@@ -11,6 +11,7 @@ mod erasure;
 mod fault;
 mod ingest;
 mod integrity;
+mod projects;
 mod rollups;
 mod rows;
 mod select;

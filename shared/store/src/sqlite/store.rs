@@ -51,8 +51,8 @@ impl Default for SqliteOptions {
 /// The store in one SQLite file.
 #[derive(Debug, Clone)]
 pub struct SqliteStore {
-    writer: SqlitePool,
-    readers: Readers,
+    pub(super) writer: SqlitePool,
+    pub(super) readers: Readers,
     health: Readers,
     version: String,
     cardinality: Cardinality,

@@ -38,7 +38,8 @@ impl Operator for Shell {
             EMPTY => {
                 "DROP TABLE raw_events; DROP TABLE daily_metrics, session_users, event_ids, event_ids_1, event_ids_2, receipt_counts,
                     newest_receipts, dead_letters, settings, schema_migrations, column_marks, identity_changes, identities,
-                    identity_counters, event_columns, erasures, erasure_counters, block_counts, block_marks"
+                    identity_counters, event_columns, erasures, erasure_counters, block_counts, block_marks,
+                    api_keys, page_sessions, saved_items, project_settings"
             }
             MANY => {
                 "INSERT INTO raw_events (id, project, session_id, user_id, event_type, event_action, metadata, timestamp, created_at)

@@ -29,7 +29,8 @@ impl Operator for Shell {
                  DROP TABLE dead_letters; DROP TABLE settings; DROP TABLE schema_migrations; DROP TABLE column_marks;
                  DROP TABLE identity_changes; DROP TABLE identities; DROP TABLE identity_counters; DROP TABLE event_columns;
                  DROP TABLE erasures; DROP TABLE erasure_counters;
-                 DROP TABLE block_counts; DROP TABLE block_marks"
+                 DROP TABLE block_counts; DROP TABLE block_marks;
+                 DROP TABLE api_keys; DROP TABLE page_sessions; DROP TABLE saved_items; DROP TABLE project_settings"
             }
             MANY => {
                 "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 240000)

@@ -13,6 +13,7 @@ pub(crate) mod erasure;
 pub(crate) mod erasure_model;
 pub(crate) mod letters;
 pub(crate) mod model;
+pub(crate) mod projects;
 pub(crate) mod questions;
 pub(crate) mod schema;
 pub(crate) mod upgrade;
@@ -178,6 +179,9 @@ macro_rules! store_contract {
             letters: [poison_is_found_and_put_aside, a_replay_moves_the_counts, a_replay_that_fails_again_keeps_its_history,
                 a_redelivery_does_not_lose_a_dead_letter, unreadable_entries_are_kept, pages_are_newest_first,
                 two_replays_of_one_letter_store_it_once, late_events_and_replays_leave_no_drift],
+            projects: [keys_are_found_by_digest_and_listed_by_project, who_add_keys_at_once_keep_the_bound,
+                a_session_ends_with_its_key_its_time_and_its_project, a_key_has_so_many_sessions_at_most,
+                what_is_saved_comes_back_as_it_was, a_project_has_settings_of_its_own, it_is_known_who_said_the_retention],
             questions: [every_kind_of_parameter_and_cell, a_slow_question_ends_and_frees_its_connection,
                 rows_come_one_by_one_until_no_more_are_wanted,
                 metadata_comes_back, a_session_is_named_by_its_first_user, project_state_is_kept,
