@@ -19,6 +19,13 @@ export interface View {
 export const VIEWS: View[] = [
   { name: 'overview', title: 'Overview', key: 'o', uses: ['range', 'compare', 'filters'], load: () => import('./overview') },
   { name: 'explore', title: 'Explore', key: 'e', uses: ['range', 'compare', 'filters'], load: () => import('./explore') },
+  { name: 'funnels', title: 'Funnels', key: 'f', uses: ['range', 'filters'], load: () => import('./funnels') },
+  { name: 'retention', title: 'Retention', key: 'r', uses: ['range'], load: () => import('./retention') },
+  { name: 'paths', title: 'Paths', key: 'p', uses: ['range'], load: () => import('./paths') },
+  { name: 'sessions', title: 'Sessions', key: 'i', uses: ['range', 'filters'], load: () => import('./sessions') },
+  { name: 'session', title: 'Session', isHidden: true, uses: [], load: () => import('./session') },
+  { name: 'person', title: 'Person', isHidden: true, uses: [], load: () => import('./person') },
+  { name: 'live', title: 'Live', key: 'l', uses: ['filters'], load: () => import('./live') },
   { name: 'boards', title: 'Boards', key: 'b', uses: ['range'], load: () => import('./boards') },
   { name: 'settings', title: 'Project', key: 's', uses: [], load: () => import('./settings') },
 ];

@@ -1,32 +1,9 @@
 // A running `analytics serve`, with a project and keys for each test.
-import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { pause, serve } from './serve.mjs';
+
+export { pause };
 
 const PROJECTS = 40;
-
-const root = fileURLToPath(new URL('../../../../../', import.meta.url));
-
-/** The program: that of ANALYTICS_PROGRAM, else the one that cargo built. */
-const program = () => {
-  const built = join(process.env.CARGO_TARGET_DIR ?? join(root, 'target'), 'debug', 'analytics');
-  const path = process.env.ANALYTICS_PROGRAM ?? built;
-  if (!existsSync(path)) throw new Error(`${path} is not there: cargo build --package analytics, or set ANALYTICS_PROGRAM`);
-  return path;
-};
-
-export const freePort = async () => {
-  const server = createServer();
-  await new Promise((done) => server.listen(0, '127.0.0.1', done));
-  const { port } = server.address();
-  await new Promise((done) => server.close(done));
-  return port;
-};
-
-export const pause = (time) => new Promise((done) => setTimeout(done, time));
 
 const project = (number) => ({
   name: `project-${number}`,
@@ -36,36 +13,18 @@ const project = (number) => ({
 
 /** Starts it; `close` ends it and removes its folder. */
 export const startCollector = async () => {
-  const path = program();
-  const folder = mkdtempSync(join(tmpdir(), 'analytics-tracker-'));
-  const port = await freePort();
   const projects = Array.from({ length: PROJECTS }, (_, number) => project(number));
   const keys = (of) => projects.map(of).join(',');
-  const child = spawn(path, ['serve'], {
-    cwd: folder,
-    stdio: ['ignore', 'ignore', 'inherit'],
-    env: {
-      PORT: `${port}`, DATA_DIR: folder, LOG_LEVEL: 'warn', DURABILITY: 'fast', BATCH_LINGER_MS: '5',
-      WRITE_KEYS: keys(({ writeKey, name }) => `${writeKey}:${name}`),
-      API_KEYS: keys(({ readKey, name }) => `${readKey}:${name}:read`),
-    },
+  const { url, close } = await serve({
+    WRITE_KEYS: keys(({ writeKey, name }) => `${writeKey}:${name}`),
+    API_KEYS: keys(({ readKey, name }) => `${readKey}:${name}:read`),
   });
-  const ended = new Promise((done) => child.once('exit', done));
-  const url = `http://127.0.0.1:${port}`;
-  for (const deadline = Date.now() + 20_000; ; await pause(50)) {
-    if (await fetch(`${url}/health`).then(({ ok }) => ok, () => false)) break;
-    if (child.exitCode !== null || Date.now() > deadline) throw new Error('analytics serve does not come up');
-  }
   let given = 0;
   return {
     url,
     /** A project that no other test has. */
     project: () => ({ ...projects[given++], url }),
-    close: async () => {
-      child.kill('SIGTERM');
-      await ended;
-      rmSync(folder, { recursive: true, force: true });
-    },
+    close,
   };
 };
 
