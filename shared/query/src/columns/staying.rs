@@ -1,6 +1,8 @@
 //! In which units of the calendar each actor started and returned, gathered quarter by quarter.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use analytics_columns::{ACTOR, ACTORS, Segment, TIME};
 use analytics_domain::Timestamp;
@@ -9,16 +11,18 @@ use foldhash::fast::RandomState;
 use super::mask::mask;
 use super::reader::{Quarterly, Stop};
 use super::scanning::keys;
+use super::shards::{SHARDS, shard_of};
+use super::threads::Hired;
 use super::values::{Fields, columns_of, fields_of};
 use crate::scan::ActorKey;
-use crate::{Actor, Buckets, Filter, Range};
+use crate::{Actor, Buckets, Filter, QueryError, Range};
 
 /// Most (actor, unit) that are gathered for one answer: some 350 MB while they are put in order. More are read from raw rows,
 /// which come in order.
 const STAYS_MAX: usize = 2_000_000;
 
 /// What counts as a start and as a return, and where each actor had them so far.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Staying {
     by: Actor,
     read: Range,
@@ -27,8 +31,14 @@ pub(crate) struct Staying {
     units: Buckets,
     starts: Vec<Filter>,
     returns: Vec<Filter>,
-    stays: HashMap<(u32, i64), UnitStay, RandomState>,
+    most: usize,
+    /// By the shard of the actor. All who take quarters for an answer add to the same: in whatever order, they add up.
+    shards: Arc<[Mutex<Shard>]>,
+    /// How many stays that is.
+    count: Arc<AtomicUsize>,
 }
+
+type Shard = HashMap<(u32, i64), UnitStay, RandomState>;
 
 /// An actor's events in a unit.
 #[derive(Debug, Clone, Copy, Default)]
@@ -66,7 +76,9 @@ impl Staying {
             units: units.clone(),
             starts: starts.to_vec(),
             returns: returns.to_vec(),
-            stays: HashMap::default(),
+            most: STAYS_MAX,
+            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            count: Arc::default(),
         }
     }
 
@@ -81,13 +93,37 @@ impl Staying {
         }
     }
 
-    /// The stays by actor and unit: the unit's index, `None` before the border.
-    pub(crate) fn stays(self) -> impl Iterator<Item = (ActorKey, Option<usize>, UnitStay)> {
-        let mut stays: Vec<((u32, i64), UnitStay)> = self.stays.into_iter().collect();
-        stays.sort_unstable_by_key(|(key, _)| *key);
-        stays
-            .into_iter()
-            .map(|((actor, unit), stay)| (ActorKey::Number(u64::from(actor)), usize::try_from(unit).ok(), stay))
+    /// Folds the stays, each actor's by unit, into as many folds as there are threads. A unit is its index, `None` before the border.
+    pub(crate) fn fold<F: Send>(
+        self,
+        hired: &Hired,
+        fresh: impl Fn() -> F + Sync,
+        take: impl Fn(&mut F, ActorKey, Option<usize>, UnitStay) + Sync,
+    ) -> Result<Vec<F>, QueryError> {
+        let own = |shard: &Mutex<Shard>| std::mem::take(&mut *shard.lock().unwrap_or_else(PoisonError::into_inner));
+        hired.fold(self.shards.iter().map(own).collect(), fresh, |fold, shard| {
+            let mut stays: Vec<((u32, i64), UnitStay)> = shard.into_iter().collect();
+            stays.sort_unstable_by_key(|(key, _)| *key);
+            for ((actor, unit), stay) in stays {
+                take(fold, ActorKey::Number(u64::from(actor)), usize::try_from(unit).ok(), stay);
+            }
+            Ok(())
+        })
+    }
+
+    /// Adds what actors did in a unit. Whoever adds something else meanwhile waits for one shard at most.
+    fn add(&self, unit: i64, mut of_actors: Vec<(u32, UnitStay)>) {
+        of_actors.sort_unstable_by_key(|(actor, _)| shard_of(*actor));
+        for of_shard in of_actors.chunk_by(|(one, _), (other, _)| shard_of(*one) == shard_of(*other)) {
+            let Some((first, _)) = of_shard.first() else { continue };
+            let Some(shard) = self.shards.get(shard_of(*first)) else { continue };
+            let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            let before = shard.len();
+            for (actor, stay) in of_shard {
+                shard.entry((*actor, unit)).or_default().add(*stay);
+            }
+            self.count.fetch_add(shard.len() - before, Ordering::Relaxed);
+        }
     }
 }
 
@@ -126,26 +162,50 @@ impl Quarterly for Staying {
                 if stay.events == 0 {
                     touched.push(pair);
                 }
+                stay.events += 1;
+                // Instants ascend.
                 let time = times.get(event).copied();
-                stay.add(UnitStay {
-                    first_start: time.filter(|_| is_start),
-                    last_return: time.filter(|_| is_return),
-                    events: 1,
-                });
+                if is_start && stay.first_start.is_none() {
+                    stay.first_start = time;
+                }
+                if is_return {
+                    stay.last_return = time;
+                }
             }
-            for pair in touched {
-                let (Some(stay), Some(actor)) = (of_pairs.get_mut(pair), keys.get(pair)) else { continue };
-                self.stays.entry((*actor, unit)).or_default().add(std::mem::take(stay));
-            }
+            let of_actor =
+                |pair: usize| Some((*keys.get(pair)?, of_pairs.get_mut(pair).map(std::mem::take)?));
+            let of_actors = touched.into_iter().filter_map(of_actor).collect();
+            self.add(unit, of_actors);
             event = until.max(event + 1);
         }
-        if self.stays.len() > STAYS_MAX {
-            let message = format!(
-                "the question looks at more than {STAYS_MAX} persons and units; narrow date_range, ask for a longer unit or \
-                 add a filter"
-            );
-            return Err(Stop::TooLarge(message));
-        }
+        self.check()
+    }
+
+    fn beside(&self) -> Self {
+        self.clone()
+    }
+
+    fn join(&mut self, _: Self) -> Result<(), Stop> {
         Ok(())
+    }
+
+    /// None of its own: the bound is on what all hold together.
+    fn weight(&self) -> usize {
+        0
+    }
+
+    fn most(&self) -> usize {
+        self.most
+    }
+
+    fn check(&self) -> Result<(), Stop> {
+        if self.count.load(Ordering::Relaxed) <= self.most {
+            return Ok(());
+        }
+        let message = format!(
+            "the question looks at more than {} persons and units; narrow date_range, ask for a longer unit or add a filter",
+            self.most
+        );
+        Err(Stop::TooLarge(message))
     }
 }
