@@ -229,7 +229,7 @@ mod tests {
     impl Probe {
         fn new() -> Self {
             let (seen, digits, rest) = (Vec::new(), BTreeSet::new(), Duration::ZERO);
-            Self { seen, digits, most: 10, panics_at: -1, refuses: -1, rest, alive: Arc::new(()) }
+            Self { seen, digits, most: 100, panics_at: -1, refuses: -1, rest, alive: Arc::new(()) }
         }
     }
 
@@ -289,7 +289,7 @@ mod tests {
     fn each_quarter_is_taken_once_and_those_of_a_lane_in_order() {
         for most in 1..=4 {
             let threads = Threads::of_test(most);
-            let mut all = seen(Probe { most: 100, ..Probe::new() }, 500, threads).unwrap();
+            let mut all = seen(Probe::new(), 500, threads).unwrap();
             for lane in 0..4 {
                 let of_lane: Vec<_> = all.iter().filter(|quarter| lane_of(Quarter(**quarter)) == lane).collect();
                 assert!(of_lane.is_sorted(), "{most} threads, lane {lane}: {of_lane:?}");
@@ -348,7 +348,7 @@ mod tests {
 
     #[test]
     fn who_hands_in_waits_where_much_is_not_taken_yet() {
-        let probe = Probe { most: 100, rest: Duration::from_millis(2), ..Probe::new() };
+        let probe = Probe { rest: Duration::from_millis(2), ..Probe::new() };
         let crew = Crew::start(Threads::of_test(2).hire().unwrap(), &probe, &Arc::default()).unwrap();
         let size = WAITING_BYTES / 5 - 1;
         let mut peak = 0;

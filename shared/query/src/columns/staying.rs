@@ -172,8 +172,7 @@ impl Quarterly for Staying {
                     stay.last_return = time;
                 }
             }
-            let of_actor =
-                |pair: usize| Some((*keys.get(pair)?, of_pairs.get_mut(pair).map(std::mem::take)?));
+            let of_actor = |pair: usize| Some((*keys.get(pair)?, of_pairs.get_mut(pair).map(std::mem::take)?));
             let of_actors = touched.into_iter().filter_map(of_actor).collect();
             self.add(unit, of_actors);
             event = until.max(event + 1);

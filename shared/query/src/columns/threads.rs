@@ -58,7 +58,7 @@ impl Threads {
             count = self.most.min(self.bound.saturating_sub(at_work));
             (count > 1).then_some(at_work + count)
         });
-        taken.is_ok().then_some(Hired { count, at_work: Some(self.at_work) })
+        taken.is_ok().then(|| Hired { count, at_work: Some(self.at_work) })
     }
 }
 
@@ -162,10 +162,14 @@ mod tests {
     #[test]
     fn a_share_that_is_refused_is_the_answer() {
         let hired = Threads::of_test(2).hire().unwrap();
-        let folds = hired.fold((0..1_000).collect(), || (), |(), share| match share {
-            7 => Err(QueryError::too_large("window", "7")),
-            _ => Ok(()),
-        });
+        let folds = hired.fold(
+            (0..1_000).collect(),
+            || (),
+            |(), share| match share {
+                7 => Err(QueryError::too_large("window", "7")),
+                _ => Ok(()),
+            },
+        );
         assert_eq!(folds.unwrap_err().message, "7");
     }
 }

@@ -131,11 +131,7 @@ struct Fold {
 impl Fold {
     fn new(question: &PathsQuestion) -> Self {
         Self {
-            ends: Ends {
-                has_from: question.from.is_some(),
-                has_to: question.to.is_some(),
-                depth: question.depth,
-            },
+            ends: Ends { has_from: question.from.is_some(), has_to: question.to.is_some(), depth: question.depth },
             actor: None,
             name: None,
             trail: Trail::default(),
