@@ -138,12 +138,23 @@ impl NumberSet {
         }
     }
 
-    fn settle(&mut self) {
+    /// Looks through what was gathered, so that counting and merging find it in order.
+    pub fn settle(&mut self) {
         if self.sorted == self.list.len() {
             return;
         }
-        self.list.sort_unstable();
-        self.list.dedup();
+        let mut new = self.list.split_off(self.sorted);
+        new.sort_unstable();
+        new.dedup();
+        // Numbers of things that come one after the other are mostly greater than those before.
+        let first = new.first().copied().unwrap_or(0);
+        let lower = self.list.partition_point(|number| *number < first);
+        let met = self.list.split_off(lower);
+        if met.is_empty() {
+            self.list.append(&mut new)
+        } else {
+            self.list.append(&mut united(&met, &new))
+        }
         self.sorted = self.list.len();
         self.fit();
     }

@@ -231,10 +231,13 @@ fn measure<Q: Askable>(what: &str, question: &Q, kept: &Kept) {
         read = rows.iter().map(Vec::len).sum();
         let (began, before) = (Instant::now(), cpu());
         let mut intake = planned.intake();
-        for (place, rows) in rows.into_iter().enumerate() {
-            rows.into_iter().for_each(|row| intake.push(place, row).unwrap());
+        let mut rows =
+            rows.into_iter().enumerate().flat_map(|(place, rows)| rows.into_iter().map(move |row| (place, row)));
+        let answer = rows.try_for_each(|(place, row)| intake.push(place, row)).and_then(|()| intake.finish());
+        if let Err(refusal) = answer {
+            println!("{what:<40} {refusal}");
+            return;
         }
-        let answer = intake.finish().unwrap();
         shortest = shortest.min(began.elapsed().as_secs_f64() * 1e3);
         on_cpus += cpu() - before;
         std::hint::black_box(&answer);

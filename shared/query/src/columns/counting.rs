@@ -176,6 +176,10 @@ impl Quarterly for Counting {
         Self { most: self.most, ..empty }
     }
 
+    fn settle(&mut self) {
+        self.groups.iter_mut().for_each(Group::settle);
+    }
+
     fn join(&mut self, mut other: Self) -> Result<(), Stop> {
         if self.groups.is_empty() && self.text_bytes == 0 {
             *self = other;

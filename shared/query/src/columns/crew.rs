@@ -94,6 +94,7 @@ fn work<T: Quarterly>(place: usize, mut taker: T, line: &Line, changed: &HashMap
         }
         line.done(place, bytes, taker.weight());
     }
+    taker.settle();
     (taker, Ok(()))
 }
 
@@ -114,8 +115,8 @@ struct Line {
     /// Most that all takers may weigh.
     most: usize,
     state: Mutex<State>,
-    /// Something waits, or nothing comes any more.
-    work: Condvar,
+    /// For each thread: something waits for it, or nothing comes any more.
+    work: Vec<Condvar>,
     /// Less waits, or nothing is taken any more.
     room: Condvar,
 }
@@ -138,7 +139,8 @@ impl Line {
     fn new(threads: usize, most: usize) -> Self {
         let waiting = (0..threads).map(|_| VecDeque::new()).collect();
         let state = State { waiting, bytes: 0, weights: vec![0; threads], is_closed: false, is_stopped: false };
-        Self { most, state: Mutex::new(state), work: Condvar::new(), room: Condvar::new() }
+        let work = (0..threads).map(|_| Condvar::new()).collect();
+        Self { most, state: Mutex::new(state), work, room: Condvar::new() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -153,9 +155,13 @@ impl Line {
         let is_stopped = state.is_stopped;
         let Some(waiting) = state.waiting.get_mut(place).filter(|_| !is_stopped) else { return Err(Box::new(part)) };
         waiting.push_back(part);
+        let is_first = waiting.len() == 1;
         state.bytes += bytes;
         drop(state);
-        self.work.notify_all();
+        // Whoever has something waiting does not sleep.
+        if let Some(work) = self.work.get(place).filter(|_| is_first) {
+            work.notify_one();
+        }
         Ok(())
     }
 
@@ -164,13 +170,16 @@ impl Line {
         let has_none = |state: &mut State| {
             !state.is_stopped && !state.is_closed && state.waiting.get(place).is_none_or(VecDeque::is_empty)
         };
-        let mut state = self.work.wait_while(self.state(), has_none).unwrap_or_else(PoisonError::into_inner);
+        let work = self.work.get(place)?;
+        let mut state = work.wait_while(self.state(), has_none).unwrap_or_else(PoisonError::into_inner);
         if state.is_stopped { None } else { state.waiting.get_mut(place)?.pop_front() }
     }
 
     /// Notes that a thread has taken so many bytes, and what its taker weighs now.
     fn done(&self, place: usize, bytes: usize, weight: usize) {
         let mut state = self.state();
+        // Somebody may wait for room where more could not be there.
+        let was_full = state.bytes > WAITING_BYTES / 2;
         state.bytes = state.bytes.saturating_sub(bytes);
         if let Some(known) = state.weights.get_mut(place) {
             *known = weight;
@@ -179,18 +188,19 @@ impl Line {
         drop(state);
         if is_heavy {
             self.stop();
+        } else if was_full {
+            self.room.notify_all();
         }
-        self.room.notify_all();
     }
 
     fn close(&self) {
         self.state().is_closed = true;
-        self.work.notify_all();
+        self.work.iter().for_each(Condvar::notify_all);
     }
 
     fn stop(&self) {
         self.state().is_stopped = true;
-        self.work.notify_all();
+        self.work.iter().for_each(Condvar::notify_all);
         self.room.notify_all();
     }
 

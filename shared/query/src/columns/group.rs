@@ -62,6 +62,13 @@ impl Group {
         }
     }
 
+    /// Puts its sets in order.
+    pub(super) fn settle(&mut self) {
+        [&mut self.sessions, &mut self.users, &mut self.people, &mut self.strangers]
+            .into_iter()
+            .for_each(NumberSet::settle);
+    }
+
     /// Takes in what was counted elsewhere, in other lanes, for the same group.
     pub(super) fn join(&mut self, other: Self) {
         self.events += other.events;

@@ -36,6 +36,9 @@ pub(crate) trait Quarterly: Send + Sized + 'static {
     /// Another one for the same answer, that has taken nothing yet.
     fn beside(&self) -> Self;
 
+    /// Puts what it took in order, so that taking it in costs little.
+    fn settle(&mut self) {}
+
     /// Takes in what another one took, of other quarters.
     fn join(&mut self, other: Self) -> Result<(), Stop>;
 

@@ -8,7 +8,7 @@ use analytics_domain::Timestamp;
 
 use super::mask::{mask, passes};
 use super::reader::{Quarterly, Stop};
-use super::shards::{SHARDS, place_in_shard, shard_of};
+use super::shards::{SHARDS, ordered, shard_of};
 use super::threads::Hired;
 use super::values::{Fields, columns_of, fields_of};
 use crate::scan::{ActorKey, ScannedEvent};
@@ -17,9 +17,6 @@ use crate::{Actor, Field, Filter, QueryError, Range};
 /// Most events that are gathered for one answer: some 200 MB while lists of them grow. More are read from raw rows, which come in
 /// order.
 const EVENTS_MAX: usize = 4_000_000;
-
-/// With more actors for each event, as when few events are left of many people, a count for each actor would take more than it saves.
-const SPARSE: usize = 16;
 
 /// What is read of each event, and the events so far.
 #[derive(Debug)]
@@ -170,7 +167,7 @@ impl Scanning {
         // Each thread counts the uses of texts of its own.
         let fresh = || (fresh(), vec![None; labels.len()]);
         let folds = hired.fold(shards, fresh, |(fold, texts), hits| {
-            for hit in ordered(hits) {
+            for hit in ordered(&hits, |hit| hit.actor, |hit| hit.timestamp) {
                 let place = (hit.label as usize).wrapping_sub(1);
                 let label = texts.get_mut(place).zip(labels.get(place));
                 let label: Option<Arc<str>> =
@@ -293,44 +290,6 @@ fn key(by: Actor, actors: &Actors, pair: usize, changed: &HashMap<u32, u32>) -> 
     Ok(shifted | is_user)
 }
 
-/// The events of a shard by (actor, timestamp), and equal ones as they came: those of a quarter come in order, in one list.
-fn ordered(lists: Vec<Vec<Hit>>) -> Vec<Hit> {
-    let count = lists.iter().map(Vec::len).sum();
-    let actors = lists.iter().flatten().map(|hit| place_in_shard(hit.actor) + 1).max().unwrap_or(0);
-    if actors / SPARSE > count {
-        let mut hits = lists.concat();
-        hits.sort_by_key(|hit| (hit.actor, hit.timestamp));
-        return hits;
-    }
-    // Counted first: how many events each actor has tells where they stand.
-    let mut next = vec![0_u32; actors];
-    for hit in lists.iter().flatten() {
-        if let Some(count) = next.get_mut(place_in_shard(hit.actor)) {
-            *count += 1;
-        }
-    }
-    let mut sum = 0;
-    for count in &mut next {
-        sum += std::mem::replace(count, sum);
-    }
-    let mut all = vec![Hit::default(); count];
-    for hit in lists.into_iter().flatten() {
-        if let Some(next) = next.get_mut(place_in_shard(hit.actor)) {
-            if let Some(slot) = all.get_mut(*next as usize) {
-                *slot = hit;
-            }
-            *next += 1;
-        }
-    }
-    // Quarters come in their order, but those of other lanes may stand in another list, and those of raw rows come last.
-    for run in all.chunk_by_mut(|a, b| a.actor == b.actor) {
-        if !run.is_sorted_by_key(|hit| hit.timestamp) {
-            run.sort_by_key(|hit| hit.timestamp);
-        }
-    }
-    all
-}
-
 #[cfg(test)]
 mod tests {
     use analytics_columns::{EventRow, Quarter, columns};
@@ -360,19 +319,5 @@ mod tests {
         assert_eq!(enough.fold(&Hired::nobody(), || 0, count), Ok(vec![3]));
         let refused = scanning(2).take(&segment, &HashMap::new());
         assert!(matches!(refused, Err(Stop::TooLarge(message)) if message.contains("more than 2 events")));
-    }
-
-    #[test]
-    fn events_stand_by_actor_and_time_and_equal_ones_as_they_came() {
-        let shard = SHARDS as u32 * 2;
-        let hit = |actor: u32, timestamp, label| Hit { timestamp, marks: 0, actor: actor * shard, label };
-        let hits = vec![hit(4, 5, 0), hit(1, 9, 0), hit(4, 7, 1), hit(4, 7, 2), hit(1, 2, 0), hit(4, 6, 0)];
-        let expected = [hit(1, 2, 0), hit(1, 9, 0), hit(4, 5, 0), hit(4, 6, 0), hit(4, 7, 1), hit(4, 7, 2)];
-        assert_eq!(ordered(vec![hits.clone()]), expected);
-        let (first, second) = hits.split_at(2);
-        assert_eq!(ordered(vec![second.to_vec(), first.to_vec()]), expected);
-        assert_eq!(ordered(Vec::new()), []);
-        let sparse = vec![hit(1_000_000, 5, 0), hit(3, 9, 1), hit(3, 9, 2), hit(3, 1, 0)];
-        assert_eq!(ordered(vec![sparse]), [hit(3, 1, 0), hit(3, 9, 1), hit(3, 9, 2), hit(1_000_000, 5, 0)]);
     }
 }

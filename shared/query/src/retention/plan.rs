@@ -213,9 +213,8 @@ impl Intake for RetentionIntake {
         if let Some(reader) = self.reader.take() {
             let (staying, raw, hired) = reader.finish()?;
             source = if raw > 0 { Source::Mixed } else { Source::Rollup };
-            let take = |counted: &mut Counted, actor, unit, of_unit: UnitStay| {
-                let stay = Stay { unit, first_start: of_unit.first_start, last_return: of_unit.last_return };
-                counted.take(actor, of_unit.events, &stay);
+            let take = |counted: &mut Counted, UnitStay { actor, unit, first_start, last_return, events }: UnitStay| {
+                counted.take(actor.into(), events, &Stay { unit, first_start, last_return });
             };
             let others = staying.fold(&hired, || Counted::new(&self.plan), take)?;
             others.into_iter().for_each(|other| counted.join(other));
