@@ -430,7 +430,12 @@ fn too_large() -> Stop {
 
 #[cfg(test)]
 mod tests {
+    use analytics_columns::{EventRow, columns};
+
     use super::*;
+    use crate::columns::reader::ColumnReader;
+    use crate::columns::threads::Threads;
+    use crate::{QueryError, QueryErrorCode};
 
     #[test]
     fn only_so_many_blocks_are_named() {
@@ -441,5 +446,39 @@ mod tests {
         assert_eq!(blocks(3), [7, 8, 9]);
         assert_eq!(blocks(BLOCKS_MAX).len(), BLOCKS_MAX as usize);
         assert!(blocks(BLOCKS_MAX + 1).is_empty());
+    }
+
+    /// The sessions of many quarters, each of which has the same, counted within so many bytes.
+    fn sessions(most: usize, threads: Threads) -> Result<Vec<Row>, QueryError> {
+        let row = |session| EventRow {
+            timestamp: Quarter(0).start(),
+            session,
+            user: 0,
+            known: 0,
+            event_type: "a",
+            event_action: "b",
+            metadata: "{}",
+        };
+        let rows: Vec<EventRow<'_>> = (1..=3_000).map(row).collect();
+        let actors = columns(&rows).into_iter().find(|column| column.name == ACTORS).unwrap();
+        let range = Range { from: Quarter(0).start(), to: Quarter(400).start() };
+        let counting = Counting::new(range, None, Vec::new(), &[], vec![Counted::Sessions]);
+        let mut reader = ColumnReader::new(Counting { most, ..counting }, threads);
+        for quarter in 0..400 {
+            let cells =
+                [Cell::Int(quarter), Cell::Int(0), Cell::Text(ACTORS.to_owned()), Cell::Bytes(actors.data.clone())];
+            reader.push(3, cells.to_vec())?;
+        }
+        Ok(reader.finish()?.0.rows())
+    }
+
+    #[test]
+    fn the_sets_of_all_threads_are_bounded_and_the_same_set_counts_once() {
+        for most in 1..=4 {
+            let threads = Threads::of_test(most);
+            // A page takes 512 bytes, and each thread has one.
+            assert_eq!(sessions(900, threads), Ok(vec![vec![Cell::Int(3_000)]]));
+            assert_eq!(sessions(400, threads).unwrap_err().code, QueryErrorCode::QueryTooLarge);
+        }
     }
 }

@@ -129,6 +129,8 @@ struct State {
     bytes: usize,
     /// What each taker weighs.
     weights: Vec<usize>,
+    /// Somebody waits for room.
+    is_awaited: bool,
     /// No more come.
     is_closed: bool,
     /// No more are taken.
@@ -138,7 +140,14 @@ struct State {
 impl Line {
     fn new(threads: usize, most: usize) -> Self {
         let waiting = (0..threads).map(|_| VecDeque::new()).collect();
-        let state = State { waiting, bytes: 0, weights: vec![0; threads], is_closed: false, is_stopped: false };
+        let state = State {
+            waiting,
+            bytes: 0,
+            weights: vec![0; threads],
+            is_awaited: false,
+            is_closed: false,
+            is_stopped: false,
+        };
         let work = (0..threads).map(|_| Condvar::new()).collect();
         Self { most, state: Mutex::new(state), work, room: Condvar::new() }
     }
@@ -149,8 +158,13 @@ impl Line {
 
     fn hand_in(&self, part: Part) -> Result<(), Box<Part>> {
         let bytes = part.bytes();
-        let is_full = |state: &mut State| !state.is_stopped && state.bytes > 0 && state.bytes + bytes > WAITING_BYTES;
-        let mut state = self.room.wait_while(self.state(), is_full).unwrap_or_else(PoisonError::into_inner);
+        let is_full = |state: &State| !state.is_stopped && state.bytes > 0 && state.bytes + bytes > WAITING_BYTES;
+        let mut state = self.state();
+        while is_full(&state) {
+            state.is_awaited = true;
+            state = self.room.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        state.is_awaited = false;
         let place = lane_of(part.quarter()) % state.waiting.len().max(1);
         let is_stopped = state.is_stopped;
         let Some(waiting) = state.waiting.get_mut(place).filter(|_| !is_stopped) else { return Err(Box::new(part)) };
@@ -178,17 +192,16 @@ impl Line {
     /// Notes that a thread has taken so many bytes, and what its taker weighs now.
     fn done(&self, place: usize, bytes: usize, weight: usize) {
         let mut state = self.state();
-        // Somebody may wait for room where more could not be there.
-        let was_full = state.bytes > WAITING_BYTES / 2;
         state.bytes = state.bytes.saturating_sub(bytes);
         if let Some(known) = state.weights.get_mut(place) {
             *known = weight;
         }
         let is_heavy = state.weights.iter().sum::<usize>() > self.most;
+        let is_awaited = state.is_awaited;
         drop(state);
         if is_heavy {
             self.stop();
-        } else if was_full {
+        } else if is_awaited {
             self.room.notify_all();
         }
     }
@@ -372,5 +385,19 @@ mod tests {
         let left = crew.end().unwrap();
         assert_eq!(left.takers.iter().map(|taker| taker.seen.len()).sum::<usize>(), 61);
         assert!(left.parts.is_empty());
+    }
+
+    #[test]
+    fn nobody_waits_for_room_that_a_panic_has_left() {
+        let (told, ended) = channel();
+        std::thread::spawn(move || {
+            let probe = Probe { panics_at: 1, ..Probe::new() };
+            let crew = Crew::start(Threads::of_test(2).hire().unwrap(), &probe, &Arc::default()).unwrap();
+            let part = |quarter| Part::Kept(Segment::new(Quarter(quarter), []), WAITING_BYTES);
+            let taken = (0..5).try_for_each(|quarter| crew.hand_in(part(quarter)));
+            let is_stopped = taken.is_err();
+            told.send((is_stopped, matches!(crew.end(), Err(Stop::Lost)))).unwrap();
+        });
+        assert_eq!(ended.recv_timeout(Duration::from_secs(20)), Ok((true, true)));
     }
 }
