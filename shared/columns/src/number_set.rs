@@ -60,6 +60,34 @@ impl NumberSet {
             + self.made * size_of::<[u64; WORDS]>()
     }
 
+    /// Takes all numbers of another set in.
+    pub fn merge(&mut self, mut other: Self) {
+        self.settle();
+        other.settle();
+        if self.pages.is_empty() && !other.pages.is_empty() {
+            std::mem::swap(self, &mut other);
+        }
+        if self.pages.is_empty() {
+            if self.list.is_empty() || other.list.is_empty() {
+                self.list.append(&mut other.list);
+            } else {
+                self.list = united(&self.list, &other.list);
+            }
+            self.sorted = self.list.len();
+            self.fit();
+            return;
+        }
+        other.list.iter().for_each(|number| self.set(*number));
+        for (page, words) in other.pages.into_iter().enumerate().filter_map(|(page, words)| Some((page, words?))) {
+            if let Some(slot @ None) = self.pages.get_mut(page) {
+                *slot = Some(words);
+                self.made += 1;
+            } else {
+                self.page(page).iter_mut().zip(words.iter()).for_each(|(own, other)| *own |= other);
+            }
+        }
+    }
+
     /// The numbers, ascending.
     pub(crate) fn ordered(&mut self) -> Vec<u32> {
         if self.pages.is_empty() {
@@ -110,13 +138,29 @@ impl NumberSet {
         }
     }
 
-    fn settle(&mut self) {
+    /// Looks through what was gathered, so that counting and merging find it in order.
+    pub fn settle(&mut self) {
         if self.sorted == self.list.len() {
             return;
         }
-        self.list.sort_unstable();
-        self.list.dedup();
+        let mut new = self.list.split_off(self.sorted);
+        new.sort_unstable();
+        new.dedup();
+        // Numbers of things that come one after the other are mostly greater than those before.
+        let first = new.first().copied().unwrap_or(0);
+        let lower = self.list.partition_point(|number| *number < first);
+        let met = self.list.split_off(lower);
+        if met.is_empty() {
+            self.list.append(&mut new)
+        } else {
+            self.list.append(&mut united(&met, &new))
+        }
         self.sorted = self.list.len();
+        self.fit();
+    }
+
+    /// Makes bits of the list, whose numbers ascend, where that is about as small.
+    fn fit(&mut self) {
         let pages = self.list.chunk_by(|a, b| *a as usize / PAGE == *b as usize / PAGE).count();
         let places = self.list.last().map_or(0, |last| *last as usize / PAGE);
         // A list takes 32 bits a number, and twice that while it grows.
@@ -145,5 +189,59 @@ impl NumberSet {
             *made += 1;
             Box::new([0; WORDS])
         })
+    }
+}
+
+/// The numbers of two ascending lists, each once.
+fn united(one: &[u32], other: &[u32]) -> Vec<u32> {
+    let mut all = Vec::with_capacity(one.len() + other.len());
+    let (mut one, mut other) = (one.iter().copied().peekable(), other.iter().copied().peekable());
+    while let (Some(a), Some(b)) = (one.peek().copied(), other.peek().copied()) {
+        all.push(a.min(b));
+        if a <= b {
+            one.next();
+        }
+        if b <= a {
+            other.next();
+        }
+    }
+    all.extend(one);
+    all.extend(other);
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Numbers that come in runs, as many or as few as make lists and pages.
+    fn numbers() -> impl Strategy<Value = Vec<u32>> {
+        let run = (0_u32..300_000, 1_u32..3_000, 1_u32..40);
+        proptest::collection::vec(run, 0..5).prop_map(|runs| {
+            runs.iter().flat_map(|(from, count, step)| (0..*count).map(move |place| from + place * step)).collect()
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn a_merged_set_holds_the_numbers_of_both(one in numbers(), other in numbers()) {
+            let set = |numbers: &[u32]| {
+                let mut set = NumberSet::default();
+                numbers.iter().for_each(|number| set.insert(*number));
+                set
+            };
+            let mut merged = set(&one);
+            merged.merge(set(&other));
+            let both: Vec<u32> = one.into_iter().chain(other).collect();
+            let mut all = set(&both);
+            prop_assert_eq!(merged.count(), all.count());
+            prop_assert_eq!(merged.ordered(), all.ordered());
+            prop_assert_eq!(merged.made, merged.pages.iter().flatten().count());
+            // It goes on growing.
+            merged.insert(1_000_000);
+            prop_assert_eq!(merged.count(), all.count() + 1);
+        }
     }
 }

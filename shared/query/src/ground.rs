@@ -5,7 +5,7 @@ use analytics_domain::{Project, Timestamp};
 
 use crate::cursor::Resolved;
 use crate::plan::{cache_key, kept, resolve, warn_of_cut, within};
-use crate::scan::{ScanMeta, ScanReader};
+use crate::scan::ScanMeta;
 use crate::{Context, DateRange, Range, Source, Warning, Zone};
 
 /// The place and time of a planned question.
@@ -61,9 +61,4 @@ impl Ground {
     pub(crate) fn cache_key(&self, kind: &str, asked: &str) -> String {
         cache_key(kind, &self.project, asked, self.date_range, &self.resolved, &None)
     }
-}
-
-/// Whether a scan reads columns, and so needs all its statements to see one state of the store.
-pub(crate) fn is_of_columns(reader: &ScanReader) -> bool {
-    matches!(reader, ScanReader::Columns(_))
 }

@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::answer::{NormalisedQuery, Warning};
+use crate::columns::Threads;
 use crate::cursor::{Cursor, Position, Resolved};
 use crate::intake::Intake;
 use crate::question_intake::QuestionIntake;
@@ -216,7 +217,7 @@ impl Executable for Plan {
     }
 
     fn intake(&self) -> QuestionIntake {
-        QuestionIntake::new(self)
+        QuestionIntake::new(self, Threads::of_machine())
     }
 
     fn cache_key(&self) -> String {

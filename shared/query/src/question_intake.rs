@@ -1,6 +1,6 @@
 //! What the rows of a question of metrics and dimensions go through.
 
-use crate::columns::{ColumnReader, Counting, STATEMENTS};
+use crate::columns::{ColumnReader, Counting, STATEMENTS, Threads};
 use crate::intake::Intake;
 use crate::plan::Plan;
 use crate::{Answer, Cell, QueryError, Row, Source};
@@ -38,11 +38,11 @@ impl Part {
 
 impl QuestionIntake {
     /// An intake without rows.
-    pub(crate) fn new(plan: &Plan) -> Self {
+    pub(crate) fn new(plan: &Plan, threads: Threads) -> Self {
         let parts = plan.selections().map(|selection| match selection.counting(&plan.question) {
             None if selection.is_by_values_of_days() => Part::ValuesOfDays(Vec::new()),
             None => Part::Groups(Vec::new()),
-            Some(counting) => Part::Columns(Box::new(ColumnReader::new(counting))),
+            Some(counting) => Part::Columns(Box::new(ColumnReader::new(counting, threads))),
         });
         Self { plan: plan.clone(), parts: parts.collect(), text_bytes: 0, rows: 0 }
     }
@@ -62,6 +62,10 @@ impl Intake for QuestionIntake {
         for part in &mut self.parts {
             if place >= part.statements() {
                 place -= part.statements();
+                // The threads of a range are free for the next one.
+                if let Part::Columns(reader) = part {
+                    reader.close()?;
+                }
                 continue;
             }
             match part {
@@ -94,7 +98,7 @@ impl Intake for QuestionIntake {
             rows.push(match part {
                 Part::Groups(rows) | Part::ValuesOfDays(rows) => rows,
                 Part::Columns(reader) => {
-                    let (counting, read) = reader.finish()?;
+                    let (counting, read, _) = reader.finish()?;
                     raw += read;
                     counting.rows()
                 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use analytics_domain::{Project, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::columns::{self, ColumnReader, STATEMENTS, Scanning};
+use crate::columns::{self, ColumnReader, Hired, STATEMENTS, Scanning, Threads};
 use crate::filter::{Columns, Filtered as _};
 use crate::sql::Sql;
 use crate::{Actor, Cell, Dialect, Exactness, Field, Filter, QueryError, Range, Row, Source, Statement, Warning};
@@ -43,11 +43,16 @@ impl Scan<'_> {
         }
     }
 
+    /// Whether columns are read, so that all statements need to see one state of the store.
+    pub(crate) fn is_of_columns(&self, has_columns: bool) -> bool {
+        self.scanning(has_columns).is_some()
+    }
+
     /// What takes the rows of the statements.
-    pub(crate) fn reader(&self, has_columns: bool) -> ScanReader {
+    pub(crate) fn reader(&self, has_columns: bool, threads: Threads) -> ScanReader {
         match self.scanning(has_columns) {
             None => ScanReader::Rows,
-            Some(scanning) => ScanReader::Columns(Box::new(ColumnReader::new(scanning))),
+            Some(scanning) => ScanReader::Columns(Box::new(ColumnReader::new(scanning, threads))),
         }
     }
 
@@ -151,15 +156,34 @@ impl ScanReader {
         }
     }
 
-    /// The events that were not given yet, in order, and where all came from. Nothing is left in the reader.
-    pub(crate) fn finish(&mut self) -> Result<(impl Iterator<Item = ScannedEvent> + use<>, Source), QueryError> {
+    /// The events that were not given yet, and where all came from. Nothing is left in the reader.
+    pub(crate) fn finish(&mut self) -> Result<(Gathered, Source), QueryError> {
         match std::mem::replace(self, Self::Rows) {
-            Self::Rows => Ok((None.into_iter().flatten(), Source::Raw)),
+            Self::Rows => Ok((Gathered(None), Source::Raw)),
             Self::Columns(reader) => {
-                let (scanning, raw) = reader.finish()?;
+                let (scanning, raw, hired) = reader.finish()?;
                 let source = if raw > 0 { Source::Mixed } else { Source::Rollup };
-                Ok((Some(scanning.events()).into_iter().flatten(), source))
+                Ok((Gathered(Some((scanning, hired))), source))
             }
+        }
+    }
+}
+
+/// Events that were gathered from columns, and the threads that may fold them.
+#[derive(Debug)]
+pub(crate) struct Gathered(Option<(Scanning, Hired)>);
+
+impl Gathered {
+    /// Folds the events, each actor's by (timestamp, id) and all of them into one fold; as many folds as there are threads, none
+    /// where nothing was gathered.
+    pub(crate) fn fold<F: Send>(
+        self,
+        fresh: impl Fn() -> F + Sync,
+        take: impl Fn(&mut F, ScannedEvent) -> Result<(), QueryError> + Sync,
+    ) -> Result<Vec<F>, QueryError> {
+        match self.0 {
+            None => Ok(Vec::new()),
+            Some((scanning, hired)) => scanning.fold(&hired, fresh, take),
         }
     }
 }

@@ -11,6 +11,7 @@ use foldhash::fast::RandomState;
 
 use super::group::{Counted, Group, NumberTally, Sets, aggregate};
 use super::grouping::{ABSENT, Combinations, Numbers, PlacedTexts};
+use super::lane::lane_of;
 use super::mask::{mask, passes};
 use super::reader::{Quarterly, Stop};
 use super::statements::Blocks;
@@ -44,6 +45,10 @@ pub(crate) struct Counting {
     /// The texts found of each field.
     texts: Vec<HashMap<Box<str>, u32, RandomState>>,
     text_bytes: usize,
+    /// What the sets took when they were last looked at.
+    set_bytes: usize,
+    /// Most that the sets, and most that the texts may take.
+    most: usize,
     /// Which number stands for a number and the place of a text: the first is the bucket, and each field's text gives the next,
     /// the last one's the place of the group.
     found: Vec<HashMap<(u32, u32), u32, RandomState>>,
@@ -134,6 +139,7 @@ impl Quarterly for Counting {
         let numbers = self.numbers_of_events(&mut fields)?;
         let pairs = if sets.are_needed() { segment.actor(&actors)? } else { Vec::new() };
         let combinations = Combinations::of(&texts);
+        let lane = lane_of(segment.quarter);
         let mut found = Vec::new();
         for Slice { bucket, events } in slices {
             let counts = combinations.count(events.clone(), passing.as_deref(), &pairs, actors.len());
@@ -157,11 +163,60 @@ impl Quarterly for Counting {
                 let place = places.get(combinations.of_event(event)).copied().unwrap_or(usize::MAX);
                 let Some(group) = self.groups.get_mut(place) else { continue };
                 for (tally, numbers) in group.numbers.iter_mut().zip(&numbers) {
-                    numbers.of_event(event).into_iter().for_each(|number| tally.add(number));
+                    numbers.of_event(event).into_iter().for_each(|number| tally.add(lane, number));
                 }
             }
         }
         self.check_size()
+    }
+
+    fn beside(&self) -> Self {
+        let (buckets, fields) = (self.buckets.clone(), self.fields.clone());
+        let empty = Self::new(self.range, buckets, fields, &self.filters, self.counted.clone());
+        Self { most: self.most, ..empty }
+    }
+
+    fn settle(&mut self) {
+        self.groups.iter_mut().for_each(Group::settle);
+    }
+
+    fn join(&mut self, mut other: Self) -> Result<(), Stop> {
+        if self.groups.is_empty() && self.text_bytes == 0 {
+            *self = other;
+            return Ok(());
+        }
+        let mut places = Vec::with_capacity(other.texts.len());
+        for (field, texts) in std::mem::take(&mut other.texts).into_iter().enumerate() {
+            let mut own = vec![ABSENT; texts.len()];
+            for (text, place) in texts {
+                if let Some(slot) = own.get_mut(place as usize) {
+                    *slot = self.place_of(field, &text);
+                }
+            }
+            places.push(own);
+        }
+        for group in other.groups {
+            let own = |(place, own): (&u32, &Vec<u32>)| own.get(*place as usize).copied().unwrap_or(ABSENT);
+            let texts: Vec<u32> = group.texts.iter().zip(&places).map(own).collect();
+            let bucket = self.buckets.is_some().then_some(group.bucket);
+            let place = self.group(bucket, &texts)?;
+            if let Some(own) = self.groups.get_mut(place) {
+                own.join(group);
+            }
+        }
+        Ok(())
+    }
+
+    fn weight(&self) -> usize {
+        self.text_bytes.max(self.set_bytes)
+    }
+
+    fn most(&self) -> usize {
+        self.most
+    }
+
+    fn check(&self) -> Result<(), Stop> {
+        if self.text_bytes.max(self.bytes_of_sets()) > self.most { Err(too_large()) } else { Ok(()) }
     }
 }
 
@@ -197,6 +252,8 @@ impl Counting {
             ranked,
             texts,
             text_bytes: 0,
+            set_bytes: 0,
+            most: SET_BYTES,
             found,
             groups: Vec::new(),
             taken: 0,
@@ -283,8 +340,12 @@ impl Counting {
 
     /// The place of a value's text among those found of the field at this place.
     fn place_of_text(&mut self, field: usize, value: FieldValue<'_>) -> u32 {
-        let (Some(text), Some(known)) = (value.text(), self.texts.get_mut(field)) else { return ABSENT };
-        if let Some(place) = known.get(text.as_ref()) {
+        value.text().map_or(ABSENT, |text| self.place_of(field, &text))
+    }
+
+    fn place_of(&mut self, field: usize, text: &str) -> u32 {
+        let Some(known) = self.texts.get_mut(field) else { return ABSENT };
+        if let Some(place) = known.get(text) {
             return *place;
         }
         let place = known.len() as u32;
@@ -318,8 +379,12 @@ impl Counting {
         Ok(number as usize)
     }
 
-    fn check_size(&self) -> Result<(), Stop> {
-        if self.text_bytes > SET_BYTES {
+    fn bytes_of_sets(&self) -> usize {
+        self.groups.iter().map(Group::bytes).sum()
+    }
+
+    fn check_size(&mut self) -> Result<(), Stop> {
+        if self.text_bytes > self.most {
             return Err(too_large());
         }
         // With few groups looked at seldom: their sets grow slowly, and the sum over all is not for every quarter.
@@ -327,7 +392,8 @@ impl Counting {
         if self.groups.len() < 1_000 && !self.ranked.contains(&true) && !is_due {
             return Ok(());
         }
-        if self.groups.iter().map(Group::bytes).sum::<usize>() > SET_BYTES { Err(too_large()) } else { Ok(()) }
+        self.set_bytes = self.bytes_of_sets();
+        if self.set_bytes > self.most { Err(too_large()) } else { Ok(()) }
     }
 
     /// The groups as rows: the bucket, where there are buckets; the text of each field; the aggregates.
@@ -364,7 +430,12 @@ fn too_large() -> Stop {
 
 #[cfg(test)]
 mod tests {
+    use analytics_columns::{EventRow, columns};
+
     use super::*;
+    use crate::columns::reader::ColumnReader;
+    use crate::columns::threads::Threads;
+    use crate::{QueryError, QueryErrorCode};
 
     #[test]
     fn only_so_many_blocks_are_named() {
@@ -375,5 +446,39 @@ mod tests {
         assert_eq!(blocks(3), [7, 8, 9]);
         assert_eq!(blocks(BLOCKS_MAX).len(), BLOCKS_MAX as usize);
         assert!(blocks(BLOCKS_MAX + 1).is_empty());
+    }
+
+    /// The sessions of many quarters, each of which has the same, counted within so many bytes.
+    fn sessions(most: usize, threads: Threads) -> Result<Vec<Row>, QueryError> {
+        let row = |session| EventRow {
+            timestamp: Quarter(0).start(),
+            session,
+            user: 0,
+            known: 0,
+            event_type: "a",
+            event_action: "b",
+            metadata: "{}",
+        };
+        let rows: Vec<EventRow<'_>> = (1..=3_000).map(row).collect();
+        let actors = columns(&rows).into_iter().find(|column| column.name == ACTORS).unwrap();
+        let range = Range { from: Quarter(0).start(), to: Quarter(400).start() };
+        let counting = Counting::new(range, None, Vec::new(), &[], vec![Counted::Sessions]);
+        let mut reader = ColumnReader::new(Counting { most, ..counting }, threads);
+        for quarter in 0..400 {
+            let cells =
+                [Cell::Int(quarter), Cell::Int(0), Cell::Text(ACTORS.to_owned()), Cell::Bytes(actors.data.clone())];
+            reader.push(3, cells.to_vec())?;
+        }
+        Ok(reader.finish()?.0.rows())
+    }
+
+    #[test]
+    fn the_sets_of_all_threads_are_bounded_and_the_same_set_counts_once() {
+        for most in 1..=4 {
+            let threads = Threads::of_test(most);
+            // A page takes 512 bytes, and each thread has one.
+            assert_eq!(sessions(900, threads), Ok(vec![vec![Cell::Int(3_000)]]));
+            assert_eq!(sessions(400, threads).unwrap_err().code, QueryErrorCode::QueryTooLarge);
+        }
     }
 }

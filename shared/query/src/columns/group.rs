@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use analytics_columns::{Actors, BlockCount, Corrupt, NumberSet};
 use foldhash::fast::RandomState;
 
+use super::lane::LaneSum;
 use crate::{Cell, Property};
 
 /// Sums take numbers beyond this as this, as in SQL.
@@ -61,6 +62,23 @@ impl Group {
         }
     }
 
+    /// Puts its sets in order.
+    pub(super) fn settle(&mut self) {
+        [&mut self.sessions, &mut self.users, &mut self.people, &mut self.strangers]
+            .into_iter()
+            .for_each(NumberSet::settle);
+    }
+
+    /// Takes in what was counted elsewhere, in other lanes, for the same group.
+    pub(super) fn join(&mut self, other: Self) {
+        self.events += other.events;
+        self.sessions.merge(other.sessions);
+        self.users.merge(other.users);
+        self.people.merge(other.people);
+        self.strangers.merge(other.strangers);
+        self.numbers.iter_mut().zip(other.numbers).for_each(|(tally, other)| tally.join(other));
+    }
+
     /// About how many bytes its sets and numbers take.
     pub(super) fn bytes(&self) -> usize {
         let sets = self.sessions.bytes() + self.users.bytes() + self.people.bytes() + self.strangers.bytes();
@@ -71,7 +89,7 @@ impl Group {
 /// What is made of numbers.
 #[derive(Debug, Clone, Default)]
 pub(super) struct NumberTally {
-    sum: f64,
+    sum: LaneSum,
     count: i64,
     least: Option<f64>,
     greatest: Option<f64>,
@@ -85,15 +103,31 @@ impl NumberTally {
         Self { often: ranked.then(HashMap::default), ..Self::default() }
     }
 
-    pub(super) fn add(&mut self, number: f64) {
+    /// Takes a number in that was met in a lane.
+    pub(super) fn add(&mut self, lane: usize, number: f64) {
         let bounded = number.clamp(-LARGEST, LARGEST);
-        self.sum += bounded;
+        self.sum.add(lane, bounded);
         self.count += 1;
         self.least = Some(self.least.map_or(number, |least| least.min(number)));
         self.greatest = Some(self.greatest.map_or(number, |greatest| greatest.max(number)));
         if let Some(often) = &mut self.often {
             // Minus zero is zero.
             *often.entry((bounded + 0.0).to_bits()).or_default() += 1;
+        }
+    }
+
+    fn join(&mut self, other: Self) {
+        self.sum.join(other.sum);
+        self.count += other.count;
+        self.least = other.least.map_or(self.least, |other| Some(self.least.map_or(other, |least| least.min(other))));
+        self.greatest =
+            other.greatest.map_or(self.greatest, |other| Some(self.greatest.map_or(other, |known| known.max(other))));
+        match (&mut self.often, other.often) {
+            (Some(often), Some(other)) if often.is_empty() => *often = other,
+            (Some(often), other) => {
+                other.into_iter().flatten().for_each(|(bits, times)| *often.entry(bits).or_default() += times);
+            }
+            (None, _) => {}
         }
     }
 
@@ -132,7 +166,7 @@ pub(super) fn aggregate(group: &mut Group, counted: &Counted, numbers: &[Propert
         Counted::Sessions => Cell::Int(group.sessions.count() as i64),
         Counted::Users => Cell::Int(group.users.count() as i64),
         Counted::Visitors => Cell::Int((group.people.count() + group.strangers.count()) as i64),
-        Counted::Sum(_) => number((tally.count > 0).then_some(tally.sum)),
+        Counted::Sum(_) => number((tally.count > 0).then_some(tally.sum.total())),
         Counted::Numbers(_) => Cell::Int(tally.count),
         Counted::Min(_) => number(tally.least),
         Counted::Max(_) => number(tally.greatest),
@@ -224,15 +258,15 @@ mod tests {
     fn percentiles_lie_between_the_numbers_around_their_rank() {
         let mut tally = NumberTally::new(true);
         assert_eq!(tally.percentile(50), None);
-        [4.0, 1.0, 4.0, 2.0].into_iter().for_each(|number| tally.add(number));
+        [4.0, 1.0, 4.0, 2.0].into_iter().for_each(|number| tally.add(0, number));
         assert_eq!(tally.percentile(50), Some(3.0));
         assert_eq!(tally.percentile(1), Some(1.03));
         assert_eq!(tally.percentile(99), Some(4.0));
-        tally.add(f64::MAX);
+        tally.add(0, f64::MAX);
         assert_eq!(tally.percentile(75), Some(4.0));
         assert_eq!(tally.greatest, Some(f64::MAX));
         let mut one = NumberTally::new(true);
-        one.add(-0.0);
+        one.add(0, -0.0);
         assert_eq!(one.percentile(95).map(f64::to_bits), Some(0));
     }
 }

@@ -4,19 +4,28 @@
 //! What comes out is what the SQL over raw rows gives: the same groups, the same aggregates.
 
 mod counting;
+mod crew;
 mod group;
 mod grouping;
+mod lane;
 mod mask;
+mod part;
 mod reader;
 mod scanning;
+mod shards;
 mod statements;
 mod staying;
+mod threads;
 mod values;
+
+#[cfg(test)]
+mod tests;
 
 pub(crate) use counting::Counting;
 pub(crate) use group::Counted;
 pub(crate) use reader::ColumnReader;
 pub(crate) use scanning::Scanning;
 pub(crate) use statements::{STATEMENTS, statements};
-pub(crate) use staying::Staying;
+pub(crate) use staying::{Staying, UnitStay};
+pub(crate) use threads::{Hired, Threads};
 pub(crate) use values::{can_be_judged, can_be_read};

@@ -1,16 +1,22 @@
 //! Rows of the statements put together to quarters.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
-use analytics_columns::{Block, Column, Corrupt, EventRow, Quarter, Segment, columns};
-use analytics_domain::Timestamp;
+use analytics_columns::{Block, Column, Corrupt, Quarter, Segment};
 
+use super::crew::{Crew, Left};
+use super::part::{Part, RawRow};
 use super::statements::Blocks;
+use super::threads::{Hired, Threads};
 use crate::event_record::{instant, text};
 use crate::{Cell, QueryError, Row};
 
 /// What an answer is made of, a quarter after the other.
-pub(crate) trait Quarterly {
+///
+/// What is made does not depend on how many takers there were, as long as the quarters of a lane were taken by one of them, in
+/// their order.
+pub(crate) trait Quarterly: Send + Sized + 'static {
     /// The columns that are read.
     fn columns(&self) -> Vec<String>;
 
@@ -26,6 +32,24 @@ pub(crate) trait Quarterly {
 
     /// Takes a quarter in. `changed` are sessions whose user is another one than the columns say, 0 for none.
     fn take(&mut self, segment: &Segment, changed: &HashMap<u32, u32>) -> Result<(), Stop>;
+
+    /// Another one for the same answer, that has taken nothing yet.
+    fn beside(&self) -> Self;
+
+    /// Puts what it took in order, so that taking it in costs little.
+    fn settle(&mut self) {}
+
+    /// Takes in what another one took, of other quarters.
+    fn join(&mut self, other: Self) -> Result<(), Stop>;
+
+    /// How much it holds that could be too much.
+    fn weight(&self) -> usize;
+
+    /// Most that may be held. Together two may seem to hold more than the same as one.
+    fn most(&self) -> usize;
+
+    /// Refuses where it holds too much.
+    fn check(&self) -> Result<(), Stop>;
 }
 
 /// Why no more quarters are taken.
@@ -35,6 +59,8 @@ pub(crate) enum Stop {
     Corrupt(Corrupt),
     /// The answer would be too large; what to narrow.
     TooLarge(String),
+    /// A thread that took quarters is gone.
+    Lost,
 }
 
 impl From<Corrupt> for Stop {
@@ -47,16 +73,29 @@ impl From<Corrupt> for Stop {
 #[derive(Debug)]
 pub(crate) struct ColumnReader<T> {
     taker: T,
+    threads: Threads,
+    stage: Stage<T>,
     /// The next number of sessions, and of users.
     next: [u32; 2],
     /// Names without a number, which are given the next ones for this answer alone.
     named: [HashMap<String, u32>; 2],
     /// Sessions whose user is another one than the columns say.
-    changed: HashMap<u32, u32>,
-    /// The part of a quarter that is read, by its number.
-    segment: Option<(i64, Segment)>,
+    changed: Arc<HashMap<u32, u32>>,
+    /// The part of a quarter that is read, by its number, and its bytes.
+    segment: Option<(i64, Segment, usize)>,
     rows: Vec<RawRow>,
     raw: u64,
+}
+
+/// Who takes the quarters.
+#[derive(Debug)]
+enum Stage<T> {
+    /// Nobody yet: those that have come, and their bytes.
+    Held(Vec<Part>, usize),
+    /// The reader's own taker.
+    Alone,
+    /// Threads.
+    Crew(Crew<T>),
 }
 
 /// So many raw rows are taken for a part of a quarter: memory does not grow with what a quarter holds.
@@ -65,24 +104,15 @@ const ROWS_AT_ONCE: usize = 50_000;
 const SESSION: usize = 0;
 const USER: usize = 1;
 
-#[derive(Debug)]
-struct RawRow {
-    timestamp: Timestamp,
-    session: u32,
-    user: u32,
-    known: u32,
-    event_type: String,
-    event_action: String,
-    metadata: String,
-}
-
 impl<T: Quarterly> ColumnReader<T> {
-    pub(crate) fn new(taker: T) -> Self {
+    pub(crate) fn new(taker: T, threads: Threads) -> Self {
         Self {
             taker,
+            threads,
+            stage: Stage::Held(Vec::new(), 0),
             next: [1; 2],
             named: Default::default(),
-            changed: HashMap::new(),
+            changed: Arc::default(),
             segment: None,
             rows: Vec::new(),
             raw: 0,
@@ -111,7 +141,8 @@ impl<T: Quarterly> ColumnReader<T> {
     fn take_change(&mut self, row: Row) -> Option<()> {
         let [session, user, user_number] = <[Cell; 3]>::try_from(row).ok()?;
         let user = self.number_of(USER, user, &user_number)?;
-        self.changed.insert(number(&session)?, user);
+        // Nobody else has it yet: quarters come later.
+        Arc::make_mut(&mut self.changed).insert(number(&session)?, user);
         Some(())
     }
 
@@ -128,11 +159,12 @@ impl<T: Quarterly> ColumnReader<T> {
         };
         let Some(data) = bytes(data) else { return Ok(None) };
         let quarter = Quarter(quarter);
-        if self.segment.as_ref().is_none_or(|(read, segment)| *read != part || segment.quarter != quarter) {
+        if self.segment.as_ref().is_none_or(|(read, segment, _)| *read != part || segment.quarter != quarter) {
             self.hand_segment_on()?;
-            self.segment = Some((part, Segment::new(quarter, [])));
+            self.segment = Some((part, Segment::new(quarter, []), 0));
         }
-        if let Some((_, segment)) = &mut self.segment {
+        if let Some((_, segment, bytes)) = &mut self.segment {
+            *bytes += data.len();
             segment.add(Column { name, data });
         }
         Ok(Some(()))
@@ -185,34 +217,72 @@ impl<T: Quarterly> ColumnReader<T> {
     }
 
     fn hand_segment_on(&mut self) -> Result<(), QueryError> {
-        let Some((_, segment)) = self.segment.take() else { return Ok(()) };
-        self.taker.take(&segment, &self.changed).map_err(refusal)
+        let Some((_, segment, bytes)) = self.segment.take() else { return Ok(()) };
+        self.hand_on(Part::Kept(segment, bytes)).map_err(refusal)
     }
 
     fn hand_rows_on(&mut self) -> Result<(), QueryError> {
         let rows = std::mem::take(&mut self.rows);
-        let Some(first) = rows.first() else { return Ok(()) };
-        let events: Vec<EventRow<'_>> = rows
-            .iter()
-            .map(|row| EventRow {
-                timestamp: row.timestamp,
-                session: row.session,
-                user: row.user,
-                known: row.known,
-                event_type: &row.event_type,
-                event_action: &row.event_action,
-                metadata: &row.metadata,
-            })
-            .collect();
-        let segment = Segment::new(Quarter::of(first.timestamp), columns(&events));
-        self.taker.take(&segment, &self.changed).map_err(refusal)
+        if rows.is_empty() { Ok(()) } else { self.hand_on(Part::Rows(rows)).map_err(refusal) }
     }
 
-    /// What has taken all quarters, and how many raw events were read for it.
-    pub(crate) fn finish(mut self) -> Result<(T, u64), QueryError> {
+    fn hand_on(&mut self, part: Part) -> Result<(), Stop> {
+        match &mut self.stage {
+            Stage::Held(parts, bytes) => {
+                *bytes += part.bytes();
+                parts.push(part);
+                if *bytes > self.threads.held { self.begin() } else { Ok(()) }
+            }
+            Stage::Alone => self.take(part),
+            Stage::Crew(crew) => match crew.hand_in(part) {
+                Ok(()) => Ok(()),
+                Err(part) => {
+                    self.settle()?;
+                    self.take(*part)
+                }
+            },
+        }
+    }
+
+    /// Begins to take quarters, as many at once as there are threads for it.
+    fn begin(&mut self) -> Result<(), Stop> {
+        let crew = self.threads.hire().and_then(|hired| Crew::start(hired, &self.taker, &self.changed));
+        let held = std::mem::replace(&mut self.stage, crew.map_or(Stage::Alone, Stage::Crew));
+        let Stage::Held(parts, _) = held else { return Ok(()) };
+        parts.into_iter().try_for_each(|part| self.hand_on(part))
+    }
+
+    fn take(&mut self, part: Part) -> Result<(), Stop> {
+        self.taker.take(&part.segment(), &self.changed)
+    }
+
+    /// Has all that has come taken by the reader's own taker; the threads that did it are free then.
+    fn settle(&mut self) -> Result<Hired, Stop> {
+        let (parts, hired) = match std::mem::replace(&mut self.stage, Stage::Alone) {
+            Stage::Alone => return Ok(Hired::nobody()),
+            Stage::Held(parts, _) => (parts, Hired::nobody()),
+            Stage::Crew(crew) => {
+                let Left { takers, parts, hired } = crew.end()?;
+                takers.into_iter().try_for_each(|taker| self.taker.join(taker))?;
+                self.taker.check()?;
+                (parts, hired)
+            }
+        };
+        parts.into_iter().try_for_each(|part| self.take(part))?;
+        Ok(hired)
+    }
+
+    /// Says that no more rows come, and lets go of threads that work for it.
+    pub(crate) fn close(&mut self) -> Result<Hired, QueryError> {
         self.hand_segment_on()?;
         self.hand_rows_on()?;
-        Ok((self.taker, self.raw))
+        self.settle().map_err(refusal)
+    }
+
+    /// What has taken all quarters, how many raw events were read for it, and the threads that did it.
+    pub(crate) fn finish(mut self) -> Result<(T, u64, Hired), QueryError> {
+        let hired = self.close()?;
+        Ok((self.taker, self.raw, hired))
     }
 }
 
@@ -233,6 +303,7 @@ fn refusal(stop: Stop) -> QueryError {
     match stop {
         Stop::Corrupt(corrupt) => QueryError::unreadable(&corrupt.to_string()),
         Stop::TooLarge(message) => QueryError::too_large("", message),
+        Stop::Lost => QueryError::unreadable("a thread that worked at the answer ended before its time"),
     }
 }
 
@@ -253,6 +324,27 @@ mod tests {
             self.0.push(segment.actors()?.events);
             Ok(())
         }
+
+        fn beside(&self) -> Self {
+            Self::default()
+        }
+
+        fn join(&mut self, other: Self) -> Result<(), Stop> {
+            self.0.extend(other.0);
+            Ok(())
+        }
+
+        fn weight(&self) -> usize {
+            0
+        }
+
+        fn most(&self) -> usize {
+            0
+        }
+
+        fn check(&self) -> Result<(), Stop> {
+            Ok(())
+        }
     }
 
     #[test]
@@ -264,12 +356,12 @@ mod tests {
                 [text("s"), unknown(), text("t"), text("a"), text("{}"), unknown(), unknown(), unknown(), unknown()];
             std::iter::once(Cell::Int(micros)).chain(known).collect::<Row>()
         };
-        let mut reader = ColumnReader::new(Parts::default());
+        let mut reader = ColumnReader::new(Parts::default(), Threads::of_machine());
         let all = ROWS_AT_ONCE as i64 + 7;
         (0..all).for_each(|micros| reader.push(4, row(micros)).unwrap());
         // Another quarter begins a part of its own.
         reader.push(4, row(900_000_000)).unwrap();
-        let (Parts(parts), raw) = reader.finish().unwrap();
+        let (Parts(parts), raw, _) = reader.finish().unwrap();
         assert_eq!((parts, raw), (vec![ROWS_AT_ONCE as u32, 7, 1], all as u64 + 1));
     }
 }

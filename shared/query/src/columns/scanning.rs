@@ -6,32 +6,52 @@ use std::sync::Arc;
 use analytics_columns::{ACTOR, ACTORS, Actors, Corrupt, Segment, TIME};
 use analytics_domain::Timestamp;
 
-use super::mask::mask;
+use super::mask::{mask, passes};
 use super::reader::{Quarterly, Stop};
+use super::shards::{SHARDS, ordered, shard_of};
+use super::threads::Hired;
 use super::values::{Fields, columns_of, fields_of};
 use crate::scan::{ActorKey, ScannedEvent};
-use crate::{Actor, Field, Filter, Range};
+use crate::{Actor, Field, Filter, QueryError, Range};
 
-/// Most events that are gathered for one answer: some 200 MB while they are put in order. More are read from raw rows, which come in
+/// Most events that are gathered for one answer: some 200 MB while lists of them grow. More are read from raw rows, which come in
 /// order.
 const EVENTS_MAX: usize = 4_000_000;
-
-/// With more actors for each event, as when few events are left of many people, a count for each actor would take more than it saves.
-const SPARSE: usize = 16;
 
 /// What is read of each event, and the events so far.
 #[derive(Debug)]
 pub(crate) struct Scanning {
-    pub(crate) by: Actor,
-    pub(crate) range: Range,
-    pub(crate) filters: Vec<Filter>,
-    pub(crate) marks: Vec<Vec<Filter>>,
-    pub(crate) unmarked: bool,
-    pub(crate) label: Option<Field>,
+    by: Actor,
+    range: Range,
+    filters: Vec<Filter>,
+    marks: Vec<Mark>,
+    unmarked: bool,
+    label: Option<Field>,
     most: usize,
-    hits: Vec<Hit>,
+    /// By the shard of their actor, as they came.
+    hits: Vec<Vec<Hit>>,
+    /// What others took, likewise.
+    others: Vec<Vec<Vec<Hit>>>,
+    /// How many events that is.
+    count: usize,
     places: HashMap<Arc<str>, u32>,
     labels: Vec<Arc<str>>,
+}
+
+/// What sets a bit: all filters of a list.
+#[derive(Debug, Clone)]
+struct Mark {
+    filters: Vec<Filter>,
+    /// The field, where they look at one alone.
+    field: Option<Field>,
+}
+
+impl Mark {
+    fn new(filters: &[Filter]) -> Self {
+        let fields: Vec<Field> = filters.iter().flat_map(fields_of).collect();
+        let field = fields.first().filter(|first| fields.iter().all(|field| field == *first)).cloned();
+        Self { filters: filters.to_vec(), field }
+    }
 }
 
 /// An event that can matter.
@@ -58,11 +78,13 @@ impl Scanning {
             by,
             range,
             filters: filters.to_vec(),
-            marks: marks.iter().map(|filters| filters.to_vec()).collect(),
+            marks: marks.iter().map(|filters| Mark::new(filters)).collect(),
             unmarked,
             label: label.cloned(),
             most: EVENTS_MAX,
-            hits: Vec::new(),
+            hits: vec![Vec::new(); SHARDS],
+            others: Vec::new(),
+            count: 0,
             places: HashMap::new(),
             labels: Vec::new(),
         }
@@ -76,49 +98,94 @@ impl Scanning {
             .iter()
             .map(|value| {
                 let Some(text) = value.text() else { return 0 };
-                if let Some(place) = self.places.get(text.as_ref()) {
-                    return *place;
+                match self.places.get(text.as_ref()) {
+                    Some(place) => *place,
+                    None => self.new_label(Arc::from(text.as_ref())),
                 }
-                let label: Arc<str> = Arc::from(text.as_ref());
-                self.labels.push(Arc::clone(&label));
-                let place = self.labels.len() as u32;
-                self.places.insert(label, place);
-                place
             })
             .collect();
         Ok(values.codes.iter().map(|code| by_code.get(*code as usize).copied().unwrap_or(0)).collect())
     }
 
+    fn new_label(&mut self, label: Arc<str>) -> u32 {
+        self.labels.push(Arc::clone(&label));
+        let place = self.labels.len() as u32;
+        self.places.insert(label, place);
+        place
+    }
+
     /// For each event a bit for each list of filters that it passes.
+    ///
+    /// Lists that look at one field alone, as most do, are told by its value: all those of a field by one look at each event.
     fn marks_of_events(&self, fields: &mut Fields<'_>) -> Result<Vec<u64>, Corrupt> {
-        let mut marks = vec![0_u64; fields.events()];
-        for (bit, filters) in self.marks.iter().enumerate() {
-            match mask(filters, fields)? {
-                None => marks.iter_mut().for_each(|marks| *marks |= 1 << bit),
-                Some(passing) => {
-                    marks.iter_mut().zip(passing).for_each(|(marks, passes)| *marks |= u64::from(passes) << bit);
+        let mut by_value: Vec<(&Field, Vec<u64>)> = Vec::new();
+        let mut always = 0;
+        let mut masks = Vec::new();
+        for (bit, Mark { filters, field }) in self.marks.iter().enumerate() {
+            let Some(field) = field else {
+                match mask(filters, fields)? {
+                    None => always |= 1 << bit,
+                    Some(passing) => masks.push((bit, passing)),
                 }
+                continue;
+            };
+            let values = fields.values(field)?;
+            let place = by_value.iter().position(|(known, _)| *known == field).unwrap_or_else(|| {
+                by_value.push((field, vec![0; values.values.len()]));
+                by_value.len() - 1
+            });
+            let Some((_, of_values)) = by_value.get_mut(place) else { continue };
+            for (marks, value) in of_values.iter_mut().zip(&values.values) {
+                *marks |= u64::from(filters.iter().all(|filter| passes(filter, *value))) << bit;
             }
+        }
+        let mut marks = vec![always; fields.events()];
+        for (field, of_values) in by_value {
+            let codes = &fields.values(field)?.codes;
+            for (marks, code) in marks.iter_mut().zip(codes) {
+                *marks |= of_values.get(*code as usize).copied().unwrap_or(0);
+            }
+        }
+        for (bit, passing) in masks {
+            marks.iter_mut().zip(passing).for_each(|(marks, passes)| *marks |= u64::from(passes) << bit);
         }
         Ok(marks)
     }
 
-    /// The events by (actor, timestamp, id).
-    pub(crate) fn events(self) -> impl Iterator<Item = ScannedEvent> {
-        let Self { hits, labels, .. } = self;
-        ordered(hits).into_iter().map(move |hit| ScannedEvent {
-            actor: ActorKey::Number(u64::from(hit.actor)),
-            timestamp: Timestamp::from_micros(hit.timestamp),
-            marks: hit.marks,
-            label: labels.get((hit.label as usize).wrapping_sub(1)).cloned(),
-        })
+    /// Folds the events, each actor's by (timestamp, id), into as many folds as there are threads.
+    pub(crate) fn fold<F: Send>(
+        self,
+        hired: &Hired,
+        fresh: impl Fn() -> F + Sync,
+        take: impl Fn(&mut F, ScannedEvent) -> Result<(), QueryError> + Sync,
+    ) -> Result<Vec<F>, QueryError> {
+        let Self { hits, others, labels, .. } = self;
+        let mut shards: Vec<Vec<Vec<Hit>>> = hits.into_iter().map(|hits| vec![hits]).collect();
+        for other in others {
+            shards.iter_mut().zip(other).for_each(|(shard, hits)| shard.push(hits));
+        }
+        // Each thread counts the uses of texts of its own.
+        let fresh = || (fresh(), vec![None; labels.len()]);
+        let folds = hired.fold(shards, fresh, |(fold, texts), hits| {
+            for hit in ordered(&hits, |hit| hit.actor, |hit| hit.timestamp) {
+                let place = (hit.label as usize).wrapping_sub(1);
+                let label = texts.get_mut(place).zip(labels.get(place));
+                let label: Option<Arc<str>> =
+                    label.map(|(text, label)| Arc::clone(text.get_or_insert_with(|| Arc::from(label.as_ref()))));
+                let (actor, timestamp) =
+                    (ActorKey::Number(u64::from(hit.actor)), Timestamp::from_micros(hit.timestamp));
+                take(fold, ScannedEvent { actor, timestamp, marks: hit.marks, label })?;
+            }
+            Ok(())
+        });
+        Ok(folds?.into_iter().map(|(fold, _)| fold).collect())
     }
 }
 
 impl Quarterly for Scanning {
     fn columns(&self) -> Vec<String> {
         let mut names = vec![ACTORS.to_owned(), ACTOR.to_owned(), TIME.to_owned()];
-        let filters = self.filters.iter().chain(self.marks.iter().flatten());
+        let filters = self.filters.iter().chain(self.marks.iter().flat_map(|mark| &mark.filters));
         names.extend(filters.flat_map(fields_of).chain(self.label.clone()).flat_map(|field| columns_of(&field)));
         names.sort_unstable();
         names.dedup();
@@ -139,21 +206,69 @@ impl Quarterly for Scanning {
         };
         let first = times.partition_point(|time| *time < self.range.from);
         let after = times.partition_point(|time| *time < self.range.to);
-        for event in first..after {
-            let marks = marks.get(event).copied().unwrap_or(0);
-            if marks == 0 && !self.unmarked || !holds(&passing, event) {
+        let events = marks.iter().zip(&times).zip(&pairs).enumerate().take(after).skip(first);
+        for (event, ((marks, time), pair)) in events {
+            if *marks == 0 && !self.unmarked || !holds(&passing, event) {
                 continue;
             }
-            let actor = pairs.get(event).and_then(|pair| keys.get(*pair as usize)).copied().unwrap_or(0);
-            let timestamp = times.get(event).copied().unwrap_or(self.range.from).as_micros();
-            self.hits.push(Hit { actor, timestamp, marks, label: labels.get(event).copied().unwrap_or(0) });
+            let actor = keys.get(*pair as usize).copied().unwrap_or(0);
+            let label = labels.get(event).copied().unwrap_or(0);
+            if let Some(hits) = self.hits.get_mut(shard_of(actor)) {
+                hits.push(Hit { actor, timestamp: time.as_micros(), marks: *marks, label });
+                self.count += 1;
+            }
         }
-        if self.hits.len() > self.most {
-            let message =
-                format!("the question looks at more than {} events; narrow date_range or add a filter", self.most);
-            return Err(Stop::TooLarge(message));
+        self.check()
+    }
+
+    fn beside(&self) -> Self {
+        Self {
+            by: self.by,
+            range: self.range,
+            filters: self.filters.clone(),
+            marks: self.marks.clone(),
+            unmarked: self.unmarked,
+            label: self.label.clone(),
+            most: self.most,
+            hits: vec![Vec::new(); SHARDS],
+            others: Vec::new(),
+            count: 0,
+            places: HashMap::new(),
+            labels: Vec::new(),
+        }
+    }
+
+    fn join(&mut self, other: Self) -> Result<(), Stop> {
+        self.count += other.count;
+        let own = |label: &Arc<str>| match self.places.get(label.as_ref()) {
+            Some(place) => *place,
+            None => self.new_label(Arc::clone(label)),
+        };
+        let places: Vec<u32> = other.labels.iter().map(own).collect();
+        for mut shards in other.others.into_iter().chain([other.hits]) {
+            for hit in shards.iter_mut().flatten().filter(|hit| hit.label > 0) {
+                hit.label = places.get(hit.label as usize - 1).copied().unwrap_or(0);
+            }
+            self.others.push(shards);
         }
         Ok(())
+    }
+
+    fn weight(&self) -> usize {
+        self.count
+    }
+
+    fn most(&self) -> usize {
+        self.most
+    }
+
+    fn check(&self) -> Result<(), Stop> {
+        if self.count <= self.most {
+            return Ok(());
+        }
+        let message =
+            format!("the question looks at more than {} events; narrow date_range or add a filter", self.most);
+        Err(Stop::TooLarge(message))
     }
 }
 
@@ -173,42 +288,6 @@ fn key(by: Actor, actors: &Actors, pair: usize, changed: &HashMap<u32, u32>) -> 
     let (number, is_user) = if user > 0 { (user, 1) } else { (session, 0) };
     let shifted = number.checked_mul(2).ok_or_else(|| Stop::TooLarge("there are too many sessions".to_owned()))?;
     Ok(shifted | is_user)
-}
-
-/// The events by (actor, timestamp), and equal ones as they came: those of a quarter come in order.
-fn ordered(mut hits: Vec<Hit>) -> Vec<Hit> {
-    let actors = hits.iter().map(|hit| hit.actor as usize + 1).max().unwrap_or(0);
-    if actors / SPARSE > hits.len() {
-        hits.sort_by_key(|hit| (hit.actor, hit.timestamp));
-        return hits;
-    }
-    // Counted first: how many events each actor has tells where they stand.
-    let mut next = vec![0_u32; actors];
-    for hit in &hits {
-        if let Some(count) = next.get_mut(hit.actor as usize) {
-            *count += 1;
-        }
-    }
-    let mut sum = 0;
-    for count in &mut next {
-        sum += std::mem::replace(count, sum);
-    }
-    let mut all = vec![Hit::default(); hits.len()];
-    for hit in hits {
-        if let Some(next) = next.get_mut(hit.actor as usize) {
-            if let Some(slot) = all.get_mut(*next as usize) {
-                *slot = hit;
-            }
-            *next += 1;
-        }
-    }
-    // Quarters come in their order, but those that were read from raw rows come last.
-    for run in all.chunk_by_mut(|a, b| a.actor == b.actor) {
-        if !run.is_sorted_by_key(|hit| hit.timestamp) {
-            run.sort_by_key(|hit| hit.timestamp);
-        }
-    }
-    all
 }
 
 #[cfg(test)]
@@ -233,19 +312,12 @@ mod tests {
         let scanning = |most| Scanning { most, ..Scanning::new(Actor::Session, range, &[], &[&[]], false, None) };
         let mut enough = scanning(3);
         assert!(enough.take(&segment, &HashMap::new()).is_ok());
-        assert_eq!(enough.events().count(), 3);
+        let count = |count: &mut usize, _| {
+            *count += 1;
+            Ok(())
+        };
+        assert_eq!(enough.fold(&Hired::nobody(), || 0, count), Ok(vec![3]));
         let refused = scanning(2).take(&segment, &HashMap::new());
         assert!(matches!(refused, Err(Stop::TooLarge(message)) if message.contains("more than 2 events")));
-    }
-
-    #[test]
-    fn events_stand_by_actor_and_time_and_equal_ones_as_they_came() {
-        let hit = |actor, timestamp, label| Hit { timestamp, marks: 0, actor, label };
-        let hits = vec![hit(4, 5, 0), hit(1, 9, 0), hit(4, 7, 1), hit(4, 7, 2), hit(1, 2, 0), hit(4, 6, 0)];
-        let expected = [hit(1, 2, 0), hit(1, 9, 0), hit(4, 5, 0), hit(4, 6, 0), hit(4, 7, 1), hit(4, 7, 2)];
-        assert_eq!(ordered(hits), expected);
-        assert_eq!(ordered(Vec::new()), []);
-        let sparse = vec![hit(1_000_000, 5, 0), hit(3, 9, 1), hit(3, 9, 2), hit(3, 1, 0)];
-        assert_eq!(ordered(sparse), [hit(3, 1, 0), hit(3, 9, 1), hit(3, 9, 2), hit(1_000_000, 5, 0)]);
     }
 }

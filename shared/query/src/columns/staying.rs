@@ -1,24 +1,27 @@
 //! In which units of the calendar each actor started and returned, gathered quarter by quarter.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use analytics_columns::{ACTOR, ACTORS, Segment, TIME};
 use analytics_domain::Timestamp;
-use foldhash::fast::RandomState;
 
 use super::mask::mask;
 use super::reader::{Quarterly, Stop};
 use super::scanning::keys;
+use super::shards::{SHARDS, ordered, shard_of};
+use super::threads::Hired;
 use super::values::{Fields, columns_of, fields_of};
 use crate::scan::ActorKey;
-use crate::{Actor, Buckets, Filter, Range};
+use crate::{Actor, Buckets, Filter, QueryError, Range};
 
-/// Most (actor, unit) that are gathered for one answer: some 350 MB while they are put in order. More are read from raw rows,
-/// which come in order.
-const STAYS_MAX: usize = 2_000_000;
+/// Most that actors did in a quarter that is kept for one answer: some 200 MB while lists of it grow. Where it is reached, what they
+/// did in a unit is made one; where that is still more than half, it is read from raw rows, which come in order.
+const STAYS_MAX: usize = 4_000_000;
 
 /// What counts as a start and as a return, and where each actor had them so far.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Staying {
     by: Actor,
     read: Range,
@@ -27,26 +30,87 @@ pub(crate) struct Staying {
     units: Buckets,
     starts: Vec<Filter>,
     returns: Vec<Filter>,
-    stays: HashMap<(u32, i64), UnitStay, RandomState>,
+    most: usize,
+    /// By the shard of the actor. All who take quarters for an answer add to the same: in whatever order, they add up.
+    shards: Arc<[Mutex<Vec<Stay>>]>,
+    /// How many stays that is.
+    count: Arc<AtomicUsize>,
+}
+
+/// What an actor did in a unit, or in a part of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stay {
+    /// In microseconds; the greatest number for none.
+    first_start: i64,
+    /// In microseconds; the least number for none.
+    last_return: i64,
+    /// As [`keys`] gives it.
+    actor: u32,
+    /// -1 before the border.
+    unit: i32,
+    events: u32,
+}
+
+impl Default for Stay {
+    fn default() -> Self {
+        Self { first_start: i64::MAX, last_return: i64::MIN, actor: 0, unit: 0, events: 0 }
+    }
+}
+
+impl Stay {
+    /// Takes in what the actor did in another part of the unit.
+    fn add(&mut self, other: &Self) {
+        self.first_start = self.first_start.min(other.first_start);
+        self.last_return = self.last_return.max(other.last_return);
+        self.events = self.events.saturating_add(other.events);
+    }
 }
 
 /// An actor's events in a unit.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct UnitStay {
+    pub(crate) actor: ActorNumber,
+    /// The index of the unit; `None` before the border.
+    pub(crate) unit: Option<usize>,
     pub(crate) first_start: Option<Timestamp>,
     pub(crate) last_return: Option<Timestamp>,
     pub(crate) events: u64,
 }
 
-impl UnitStay {
-    fn add(&mut self, other: Self) {
-        self.first_start = match (self.first_start, other.first_start) {
-            (Some(one), Some(other)) => Some(one.min(other)),
-            (one, other) => one.or(other),
-        };
-        self.last_return = self.last_return.max(other.last_return);
-        self.events += other.events;
+/// An actor, as a number that no other has.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ActorNumber(u32);
+
+impl From<ActorNumber> for ActorKey {
+    fn from(ActorNumber(number): ActorNumber) -> Self {
+        Self::Number(u64::from(number))
     }
+}
+
+impl From<Stay> for UnitStay {
+    fn from(stay: Stay) -> Self {
+        let instant = |micros: i64, none: i64| (micros != none).then(|| Timestamp::from_micros(micros));
+        Self {
+            actor: ActorNumber(stay.actor),
+            unit: usize::try_from(stay.unit).ok(),
+            first_start: instant(stay.first_start, i64::MAX),
+            last_return: instant(stay.last_return, i64::MIN),
+            events: u64::from(stay.events),
+        }
+    }
+}
+
+/// What actors of a shard did, by actor and unit, each once.
+fn united(stays: &[Vec<Stay>]) -> Vec<Stay> {
+    let mut all = ordered(stays, |stay| stay.actor, |stay| stay.unit);
+    all.dedup_by(|next, stay| {
+        let is_same = (next.actor, next.unit) == (stay.actor, stay.unit);
+        if is_same {
+            stay.add(next);
+        }
+        is_same
+    });
+    all
 }
 
 impl Staying {
@@ -66,28 +130,68 @@ impl Staying {
             units: units.clone(),
             starts: starts.to_vec(),
             returns: returns.to_vec(),
-            stays: HashMap::default(),
+            most: STAYS_MAX,
+            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            count: Arc::default(),
         }
     }
 
     /// The unit that holds an instant, -1 before the border, and where it ends.
-    fn unit_at(&self, instant: Timestamp) -> (i64, Timestamp) {
+    fn unit_at(&self, instant: Timestamp) -> (i32, Timestamp) {
         if instant < self.border {
             return (-1, self.border);
         }
         match self.units.index_of(instant) {
-            Some(index) => (index as i64, self.units.end_of(index).max(instant.saturating_add_micros(1))),
+            Some(index) => (
+                i32::try_from(index).unwrap_or(i32::MAX),
+                self.units.end_of(index).max(instant.saturating_add_micros(1)),
+            ),
             None => (-1, self.read.to),
         }
     }
 
-    /// The stays by actor and unit: the unit's index, `None` before the border.
-    pub(crate) fn stays(self) -> impl Iterator<Item = (ActorKey, Option<usize>, UnitStay)> {
-        let mut stays: Vec<((u32, i64), UnitStay)> = self.stays.into_iter().collect();
-        stays.sort_unstable_by_key(|(key, _)| *key);
-        stays
-            .into_iter()
-            .map(|((actor, unit), stay)| (ActorKey::Number(u64::from(actor)), usize::try_from(unit).ok(), stay))
+    fn shards(&self) -> impl Iterator<Item = MutexGuard<'_, Vec<Stay>>> {
+        self.shards.iter().map(|shard| shard.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Folds the stays, each actor's by unit, into as many folds as there are threads.
+    pub(crate) fn fold<F: Send>(
+        self,
+        hired: &Hired,
+        fresh: impl Fn() -> F + Sync,
+        take: impl Fn(&mut F, UnitStay) + Sync,
+    ) -> Result<Vec<F>, QueryError> {
+        let shards = self.shards().map(|mut shard| std::mem::take(&mut *shard)).collect();
+        hired.fold(shards, fresh, |fold, shard| {
+            united(&[shard]).into_iter().for_each(|stay| take(fold, stay.into()));
+            Ok(())
+        })
+    }
+
+    /// Adds what actors did. Whoever adds something else meanwhile waits for one shard at most.
+    fn add(&self, mut stays: Vec<Stay>) {
+        stays.sort_unstable_by_key(|stay| shard_of(stay.actor));
+        for of_shard in stays.chunk_by(|one, other| shard_of(one.actor) == shard_of(other.actor)) {
+            let shard = of_shard.first().and_then(|first| self.shards.get(shard_of(first.actor)));
+            let Some(shard) = shard else { continue };
+            let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            shard.extend_from_slice(of_shard);
+            // Before the shard is left: who has all of them counts anew.
+            self.count.fetch_add(of_shard.len(), Ordering::Relaxed);
+        }
+    }
+
+    /// Makes what an actor did in a unit one. Others wait meanwhile.
+    fn unite(&self) {
+        let mut shards: Vec<_> = self.shards().collect();
+        // Somebody else may just have done it.
+        if self.count.load(Ordering::Relaxed) <= self.most {
+            return;
+        }
+        for shard in &mut shards {
+            **shard = united(&[std::mem::take(&mut **shard)]);
+        }
+        self.count.store(shards.iter().map(|shard| shard.len()).sum(), Ordering::Relaxed);
     }
 }
 
@@ -113,39 +217,108 @@ impl Quarterly for Staying {
         };
         let after = times.partition_point(|time| *time < self.read.to);
         let mut event = times.partition_point(|time| *time < self.read.from);
-        // A quarter seldom lies in two units: what its pairs did in one is gathered before it is looked up.
-        let mut of_pairs = vec![UnitStay::default(); actors.len()];
+        // A quarter seldom lies in two units.
         while let Some(time) = times.get(event).filter(|_| event < after) {
             let (unit, end) = self.unit_at(*time);
             let until = times.partition_point(|time| *time < end).min(after);
-            let mut touched = Vec::new();
-            for event in event..until {
+            let of_pair = |actor: &u32| Stay { actor: *actor, unit, ..Stay::default() };
+            let mut of_pairs: Vec<Stay> = keys.iter().map(of_pair).collect();
+            for ((event, time), pair) in times.iter().enumerate().zip(&pairs).take(until).skip(event) {
                 let (is_start, is_return) = (holds(&starts, event), holds(&returns, event));
-                let pair = pairs.get(event).map_or(usize::MAX, |pair| *pair as usize);
-                let Some(stay) = of_pairs.get_mut(pair).filter(|_| is_start || is_return) else { continue };
-                if stay.events == 0 {
-                    touched.push(pair);
+                let Some(stay) = of_pairs.get_mut(*pair as usize).filter(|_| is_start || is_return) else { continue };
+                stay.events += 1;
+                // Instants ascend.
+                if is_start {
+                    stay.first_start = stay.first_start.min(time.as_micros());
                 }
-                let time = times.get(event).copied();
-                stay.add(UnitStay {
-                    first_start: time.filter(|_| is_start),
-                    last_return: time.filter(|_| is_return),
-                    events: 1,
-                });
+                if is_return {
+                    stay.last_return = time.as_micros();
+                }
             }
-            for pair in touched {
-                let (Some(stay), Some(actor)) = (of_pairs.get_mut(pair), keys.get(pair)) else { continue };
-                self.stays.entry((*actor, unit)).or_default().add(std::mem::take(stay));
-            }
+            of_pairs.retain(|stay| stay.events > 0);
+            self.add(of_pairs);
             event = until.max(event + 1);
         }
-        if self.stays.len() > STAYS_MAX {
-            let message = format!(
-                "the question looks at more than {STAYS_MAX} persons and units; narrow date_range, ask for a longer unit or \
-                 add a filter"
-            );
-            return Err(Stop::TooLarge(message));
-        }
+        self.check()
+    }
+
+    fn beside(&self) -> Self {
+        self.clone()
+    }
+
+    fn join(&mut self, _: Self) -> Result<(), Stop> {
         Ok(())
+    }
+
+    /// None of its own: the bound is on what all hold together.
+    fn weight(&self) -> usize {
+        0
+    }
+
+    fn most(&self) -> usize {
+        self.most
+    }
+
+    fn check(&self) -> Result<(), Stop> {
+        if self.count.load(Ordering::Relaxed) <= self.most {
+            return Ok(());
+        }
+        self.unite();
+        let most = self.most / 2;
+        if self.count.load(Ordering::Relaxed) <= most {
+            return Ok(());
+        }
+        let message = format!(
+            "the question looks at more than {most} persons and units; narrow date_range, ask for a longer unit or add a filter"
+        );
+        Err(Stop::TooLarge(message))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use analytics_columns::{EventRow, Quarter, columns};
+
+    use super::*;
+    use crate::{Interval, Zone};
+
+    /// A quarter in which so many sessions have an event each.
+    fn quarter(quarter: i64, sessions: u32) -> Segment {
+        let row = |session| EventRow {
+            timestamp: Quarter(quarter).start(),
+            session,
+            user: 0,
+            known: 0,
+            event_type: "a",
+            event_action: "b",
+            metadata: "{}",
+        };
+        let rows: Vec<EventRow<'_>> = (1..=sessions).map(row).collect();
+        Segment::new(Quarter(quarter), columns(&rows))
+    }
+
+    #[test]
+    fn no_more_is_kept_than_may_be_and_what_is_the_same_counts_once() {
+        let range = Range { from: Quarter(0).start(), to: Quarter(96).start() };
+        let units = Buckets::new(Interval::Day, range, &Zone::utc(), 10).unwrap();
+        let staying = |most| Staying { most, ..Staying::new(Actor::Session, range, range.from, &units, &[], &[]) };
+        // Ten sessions, in a day of ninety quarters.
+        let mut enough = staying(20);
+        for place in 0..90 {
+            enough.take(&quarter(place, 10), &HashMap::new()).unwrap();
+            assert!(enough.count.load(Ordering::Relaxed) <= 20);
+        }
+        let take = |all: &mut Vec<UnitStay>, stay| all.push(stay);
+        let stays = enough.fold(&Hired::nobody(), Vec::new, take).unwrap().concat();
+        assert_eq!(stays.len(), 10);
+        for stay in stays {
+            assert_eq!((stay.unit, stay.events), (Some(0), 90));
+            assert_eq!(stay.first_start, Some(Quarter(0).start()));
+            assert_eq!(stay.last_return, Some(Quarter(89).start()));
+        }
+        let mut refused = staying(20);
+        refused.take(&quarter(0, 11), &HashMap::new()).unwrap();
+        let refused = refused.take(&quarter(1, 11), &HashMap::new());
+        assert!(matches!(refused, Err(Stop::TooLarge(message)) if message.contains("more than 10 persons")));
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::tally::Tally;
 use super::walk::{Rules, Seen, Walk};
 use super::{FunnelAnswer, FunnelPlan};
+use crate::columns::Threads;
 use crate::intake::Intake;
 use crate::scan::{ActorKey, ScanReader, ScannedEvent};
 use crate::{QueryError, Row};
@@ -14,6 +15,12 @@ use crate::{QueryError, Row};
 pub struct FunnelIntake {
     plan: FunnelPlan,
     reader: ScanReader,
+    fold: Fold,
+}
+
+/// The attempts of actors, each of whose events come together and in order.
+#[derive(Debug)]
+struct Fold {
     rules: Rules,
     walk: Walk,
     /// Whose events the walk has taken.
@@ -24,13 +31,11 @@ pub struct FunnelIntake {
     events_read: u64,
 }
 
-impl FunnelIntake {
-    pub(super) fn new(plan: &FunnelPlan) -> Self {
+impl Fold {
+    fn new(plan: &FunnelPlan) -> Self {
         Self {
-            reader: plan.scan(|scan| scan.reader(plan.ground.has_columns)),
             rules: plan.rules(),
             walk: Walk::new(plan.question.order),
-            plan: plan.clone(),
             actor: None,
             value: None,
             tally: Tally::default(),
@@ -58,6 +63,23 @@ impl FunnelIntake {
         let seen = Seen { at: event.timestamp.as_micros(), marks: event.marks, label: self.value.clone() };
         self.walk.event(&self.rules, seen)
     }
+
+    /// Takes in what another fold made of other actors.
+    fn join(&mut self, mut other: Self) -> Result<(), QueryError> {
+        other.count()?;
+        self.events_read += other.events_read;
+        self.tally.join(other.tally)
+    }
+}
+
+impl FunnelIntake {
+    pub(crate) fn new(plan: &FunnelPlan, threads: Threads) -> Self {
+        Self {
+            reader: plan.scan(|scan| scan.reader(plan.ground.has_columns, threads)),
+            fold: Fold::new(plan),
+            plan: plan.clone(),
+        }
+    }
 }
 
 impl Intake for FunnelIntake {
@@ -65,22 +87,23 @@ impl Intake for FunnelIntake {
 
     fn push(&mut self, statement: usize, row: Row) -> Result<(), QueryError> {
         match self.reader.push(statement, row)? {
-            Some(event) => self.event(event),
+            Some(event) => self.fold.event(event),
             None => Ok(()),
         }
     }
 
     fn finish(mut self) -> Result<FunnelAnswer, QueryError> {
-        let (events, source) = self.reader.finish()?;
-        for event in events {
-            self.event(event)?;
+        let (gathered, source) = self.reader.finish()?;
+        let mut fold = self.fold;
+        fold.count()?;
+        for other in gathered.fold(|| Fold::new(&self.plan), Fold::event)? {
+            fold.join(other)?;
         }
-        self.count()?;
-        let (steps, breakdown) = self.tally.finish(&self.plan.question.steps);
+        let (steps, breakdown) = fold.tally.finish(&self.plan.question.steps);
         Ok(FunnelAnswer {
             steps,
             breakdown: self.plan.question.breakdown.is_some().then_some(breakdown),
-            meta: self.plan.ground.meta(source, self.events_read),
+            meta: self.plan.ground.meta(source, fold.events_read),
             query: self.plan.query,
         })
     }

@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 use super::intake::FunnelIntake;
 use super::walk::Rules;
 use super::{FunnelAnswer, FunnelExclusion, FunnelQuery, FunnelQuestion, FunnelStep, StepOrder};
-use crate::ground::{Ground, is_of_columns};
+use crate::columns::Threads;
+use crate::ground::Ground;
 use crate::scan::Scan;
 use crate::{Askable, Context, Dialect, Executable, Filter, QueryError, Range, Statement};
 
@@ -94,7 +95,7 @@ impl Executable for FunnelPlan {
     }
 
     fn is_of_one_state(&self) -> bool {
-        self.scan(|scan| is_of_columns(&scan.reader(self.ground.has_columns)))
+        self.scan(|scan| scan.is_of_columns(self.ground.has_columns))
     }
 
     fn fallback(&self) -> Option<Self> {
@@ -102,7 +103,7 @@ impl Executable for FunnelPlan {
     }
 
     fn intake(&self) -> FunnelIntake {
-        FunnelIntake::new(self)
+        FunnelIntake::new(self, Threads::of_machine())
     }
 
     fn cache_key(&self) -> String {

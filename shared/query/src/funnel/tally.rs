@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
+
 use super::walk::Attempt;
 use super::{BREAKDOWN_MAX, BreakdownFunnel, ReachedStep, Step};
 use crate::{QueryError, ROW_BUDGET};
@@ -71,7 +73,7 @@ impl Reached {
 /// What has been counted so far.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Tally {
-    values: HashMap<Option<Arc<str>>, Reached>,
+    values: HashMap<Option<Arc<str>>, Reached, RandomState>,
     values_bytes: usize,
     durations: usize,
 }
@@ -79,25 +81,37 @@ pub(super) struct Tally {
 impl Tally {
     /// Counts an actor's attempt.
     pub(super) fn take(&mut self, attempt: &Attempt) -> Result<(), QueryError> {
-        self.durations += attempt.times.len() - 1;
+        self.of_value(&attempt.label, attempt.times.len() - 1)?.take(attempt);
+        Ok(())
+    }
+
+    /// Takes in what was counted elsewhere, of other actors.
+    pub(super) fn join(&mut self, other: Self) -> Result<(), QueryError> {
+        for (value, reached) in other.values {
+            let durations = reached.durations.iter().map(Vec::len).sum();
+            self.of_value(&value, durations)?.merge(&reached);
+        }
+        Ok(())
+    }
+
+    /// What is counted of a value, where so many durations more can be kept.
+    fn of_value(&mut self, value: &Option<Arc<str>>, durations: usize) -> Result<&mut Reached, QueryError> {
+        self.durations += durations;
         if self.durations > DURATIONS_MAX {
             let message = format!("more than {DURATIONS_MAX} steps were reached; narrow date_range or add a filter");
             return Err(QueryError::too_large("date_range", message));
         }
-        if let Some(reached) = self.values.get_mut(&attempt.label) {
-            reached.take(attempt);
-            return Ok(());
+        if !self.values.contains_key(value) {
+            self.values_bytes += value.as_ref().map_or(0, |value| value.len());
+            if self.values.len() >= ROW_BUDGET || self.values_bytes > VALUES_BYTES_MAX {
+                let message = format!(
+                    "the breakdown has more than {ROW_BUDGET} values, or more text than fits; narrow date_range, add a filter \
+                     or take another field"
+                );
+                return Err(QueryError::too_large("breakdown", message));
+            }
         }
-        self.values_bytes += attempt.label.as_ref().map_or(0, |label| label.len());
-        if self.values.len() >= ROW_BUDGET || self.values_bytes > VALUES_BYTES_MAX {
-            let message = format!(
-                "the breakdown has more than {ROW_BUDGET} values, or more text than fits; narrow date_range, add a filter or \
-                 take another field"
-            );
-            return Err(QueryError::too_large("breakdown", message));
-        }
-        self.values.entry(attempt.label.clone()).or_default().take(attempt);
-        Ok(())
+        Ok(self.values.entry(value.clone()).or_default())
     }
 
     /// The figures of all actors, and those of each value: of most actors first, of equal counts bytewise, null last; what is

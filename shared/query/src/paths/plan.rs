@@ -8,7 +8,8 @@ use super::PathsQuestion;
 use super::answer::{PathEnd, PathsAnswer, PathsQuery};
 use super::tally::Tally;
 use super::trail::{Ends, Trail};
-use crate::ground::{Ground, is_of_columns};
+use crate::columns::Threads;
+use crate::ground::Ground;
 use crate::scan::{ActorKey, Scan, ScanReader, ScannedEvent};
 use crate::{Askable, Context, Dialect, Executable, Filter, Intake, QueryError, Row, Statement};
 
@@ -78,7 +79,7 @@ impl Executable for PathsPlan {
     }
 
     fn is_of_one_state(&self) -> bool {
-        self.scan(|scan| is_of_columns(&scan.reader(self.ground.has_columns)))
+        self.scan(|scan| scan.is_of_columns(self.ground.has_columns))
     }
 
     fn fallback(&self) -> Option<Self> {
@@ -86,20 +87,7 @@ impl Executable for PathsPlan {
     }
 
     fn intake(&self) -> PathsIntake {
-        PathsIntake {
-            ends: Ends {
-                has_from: self.question.from.is_some(),
-                has_to: self.question.to.is_some(),
-                depth: self.question.depth,
-            },
-            reader: self.scan(|scan| scan.reader(self.ground.has_columns)),
-            plan: self.clone(),
-            actor: None,
-            name: None,
-            trail: Trail::default(),
-            tally: Tally::default(),
-            events_read: 0,
-        }
+        PathsIntake::new(self, Threads::of_machine())
     }
 
     fn cache_key(&self) -> String {
@@ -124,6 +112,12 @@ impl Executable for PathsPlan {
 pub struct PathsIntake {
     plan: PathsPlan,
     reader: ScanReader,
+    fold: Fold,
+}
+
+/// The paths of actors, each of whose events come together and in order.
+#[derive(Debug)]
+struct Fold {
     ends: Ends,
     /// Whose events the trail has taken.
     actor: Option<ActorKey>,
@@ -134,7 +128,18 @@ pub struct PathsIntake {
     events_read: u64,
 }
 
-impl PathsIntake {
+impl Fold {
+    fn new(question: &PathsQuestion) -> Self {
+        Self {
+            ends: Ends { has_from: question.from.is_some(), has_to: question.to.is_some(), depth: question.depth },
+            actor: None,
+            name: None,
+            trail: Trail::default(),
+            tally: Tally::default(),
+            events_read: 0,
+        }
+    }
+
     /// Counts the path of the actor whose events are over.
     fn count(&mut self) -> Result<(), QueryError> {
         let path = self.trail.finish(self.ends);
@@ -154,6 +159,23 @@ impl PathsIntake {
         self.trail.event(self.ends, has(FROM), has(TO), self.name.as_ref());
         Ok(())
     }
+
+    /// Takes in what another fold made of other actors.
+    fn join(&mut self, mut other: Self) -> Result<(), QueryError> {
+        other.count()?;
+        self.events_read += other.events_read;
+        self.tally.join(other.tally)
+    }
+}
+
+impl PathsIntake {
+    pub(crate) fn new(plan: &PathsPlan, threads: Threads) -> Self {
+        Self {
+            reader: plan.scan(|scan| scan.reader(plan.ground.has_columns, threads)),
+            fold: Fold::new(&plan.question),
+            plan: plan.clone(),
+        }
+    }
 }
 
 impl Intake for PathsIntake {
@@ -161,19 +183,20 @@ impl Intake for PathsIntake {
 
     fn push(&mut self, statement: usize, row: Row) -> Result<(), QueryError> {
         match self.reader.push(statement, row)? {
-            Some(event) => self.event(event),
+            Some(event) => self.fold.event(event),
             None => Ok(()),
         }
     }
 
     fn finish(mut self) -> Result<PathsAnswer, QueryError> {
-        let (events, source) = self.reader.finish()?;
-        for event in events {
-            self.event(event)?;
+        let (gathered, source) = self.reader.finish()?;
+        let mut fold = self.fold;
+        fold.count()?;
+        for other in gathered.fold(|| Fold::new(&self.plan.question), Fold::event)? {
+            fold.join(other)?;
         }
-        self.count()?;
-        let (nodes, links) = self.tally.finish(self.plan.question.limit as usize);
-        let meta = self.plan.ground.meta(source, self.events_read);
+        let (nodes, links) = fold.tally.finish(self.plan.question.limit as usize);
+        let meta = self.plan.ground.meta(source, fold.events_read);
         Ok(PathsAnswer { nodes, links, meta, query: self.plan.query })
     }
 }

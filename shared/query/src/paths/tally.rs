@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
+
 use super::{PathLink, PathNode};
 use crate::{QueryError, ROW_BUDGET};
 
@@ -20,10 +22,10 @@ type Name = u32;
 /// What has been counted so far. Every name is told apart until the end: which are the most frequent is known only then.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
-    names: HashMap<Option<Arc<str>>, Name>,
+    names: HashMap<Option<Arc<str>>, Name, RandomState>,
     names_bytes: usize,
-    nodes: HashMap<(usize, Name), u64>,
-    links: HashMap<(usize, Name, Name), u64>,
+    nodes: HashMap<(usize, Name), u64, RandomState>,
+    links: HashMap<(usize, Name, Name), u64, RandomState>,
 }
 
 impl Tally {
@@ -37,6 +39,28 @@ impl Tally {
                 *self.links.entry((step, before, name)).or_default() += 1;
             }
         }
+        self.check()
+    }
+
+    /// Takes in what was counted elsewhere, of other actors.
+    pub(super) fn join(&mut self, other: Self) -> Result<(), QueryError> {
+        let mut own = vec![Name::MAX; other.names.len()];
+        for (name, number) in &other.names {
+            if let Some(slot) = own.get_mut(*number as usize) {
+                *slot = self.name(name)?;
+            }
+        }
+        let own = |name: Name| own.get(name as usize).copied().unwrap_or(Name::MAX);
+        for ((step, name), count) in other.nodes {
+            *self.nodes.entry((step, own(name))).or_default() += count;
+        }
+        for ((step, from, to), count) in other.links {
+            *self.links.entry((step, own(from), own(to))).or_default() += count;
+        }
+        self.check()
+    }
+
+    fn check(&self) -> Result<(), QueryError> {
         if self.links.len() > LINKS_MAX {
             return Err(too_many(&format!("more than {LINKS_MAX} different ways from one name to the next")));
         }

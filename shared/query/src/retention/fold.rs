@@ -93,6 +93,12 @@ impl Fold {
         self.actor.returned.fill(false);
     }
 
+    /// Takes in what another fold counted of other actors.
+    pub(crate) fn join(&mut self, other: &Self) {
+        self.sizes.iter_mut().zip(&other.sizes).for_each(|(size, other)| *size += other);
+        self.cells.iter_mut().zip(&other.cells).for_each(|(count, other)| *count += other);
+    }
+
     /// The size and the cells' counts of each cohort; the last actor was counted.
     pub(crate) fn cohorts(&self) -> impl Iterator<Item = (u64, &[u64])> {
         self.sizes.iter().copied().zip(self.cells.chunks(self.periods.max(1)))

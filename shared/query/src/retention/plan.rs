@@ -4,7 +4,7 @@ use super::answer::{Cohort, EventQuery, RetentionAnswer, RetentionCell, Retentio
 use super::fold::Fold;
 use super::units::Units;
 use super::{FirstStart, RetentionQuestion, Stay};
-use crate::columns::{self, ColumnReader, Staying};
+use crate::columns::{self, ColumnReader, Staying, Threads, UnitStay};
 use crate::event_record::instant;
 use crate::filter::{Columns, Filtered as _};
 use crate::ground::Ground;
@@ -122,9 +122,7 @@ impl Executable for RetentionPlan {
     }
 
     fn intake(&self) -> RetentionIntake {
-        let fold = Fold::new(self.question.mode, self.units.cohorts(), self.units.periods(), self.ground.range.to);
-        let reader = self.staying().map(|staying| Box::new(ColumnReader::new(staying)));
-        RetentionIntake { plan: self.clone(), reader, actor: None, fold, events_read: 0 }
+        RetentionIntake::new(self, Threads::of_machine())
     }
 
     fn cache_key(&self) -> String {
@@ -144,12 +142,25 @@ pub struct RetentionIntake {
     plan: RetentionPlan,
     /// Takes the rows where they are those of columns.
     reader: Option<Box<ColumnReader<Staying>>>,
-    actor: Option<ActorKey>,
+    counted: Counted,
+}
+
+/// The cohorts of actors, each of whose stays come together and in order.
+#[derive(Debug)]
+struct Counted {
     fold: Fold,
+    /// Whose stays were taken last.
+    actor: Option<ActorKey>,
     events_read: u64,
 }
 
-impl RetentionIntake {
+impl Counted {
+    fn new(plan: &RetentionPlan) -> Self {
+        let units = &plan.units;
+        let fold = Fold::new(plan.question.mode, units.cohorts(), units.periods(), plan.ground.range.to);
+        Self { fold, actor: None, events_read: 0 }
+    }
+
     fn take(&mut self, actor: ActorKey, events: u64, stay: &Stay) {
         if self.actor.as_ref() != Some(&actor) {
             self.fold.next_actor();
@@ -157,6 +168,20 @@ impl RetentionIntake {
         }
         self.events_read += events;
         self.fold.take(stay);
+    }
+
+    /// Takes in what was counted elsewhere, of other actors.
+    fn join(&mut self, mut other: Self) {
+        other.fold.next_actor();
+        self.fold.join(&other.fold);
+        self.events_read += other.events_read;
+    }
+}
+
+impl RetentionIntake {
+    pub(crate) fn new(plan: &RetentionPlan, threads: Threads) -> Self {
+        let reader = plan.staying().map(|staying| Box::new(ColumnReader::new(staying, threads)));
+        Self { plan: plan.clone(), reader, counted: Counted::new(plan) }
     }
 }
 
@@ -177,25 +202,27 @@ impl Intake for RetentionIntake {
             first_start: instant(&first_start),
             last_return: instant(&last_return),
         };
-        self.take(ActorKey::Text(actor), u64::try_from(events).unwrap_or(0), &stay);
+        self.counted.take(ActorKey::Text(actor), u64::try_from(events).unwrap_or(0), &stay);
         Ok(())
     }
 
     fn finish(mut self) -> Result<RetentionAnswer, QueryError> {
         let mut source = Source::Raw;
+        let mut counted = self.counted;
+        counted.fold.next_actor();
         if let Some(reader) = self.reader.take() {
-            let (staying, raw) = reader.finish()?;
+            let (staying, raw, hired) = reader.finish()?;
             source = if raw > 0 { Source::Mixed } else { Source::Rollup };
-            for (actor, unit, of_unit) in staying.stays() {
-                let stay = Stay { unit, first_start: of_unit.first_start, last_return: of_unit.last_return };
-                self.take(actor, of_unit.events, &stay);
-            }
+            let take = |counted: &mut Counted, UnitStay { actor, unit, first_start, last_return, events }: UnitStay| {
+                counted.take(actor.into(), events, &Stay { unit, first_start, last_return });
+            };
+            let others = staying.fold(&hired, || Counted::new(&self.plan), take)?;
+            others.into_iter().for_each(|other| counted.join(other));
         }
-        self.fold.next_actor();
         let (plan, now) = (&self.plan, self.plan.ground.now());
         let mut cohorts: Vec<Cohort> = Vec::with_capacity(plan.units.cohorts());
         let mut until = plan.units.index_of(now).map_or(0, |current| current + 1);
-        for (index, (size, counts)) in self.fold.cohorts().enumerate() {
+        for (index, (size, counts)) in counted.fold.cohorts().enumerate() {
             let Some(start) = plan.units.start_of(index) else { continue };
             if size > 0 {
                 until = until.max(index + 1);
@@ -213,7 +240,7 @@ impl Intake for RetentionIntake {
         }
         // A unit ahead of now is only there where somebody started in it.
         cohorts.truncate(until);
-        let meta = plan.ground.meta(source, self.events_read);
+        let meta = plan.ground.meta(source, counted.events_read);
         Ok(RetentionAnswer { cohorts, meta, query: plan.query.clone() })
     }
 }
