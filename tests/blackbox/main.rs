@@ -63,6 +63,7 @@ mod agreement;
 mod budgets;
 mod collect;
 mod corpus;
+mod enrichment;
 mod erasure;
 mod functions;
 mod health;

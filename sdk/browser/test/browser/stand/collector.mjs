@@ -34,8 +34,8 @@ const project = (number) => ({
   readKey: `read-key-number-${1000 + number}`,
 });
 
-/** Starts it; `close` ends it and removes its folder. */
-export const startCollector = async () => {
+/** Starts it with these variables; `close` ends it and removes its folder. What it keeps is what it was sent, unless said. */
+export const startCollector = async (variables = {}) => {
   const path = program();
   const folder = mkdtempSync(join(tmpdir(), 'analytics-tracker-'));
   const port = await freePort();
@@ -48,6 +48,8 @@ export const startCollector = async () => {
       PORT: `${port}`, DATA_DIR: folder, LOG_LEVEL: 'warn', DURABILITY: 'fast', BATCH_LINGER_MS: '5',
       WRITE_KEYS: keys(({ writeKey, name }) => `${writeKey}:${name}`),
       API_KEYS: keys(({ readKey, name }) => `${readKey}:${name}:read`),
+      ENRICH: 'none',
+      ...variables,
     },
   });
   const ended = new Promise((done) => child.once('exit', done));
