@@ -27,10 +27,12 @@ pub fn measure(table: &mut Table) -> Outcome<()> {
             measure_one(table, fsync, events, goal)?;
         }
     }
-    for events in [1, 10] {
-        measure_enrichment(table, events)?;
-    }
     Ok(())
+}
+
+/// Runs a collector that enriches and one that does not in turns.
+pub fn measure_enrichment(table: &mut Table) -> Outcome<()> {
+    [1, 10].into_iter().try_for_each(|events| measure_enriched(table, events))
 }
 
 /// A user agent of a phone, as a page's requests carry it.
@@ -41,13 +43,13 @@ const USER_AGENT: &str = "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 
 const ENRICHED_GOAL: f64 = 0.95;
 
 /// Runs a collector that adds to events what a browser tells, and one that does not, in turns: views as the tracker sends them.
-fn measure_enrichment(table: &mut Table, events: usize) -> Outcome<()> {
+fn measure_enriched(table: &mut Table, events: usize) -> Outcome<()> {
     let redis = RedisServer::start(RedisOptions { appendfsync: AppendFsync::EverySecond, ..RedisOptions::default() })?;
     let (mut with, with_port) = start_with(&redis, &[])?;
     let (mut without, without_port) = start_with(&redis, &[("ENRICH", "none".into())])?;
     let bodies: Vec<String> = (0..16).map(|seed| bodies::views(events, seed)).collect();
     let headers = [("origin", "https://shop.example"), ("user-agent", USER_AGENT)];
-    let mut post = |collector: &mut Program, port: u16, seconds: u32| -> Outcome<(f64, f64)> {
+    let post = |collector: &mut Program, port: u16, seconds: u32| -> Outcome<(f64, f64)> {
         collector.wait_for(&format!("http://127.0.0.1:{port}/health"))?;
         let before = program::cpu_seconds(collector.pid());
         let url = format!("http://127.0.0.1:{port}/collect");
