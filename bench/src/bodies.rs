@@ -27,3 +27,30 @@ pub fn body(events: usize, seed: u64) -> String {
     let events: Vec<Value> = (0..events).map(|_| event(&mut rng)).collect();
     json!({ "events": events }).to_string()
 }
+
+const REFERRERS: [&str; 4] = [
+    "https://www.google.com/",
+    "https://t.co/9aBcDeF",
+    "https://news.example.org/item?id=4711",
+    "https://duckduckgo.com/",
+];
+
+/// A body of `events` views of pages, as the tracker sends them; one in four came from elsewhere.
+pub fn views(events: usize, seed: u64) -> String {
+    let mut rng = StdRng::seed_from_u64(seed);
+    let mut view = || {
+        let path = format!("/products/{}", rng.random_range(0..300));
+        let mut metadata = json!({ "host": "shop.example", "path": path, "title": format!("Product of {path}") });
+        if rng.random_bool(0.25) {
+            metadata["referrer"] = REFERRERS[rng.random_range(0..REFERRERS.len())].into();
+        }
+        json!({
+            "session_id": format!("s-{:012x}", rng.random_range(0..50_000_u64)),
+            "event_type": "page",
+            "event_action": "view",
+            "metadata": metadata,
+        })
+    };
+    let events: Vec<Value> = (0..events).map(|_| view()).collect();
+    json!({ "events": events }).to_string()
+}

@@ -30,15 +30,72 @@ pub fn measure(table: &mut Table) -> Outcome<()> {
     Ok(())
 }
 
+/// Runs a collector that enriches and one that does not in turns.
+pub fn measure_enrichment(table: &mut Table) -> Outcome<()> {
+    [1, 10].into_iter().try_for_each(|events| measure_enriched(table, events))
+}
+
+/// A user agent of a phone, as a page's requests carry it.
+const USER_AGENT: &str = "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 \
+                          Mobile Safari/537.36";
+
+/// The least ratio wanted of a collector that adds all that it can without a file of countries.
+const ENRICHED_GOAL: f64 = 0.95;
+
+/// Runs a collector that adds to events what a browser tells, and one that does not, in turns: views as the tracker sends them.
+fn measure_enriched(table: &mut Table, events: usize) -> Outcome<()> {
+    let redis = RedisServer::start(RedisOptions { appendfsync: AppendFsync::EverySecond, ..RedisOptions::default() })?;
+    let (mut with, with_port) = start_with(&redis, &[])?;
+    let (mut without, without_port) = start_with(&redis, &[("ENRICH", "none".into())])?;
+    let bodies: Vec<String> = (0..16).map(|seed| bodies::views(events, seed)).collect();
+    let headers = [("origin", "https://shop.example"), ("user-agent", USER_AGENT)];
+    let post = |collector: &mut Program, port: u16, seconds: u32| -> Outcome<(f64, f64)> {
+        collector.wait_for(&format!("http://127.0.0.1:{port}/health"))?;
+        let before = program::cpu_seconds(collector.pid());
+        let url = format!("http://127.0.0.1:{port}/collect");
+        let load = wrk::post_with(&url, &headers, &bodies, CONNECTIONS, seconds)?;
+        if load.failures > 0 {
+            return Err(format!("{} requests failed under load; the figures mean nothing", load.failures).into());
+        }
+        let cpu = (program::cpu_seconds(collector.pid()) - before) * 1e6 / load.requests as f64;
+        redis.command(&["FLUSHALL"])?;
+        Ok((load.requests_per_second, cpu))
+    };
+    post(&mut with, with_port, 1)?;
+    post(&mut without, without_port, 1)?;
+    let (mut ratios, mut ours, mut plain) = (Vec::new(), Vec::new(), Vec::new());
+    let mut cpu = [Vec::new(), Vec::new()];
+    for _ in 0..TURNS {
+        let (other, other_cpu) = post(&mut without, without_port, SECONDS)?;
+        let (rate, rate_cpu) = post(&mut with, with_port, SECONDS)?;
+        ratios.push(rate / other);
+        ours.push(rate);
+        plain.push(other);
+        cpu[0].push(rate_cpu);
+        cpu[1].push(other_cpu);
+    }
+    let name = format!("collector, {events} views a body of a browser, enriched against ENRICH=none");
+    let rate = |values: Vec<f64>| format!("{:.0} requests/s", median(values));
+    table.ratio(&name, rate(ours), rate(plain), median(ratios), ENRICHED_GOAL);
+    let [enriched, bare] = cpu.map(median);
+    table.note(&format!("{name}: CPU a request"), format!("{enriched:.1} us, without {bare:.1} us"));
+    Ok(())
+}
+
 /// A collector over a Redis whose queue never fills, and its port; it may not answer yet.
 pub fn start(redis: &RedisServer) -> Outcome<(Program, u16)> {
+    start_with(redis, &[])
+}
+
+fn start_with(redis: &RedisServer, more: &[(&str, String)]) -> Outcome<(Program, u16)> {
     let port = program::free_port()?;
-    let variables = [
+    let mut variables = vec![
         ("HOST", "127.0.0.1".into()),
         ("PORT", port.to_string()),
         ("REDIS_URL", redis.url()),
         ("QUEUE_MAX_EVENTS", "1000000000".into()),
     ];
+    variables.extend_from_slice(more);
     Ok((Program::start("collector", &[], &variables)?, port))
 }
 

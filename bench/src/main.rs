@@ -38,6 +38,8 @@ struct Arguments {
 enum Part {
     /// Collector requests/s with 1, 10 and 100 events against a bare axum route that reads the same body
     Collector,
+    /// Requests/s of a collector that adds to events what a browser tells, against one that does not
+    Enrichment,
     /// A collector on half a processor: answer times at fixed rates, and the most that it holds; takes root; not in a run of all
     Quota,
     /// One processor's rows/s against `psql \copy` of the same rows
@@ -80,11 +82,20 @@ fn main() -> Outcome<()> {
     let mut table = Table::default();
     let parts = match part {
         Some(part) => vec![part],
-        None => vec![Part::Start, Part::Collector, Part::Drain, Part::Questions, Part::Single, Part::Fanout],
+        None => vec![
+            Part::Start,
+            Part::Collector,
+            Part::Enrichment,
+            Part::Drain,
+            Part::Questions,
+            Part::Single,
+            Part::Fanout,
+        ],
     };
     for part in parts {
         let measured = match part {
             Part::Collector => collector::measure(&mut table),
+            Part::Enrichment => collector::measure_enrichment(&mut table),
             Part::Quota => runtime.block_on(quota::measure(&mut table)),
             Part::Drain => runtime.block_on(drain::measure(&mut table)),
             Part::Questions => runtime.block_on(questions::measure(&mut table)),

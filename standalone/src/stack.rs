@@ -9,7 +9,7 @@ use analytics_api::answering::Flights;
 use analytics_api::meters::show_replica;
 use analytics_api::{ApiDeps, dashboard, router as api_router, tracker};
 use analytics_collector::{
-    CollectorDeps, LateQueue, Limits as CollectorLimits, durability, router as collector_router,
+    CollectorDeps, Enrichment, LateQueue, Limits as CollectorLimits, durability, router as collector_router,
 };
 use analytics_domain::{Retention, SharedRetention};
 use analytics_host::clock::{SharedClock, SystemClock};
@@ -121,7 +121,7 @@ impl Stack {
     /// Takes the folder, opens the queue and puts the routes together; nothing runs yet, and no server is asked.
     ///
     /// # Errors
-    /// Where the folder is in use, or the queue's file cannot be opened.
+    /// Where the folder is in use, or the queue's file or the file of countries cannot be opened.
     pub fn new(config: &StandaloneConfig, shutdown: Shutdown) -> Result<Self, Failure> {
         let folder = DataFolder::hold(&config.data_dir)?;
         let clock: SharedClock = Arc::new(SystemClock);
@@ -145,6 +145,7 @@ impl Stack {
             origins: if config.keys.is_open_on_loopback() { Origins::Any } else { config.http.origins.clone() },
             clock: Arc::clone(&clock),
             retention: retention.clone(),
+            enrichment: Enrichment::open(&config.intake.enrichment)?,
             limits: CollectorLimits { events_per_second: config.intake.rate_limit, ..CollectorLimits::default() },
         });
         let realtime = Realtime::new(RealtimeDeps {

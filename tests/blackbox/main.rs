@@ -64,6 +64,7 @@ mod budgets;
 mod collect;
 mod corpus;
 mod dashboard;
+mod enrichment;
 mod erasure;
 mod functions;
 mod health;

@@ -15,6 +15,7 @@ use crate::accept::{Encoding, accept};
 use crate::authenticate::Gate;
 use crate::budget::Budget;
 use crate::enqueue::Complaints;
+use crate::enrich::{Enricher, Facts};
 use crate::event_ids::EventIds;
 use crate::judge::{Judged, judge};
 use crate::limit::{RateLimiter, Sender};
@@ -31,6 +32,7 @@ pub(crate) struct Collector {
     pub(crate) retention: SharedRetention,
     pub(crate) limits: Limits,
     pub(crate) limiter: Option<RateLimiter>,
+    pub(crate) enricher: Enricher,
     pub(crate) budget: Budget,
     pub(crate) ids: EventIds,
     pub(crate) meters: Meters,
@@ -45,6 +47,7 @@ impl Collector {
             clock: deps.clock,
             retention: deps.retention,
             limiter: deps.limits.events_per_second.map(RateLimiter::new),
+            enricher: Enricher::new(deps.enrichment),
             budget: Budget::new(deps.limits.bytes_in_flight),
             ids: EventIds::new(),
             meters: Meters::new(),
@@ -59,6 +62,8 @@ pub(crate) struct Admission {
     pub(crate) project: Project,
     pub(crate) sender: Sender,
     pub(crate) encoding: Option<Encoding>,
+    /// What the request tells of its events, where a browser sent it.
+    pub(crate) facts: Option<Facts>,
 }
 
 /// `POST /collect`.
@@ -81,7 +86,8 @@ fn admit(collector: &Collector, parts: &Parts) -> Result<Admission, Refusal> {
     if let Some(limiter) = &collector.limiter {
         limiter.admit(&sender)?;
     }
-    Ok(Admission { project, sender, encoding })
+    let facts = collector.enricher.facts(parts, || collector.clock.now());
+    Ok(Admission { project, sender, encoding, facts })
 }
 
 /// What happens to the body.

@@ -9,6 +9,8 @@ use analytics_host::cors::Origins;
 use analytics_host::keys::WriteKeys;
 use analytics_messaging::Queue;
 
+use crate::Enrichment;
+
 /// The parts that a collector is made of.
 pub struct CollectorDeps {
     /// Where accepted batches go.
@@ -21,6 +23,8 @@ pub struct CollectorDeps {
     pub clock: SharedClock,
     /// How far back an event's time may lie; read for each request, so that a change counts at once.
     pub retention: SharedRetention,
+    /// What is added to the metadata of events that a browser sends.
+    pub enrichment: Enrichment,
     /// What bounds a request and the role as a whole.
     pub limits: Limits,
 }

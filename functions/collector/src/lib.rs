@@ -3,7 +3,8 @@
 //! [`router`] is the whole role as an axum router; [`CollectorDeps`] is what it needs. The way of a request is one page of
 //! verbs, the module `collect`, and each verb is a file:
 //!
-//! authenticate -> accept (media type, content encoding) -> receive -> judge (inflate, decode, limit) -> enqueue -> answer
+//! authenticate -> accept (media type, content encoding) -> receive -> judge (inflate, decode, limit, enrich) -> enqueue ->
+//! answer
 //!
 //! An event is answered with 202 only after it is durable in the queue; whatever is refused is told with a stable code, and
 //! memory stays bounded whatever comes. The crate links neither the store nor the query language.
@@ -17,6 +18,7 @@ mod collect;
 mod deps;
 pub mod durability;
 mod enqueue;
+mod enrich;
 mod event_ids;
 mod inflate;
 mod judge;
@@ -29,6 +31,7 @@ pub mod retention;
 mod router;
 
 pub use deps::{CollectorDeps, Limits};
+pub use enrich::{Countries, CountriesError, Enrichment};
 pub use event_ids::EventIds;
 pub use late_queue::LateQueue;
 pub use router::router;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 #[cfg(feature = "program")]
 use analytics_collector::retention::follow;
-use analytics_collector::{CollectorDeps, LateQueue, Limits, durability, router};
+use analytics_collector::{CollectorDeps, Enrichment, LateQueue, Limits, durability, router};
 use analytics_domain::{Retention, SharedRetention};
 use analytics_host::clock::SystemClock;
 use analytics_host::config::{self, CollectorConfig, QueueConfig};
@@ -39,6 +39,7 @@ async fn run(started: Started<CollectorConfig>) -> Result<(), Failure> {
         origins: config.http.origins.clone(),
         clock: Arc::new(SystemClock),
         retention,
+        enrichment: Enrichment::open(&config.intake.enrichment)?,
         limits: Limits { events_per_second: config.intake.rate_limit, ..Limits::default() },
     });
     let router = role.merge(health(&queue, &config, shutdown.clone()).router()).merge(metrics::router());

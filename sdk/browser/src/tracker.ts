@@ -74,7 +74,7 @@ export const start = (settings: Settings = {}, calls?: Call[]): Analytics => {
 
   let user: string | 0 | null | undefined = settings.user;
   let here = '';
-  let referrer = document.referrer;
+  let referrer: string | 0 = document.referrer;
   let view: Event | 0;
 
   const safely =
@@ -123,9 +123,9 @@ export const start = (settings: Settings = {}, calls?: Call[]): Analytics => {
     title();
     here = where();
     const metadata: Metadata = { path };
-    // From another site, and for the first view only: where the others come from is this one.
-    if (referrer && referrer.split('/')[2] != location.host) metadata.referrer = cut(referrer);
-    referrer = '';
+    // For the first view only: another site, or an empty text where there was none. Where the others come from is this one.
+    if (referrer !== 0 && referrer.split('/')[2] != location.host) metadata.referrer = cut(referrer);
+    referrer = 0;
     new URLSearchParams(location.search).forEach((value, name) => {
       if (name.startsWith('utm_')) metadata[name] = cut(value);
     });

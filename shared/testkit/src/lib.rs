@@ -13,6 +13,7 @@ pub mod folder;
 pub mod generator;
 mod http;
 pub mod lambda;
+pub mod mmdb;
 pub mod names;
 pub mod nginx;
 pub mod oracle;

@@ -3,6 +3,7 @@
 
 mod bombs;
 mod cors;
+mod enrichment;
 mod function;
 mod limits;
 mod program;

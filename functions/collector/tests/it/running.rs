@@ -4,8 +4,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use analytics_collector::{CollectorDeps, Limits, router};
+use analytics_collector::{CollectorDeps, Enrichment, Limits, router};
 use analytics_domain::{Batch, Retention, SharedRetention, Timestamp};
+use analytics_host::client::TrustedProxies;
 use analytics_host::clock::Clock;
 use analytics_host::cors::Origins;
 use analytics_host::edge::EdgeLimits;
@@ -34,11 +35,19 @@ pub(crate) struct Setup {
     pub(crate) write_keys: &'static str,
     pub(crate) origins: Origins,
     pub(crate) limits: Limits,
+    pub(crate) enrichment: Enrichment,
+    pub(crate) trusted_proxies: &'static str,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { write_keys: "", origins: Origins::Any, limits: Limits::default() }
+        Self {
+            write_keys: "",
+            origins: Origins::Any,
+            limits: Limits::default(),
+            enrichment: Enrichment::default(),
+            trusted_proxies: "",
+        }
     }
 }
 
@@ -82,11 +91,14 @@ impl Running {
             origins: setup.origins.clone(),
             clock: Arc::new(StandingClock),
             retention: retention.clone(),
+            enrichment: setup.enrichment,
             limits: setup.limits,
         });
         let shutdown = Shutdown::new();
         let stop = shutdown.clone();
-        let site = Site { router, limits: EdgeLimits::default(), origins: setup.origins };
+        let trusted_proxies = TrustedProxies::parse(setup.trusted_proxies).unwrap();
+        let limits = EdgeLimits { trusted_proxies, ..EdgeLimits::default() };
+        let site = Site { router, limits, origins: setup.origins };
         let serving = tokio::spawn(async move {
             serve::serve(listener, site, stop).await.unwrap();
         });

@@ -30,6 +30,17 @@ test('pages of a site are views of one session, with where they come from', asyn
   assert.deepEqual(errors, []);
 });
 
+test('a page that nobody led to says so once', async () => {
+  const { project, site, context } = await set();
+  const { page, errors } = await openPage(await context());
+  await page.goto(`${site.url}/start`);
+  await settled(project, 1);
+  await page.evaluate(() => history.pushState({}, '', '/next'));
+  const [first, second] = await settled(project, 2);
+  assert.deepEqual([first.metadata.referrer, 'referrer' in second.metadata], ['', false]);
+  assert.deepEqual(errors, []);
+});
+
 test('an application that writes the history has a view for each path, and none twice', async () => {
   const { project, site, context } = await set();
   const { page, errors } = await openPage(await context());

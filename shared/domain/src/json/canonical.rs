@@ -10,8 +10,9 @@ use super::text::{Text, write_text};
 /// A member of an object that was scanned.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Member<'a> {
-    key: Text<'a>,
-    value: &'a str,
+    pub(crate) key: Text<'a>,
+    /// As it stands in the body.
+    pub(crate) value: &'a str,
     canonical: bool,
 }
 

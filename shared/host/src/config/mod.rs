@@ -3,6 +3,7 @@
 //! Nothing here reads the environment: a `main` hands in the variables as a map. Every variable stands in [`VARIABLES`],
 //! which the docs are made from; a test holds the readers of each role to it.
 
+mod enrichment;
 mod parts;
 mod reading;
 mod redis_url;
@@ -13,6 +14,7 @@ mod roles;
 mod spelling;
 mod variables;
 
+pub use enrichment::EnrichmentConfig;
 pub use parts::{Common, DatabaseConfig, HttpConfig, IntakeConfig, QueueConfig, RedisConfig, SpreadConfig, WorkConfig};
 pub use reading::{ConfigError, Reader, Variables};
 pub use reference::reference;

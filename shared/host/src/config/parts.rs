@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
+use super::enrichment::{self, EnrichmentConfig};
 use super::reading::Reader;
 use super::role::Role;
 use super::{redis_url, risk, spelling};
@@ -85,6 +86,8 @@ pub struct IntakeConfig {
     pub durable: Option<bool>,
     /// `RETENTION_DAYS`; none: not said.
     pub retention_days: Option<u32>,
+    /// `ENRICH` and `GEOIP_FILE`.
+    pub enrichment: EnrichmentConfig,
 }
 
 /// How events lie in a queue on Redis.
@@ -285,6 +288,7 @@ pub(super) fn intake(reader: &mut Reader<'_>, common: &mut Common) -> IntakeConf
         queue_max_events: reader.number("QUEUE_MAX_EVENTS", 1, 1_000_000_000_000).unwrap_or(5_000_000),
         durable: reader.read("DURABILITY", durability, "durable or fast"),
         retention_days: retention_days(reader),
+        enrichment: enrichment::read(reader, common),
     };
     risk::judge_intake(common, &intake);
     intake

@@ -161,6 +161,21 @@ pub static VARIABLES: &[Variable] = &[
          `/js/s.js`, not below `/api`, `/collect`, `/health`, `/metrics` or `/realtime`.",
     ),
     variable(
+        "ENRICH",
+        TAKING,
+        "`user_agent,bots,channel,utm`, and `country` where `GEOIP_FILE` is set",
+        "What the server adds to the metadata of events that a browser sends, comma-separated, or `none` \
+         ([tracker.md](tracker.md#what-the-server-adds)): `user_agent` adds `browser`, `os` and `device`, `bots` adds `bot`, \
+         `channel` and `country` add what they are called, `utm` adds what the address says of a campaign.",
+    ),
+    variable(
+        "GEOIP_FILE",
+        TAKING,
+        "",
+        "A file of countries by address in MaxMind's format, as `/var/lib/GeoIP/GeoLite2-Country.mmdb`; one with cities will do. \
+         A file that takes its place is read within a minute.",
+    ),
+    variable(
         "CORS_ORIGINS",
         SERVERS,
         "`*`",

@@ -1,8 +1,10 @@
 //! Every setting that can be wrong, and the sentence that says so.
 
+use std::path::PathBuf;
+
 use analytics_host::config::{
-    ApiConfig, CollectorConfig, ConfigError, ProcessorConfig, QueueConfig, RealtimeConfig, Role, RoleConfig,
-    StandaloneConfig, VARIABLES, Variables, reference,
+    ApiConfig, CollectorConfig, ConfigError, EnrichmentConfig, ProcessorConfig, QueueConfig, RealtimeConfig, Role,
+    RoleConfig, StandaloneConfig, VARIABLES, Variables, reference,
 };
 use analytics_host::cors::Origins;
 
@@ -79,6 +81,11 @@ fn every_wrong_value_is_named_with_what_is_allowed() {
         (Analytics, "TRACKER_PATH", "/../s.js", "a path as /js/s.js"),
         (Analytics, "TRACKER_PATH", "/api/s.js", "not below /api"),
         (Api, "TRACKER_PATH", "/health", "not below /api"),
+        (Collector, "ENRICH", "user_agent,geo", "\"geo\" is none of user_agent, bots, channel, utm, country"),
+        (Collector, "ENRICH", "user_agent,none", "or none alone"),
+        (Analytics, "ENRICH", "Bots", "\"Bots\" is none of"),
+        (Analytics, "ENRICH", "bots,,utm", "\"\" is none of"),
+        (Collector, "GEOIP_FILE", "a\nb", "the path of a file, as /var/lib/GeoIP/GeoLite2-Country.mmdb"),
         (Collector, "RATE_LIMIT", "0", "from 1 on, or off"),
         (Analytics, "RATE_LIMIT", "many", "from 1 on, or off"),
         (Collector, "QUEUE_MAX_EVENTS", "0", "from 1 to"),
@@ -227,6 +234,36 @@ fn defaults_are_those_of_the_page() {
     let keyed =
         StandaloneConfig::read(&variables(&[("HOST", "::"), ("API_KEYS", KEY), ("RATE_LIMIT", "off")])).unwrap();
     assert!(!keyed.keys.is_open_on_loopback() && keyed.http.origins == Origins::Any);
+}
+
+#[test]
+fn what_is_added_to_events_is_all_but_the_country_unless_said() {
+    let read = |more: &[(&str, &str)]| {
+        let mut pairs = needed(Role::Collector);
+        pairs.extend_from_slice(more);
+        let config = CollectorConfig::read(&variables(&pairs))?;
+        Ok::<_, ConfigError>((config.intake.enrichment, config.common.warnings))
+    };
+    let file = ("GEOIP_FILE", "/var/lib/GeoIP/GeoLite2-Country.mmdb");
+    let all_but = |countries: Option<&str>| EnrichmentConfig {
+        user_agent: true,
+        bots: true,
+        channel: true,
+        utm: true,
+        countries: countries.map(PathBuf::from),
+    };
+    assert_eq!(read(&[]).unwrap(), (all_but(None), vec![]));
+    assert_eq!(StandaloneConfig::read(&Variables::new()).unwrap().intake.enrichment, all_but(None));
+    assert_eq!(read(&[file]).unwrap(), (all_but(Some(file.1)), vec![]));
+    let none = EnrichmentConfig::default();
+    assert_eq!(read(&[("ENRICH", "none")]).unwrap(), (none.clone(), vec![]));
+    let some = EnrichmentConfig { bots: true, countries: Some(file.1.into()), ..none };
+    assert_eq!(read(&[("ENRICH", " bots , country "), file]).unwrap(), (some, vec![]));
+    let missing = read(&[("ENRICH", "bots,country")]).unwrap_err().faults;
+    assert!(missing.len() == 1 && missing[0].starts_with("GEOIP_FILE is not set; ENRICH names country"), "{missing:?}");
+    let (enrichment, warnings) = read(&[("ENRICH", "bots"), file]).unwrap();
+    assert!(enrichment.countries.is_none());
+    assert!(warnings.len() == 1 && warnings[0].starts_with("GEOIP_FILE is set and ENRICH leaves country out"));
 }
 
 #[test]

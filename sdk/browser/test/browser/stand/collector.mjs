@@ -11,13 +11,15 @@ const project = (number) => ({
   readKey: `read-key-number-${1000 + number}`,
 });
 
-/** Starts it; `close` ends it and removes its folder. */
-export const startCollector = async () => {
+/** Starts it with these variables; `close` ends it and removes its folder. What it keeps is what it was sent, unless said. */
+export const startCollector = async (variables = {}) => {
   const projects = Array.from({ length: PROJECTS }, (_, number) => project(number));
   const keys = (of) => projects.map(of).join(',');
   const { url, close } = await serve({
     WRITE_KEYS: keys(({ writeKey, name }) => `${writeKey}:${name}`),
     API_KEYS: keys(({ readKey, name }) => `${readKey}:${name}:read`),
+    ENRICH: 'none',
+    ...variables,
   });
   let given = 0;
   return {
