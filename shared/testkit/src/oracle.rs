@@ -24,6 +24,7 @@ mod question;
 mod random_events;
 mod random_question;
 mod random_sequence;
+mod random_totals;
 mod range;
 mod retention;
 mod sessions;
@@ -45,6 +46,7 @@ pub use random_question::{
     Extent, random_filters, random_question, random_retention, random_sessions, random_timeline,
 };
 pub use random_sequence::{random_funnel, random_paths, random_trails};
+pub use random_totals::random_totals;
 pub use retention::retention;
 pub use sessions::{session, sessions, user};
 

@@ -16,6 +16,7 @@ mod kinds;
 mod sequences;
 mod sessions;
 mod shrinking;
+mod totals;
 
 use std::sync::Arc;
 
@@ -129,5 +130,7 @@ on_every_store! {
     one_session_of_old_columns: super::kinds::agree_by_old_columns::<super::sessions::OneSession>,
     one_user: super::kinds::agree::<super::sessions::OneUser>,
     one_user_of_old_columns: super::kinds::agree_by_old_columns::<super::sessions::OneUser>,
+    totals_of_columns: super::kinds::agree_by_columns::<super::totals::Totals>,
+    totals_of_old_columns: super::kinds::agree_by_old_columns::<super::totals::Totals>,
     what_was_done: super::deeds::agree,
 }
