@@ -90,6 +90,9 @@ export const change = (patch: Patch, options?: { replace?: boolean }) => go(chan
 /** Where a part of the page is that shows something else than the URL says, as a tile of a board. */
 export const PlaceContext = createContext<Place | undefined>(undefined);
 
+/** Whether this part of the page shows something else than the URL says, so that nothing can be chosen in it. */
+export const useIsTile = (): boolean => useContext(PlaceContext) !== undefined;
+
 /** The current place; a component that uses it is drawn anew when it changes. */
 export const usePlace = (): Place => {
   const given = useContext(PlaceContext);

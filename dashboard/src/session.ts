@@ -1,7 +1,7 @@
 // Who asks: the session of the page and its projects.
 import { useEffect, useState } from 'preact/hooks';
 import { forget } from './api/answer';
-import { ask, chooseProject, whenSignedOut } from './api/ask';
+import { ask, chooseProject, whenRefused } from './api/ask';
 import { Failure } from './api/failure';
 import type { Session } from './api/shapes';
 import { change, here } from './route';
@@ -34,17 +34,23 @@ const follow = (session: Session) => {
   if (!session.open && known && named !== known.project) change({ project: known.project }, { replace: true });
 };
 
-/** Asks who is signed in. */
-export const load = async () => {
+let loading: Promise<void> | undefined;
+
+/** Asks who is signed in, once however often it is called meanwhile. */
+export const load = (): Promise<void> => (loading ??= look().finally(() => (loading = undefined)));
+
+const look = async () => {
   try {
     set({ is: 'in', session: await ask<Session>('/api/session') });
   } catch (error) {
     const failure = error instanceof Failure ? error : new Failure(0, 'defect', String(error));
     if (failure.status === 404) set({ is: 'in', session: OPEN });
     else if (failure.status === 401) set({ is: 'out', ended: standing.is === 'in' });
-    else set({ is: 'away', failure });
+    // Who was signed in still sees the last figures.
+    else if (standing.is !== 'in') set({ is: 'away', failure });
   }
 };
+whenRefused(() => void load());
 
 /** Signs in with a key, or adds the key's project. */
 export const signIn = async (key: string) => {
@@ -67,12 +73,6 @@ export const signOut = async () => {
 export const chosen = () => {
   if (standing.is === 'in') follow(standing.session);
 };
-
-/** Takes it that nobody is signed in any more. */
-const ended = () => {
-  if (standing.is === 'in') set({ is: 'out', ended: true });
-};
-whenSignedOut(ended);
 
 /** What is known of the session. */
 export const useStanding = (): Standing => {

@@ -12,7 +12,7 @@ export interface Ask {
 }
 
 let project: string | undefined;
-let onSignedOut = () => {};
+let onRefused = () => {};
 
 /** Says which of the session's projects every request is about from now on. */
 export const chooseProject = (name: string | undefined) => {
@@ -22,9 +22,9 @@ export const chooseProject = (name: string | undefined) => {
 /** The project that requests are about; nothing where the server knows none. */
 export const chosenProject = (): string | undefined => project;
 
-/** Has `tell` called when an answer says that nobody is signed in. */
-export const whenSignedOut = (tell: () => void) => {
-  onSignedOut = tell;
+/** Has `tell` called when an answer says that nobody is signed in, or not to this project. */
+export const whenRefused = (tell: () => void) => {
+  onRefused = tell;
 };
 
 /** The address of a path of the server, which may be served under another path: the page stands at its root. */
@@ -51,7 +51,8 @@ export const request = async (path: string, { method, body, signal, fresh }: Ask
   }
   if (response.ok) return response;
   const failure = await failureOf(response);
-  if (failure.status === 401 && path !== '/api/session') onSignedOut();
+  const isRefused = failure.status === 401 || failure.code === 'unknown_project';
+  if (isRefused && path !== '/api/session') onRefused();
   throw failure;
 };
 

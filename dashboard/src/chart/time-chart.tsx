@@ -124,7 +124,7 @@ export const TimeChart = ({ label, times, series, interval, tz, incomplete = [],
 };
 
 const make = (box: HTMLElement, props: Required<Props>, onCursor: (index: number | null) => void): uPlot => {
-  const { times, series, incomplete, height } = props;
+  const { times, series, interval, incomplete, height } = props;
   const tz = knownZone(props.tz);
   const style = getComputedStyle(document.documentElement);
   const colour = (name: string) => style.getPropertyValue(name).trim();
@@ -145,7 +145,14 @@ const make = (box: HTMLElement, props: Required<Props>, onCursor: (index: number
       cursor: { y: false, drag: { x: false, y: false }, points: { size: 7 } },
       scales: { y: { range: (_, __, most) => [0, most > 0 ? most * 1.06 : 1] } },
       axes: [
-        { stroke: ink, font, grid: { show: false }, ticks: { stroke: grid, width: 1 }, values: ticks(tz) },
+        {
+          stroke: ink,
+          font,
+          grid: { show: false },
+          ticks: { stroke: grid, width: 1 },
+          values: ticks(tz),
+          incrs: steps(interval),
+        },
         {
           stroke: ink,
           font,
@@ -183,6 +190,23 @@ const make = (box: HTMLElement, props: Required<Props>, onCursor: (index: number
     box,
   );
 };
+
+const MINUTE = 60;
+const HOUR = 3600;
+const DAY = 86_400;
+
+/** How long a bucket is, in seconds; of months at least. */
+const LENGTHS: Record<Interval, number> = { minute: MINUTE, hour: HOUR, day: DAY, week: 7 * DAY, month: 28 * DAY };
+
+/** Seconds between two marks of time. */
+const STEPS = [
+  ...[1, 2, 5, 10, 15, 30].map((minutes) => minutes * MINUTE),
+  ...[1, 2, 3, 6, 12].map((hours) => hours * HOUR),
+  ...[1, 2, 3, 5, 7, 10, 14, 30, 60, 90, 180, 365, 730, 1825, 3650].map((days) => days * DAY),
+];
+
+/** Marks are no closer than buckets: between two there is nothing to read. */
+const steps = (interval: Interval) => STEPS.filter((step) => step >= LENGTHS[interval]);
 
 /** Marks of time in the browser's language and the question's zone. */
 const ticks = (timeZone: string) => (_: uPlot, values: number[], __: number, ___: number, step: number) => {

@@ -10,11 +10,11 @@ import { useScope } from '../session';
 import { Panel } from '../widgets/panel';
 import { Refusal } from '../widgets/refusal';
 
-const SCOPES: Record<Key['scope'], string> = {
-  read: 'read: asks questions',
-  admin: 'admin: also changes, erases and replays',
-  write: 'write: only sends events',
-};
+/** The scopes that a key can be made with; those that only send are set in the environment of the collectors. */
+const SCOPES: [Key['scope'], string][] = [
+  ['read', 'read: asks questions'],
+  ['admin', 'admin: also changes, erases and replays'],
+];
 
 /** The panel of them. */
 export const Keys = () => {
@@ -149,7 +149,7 @@ const Make = ({ onMade }: { onMade: (key: Key) => void }) => {
       <label>
         May
         <select value={scope} onChange={({ currentTarget }) => setScope(currentTarget.value as Key['scope'])}>
-          {Object.entries(SCOPES).map(([scope, title]) => (
+          {SCOPES.map(([scope, title]) => (
             <option key={scope} value={scope}>
               {title}
             </option>

@@ -1,6 +1,6 @@
 // What is set for the project.
 import { useState } from 'preact/hooks';
-import { useAnswer } from '../api/answer';
+import { refreshAll, useAnswer } from '../api/answer';
 import { ask } from '../api/ask';
 import { useChange } from '../api/change';
 import type { Setting } from '../api/shapes';
@@ -33,7 +33,7 @@ export const Settings = () => {
       {({ settings }) => (
         <ul class="settings">
           {settings.map((setting) => (
-            <One key={`${setting.name}\n${setting.value}`} setting={setting} onChanged={answer.retry} />
+            <One key={`${setting.name}\n${setting.value}`} setting={setting} onChanged={refreshAll} />
           ))}
         </ul>
       )}

@@ -1,8 +1,7 @@
 // The page around the views.
 import type { FunctionComponent } from 'preact';
 import { useEffect, useErrorBoundary, useState } from 'preact/hooks';
-import { refreshAll } from '../api/answer';
-import { ask } from '../api/ask';
+import { refreshAll, useAnswer } from '../api/answer';
 import type { Session, Setting } from '../api/shapes';
 import { setFilters, useSelection } from '../question';
 import { change, here, href, usePlace } from '../route';
@@ -48,16 +47,16 @@ const Again = () => {
   return null;
 };
 
-/** The project's own zone where it has one, else the browser's. */
-const zone = async (): Promise<string> => {
-  try {
-    const { settings } = await ask<{ settings: Setting[] }>('/api/settings');
-    const own = settings.find(({ name }) => name === 'timezone');
-    if (own && own.source !== 'default' && typeof own.value === 'string') return own.value;
-  } catch {
-    // An older server has no settings; one that is away is told of by every panel.
-  }
-  return ownZone();
+/** What the project has set for this page. */
+const useSettings = () => {
+  const answer = useAnswer<{ settings: Setting[] }>('/api/settings');
+  const own = answer.isOther ? undefined : answer.data?.settings;
+  const text = (name: string) => {
+    const setting = own?.find((setting) => setting.name === name && setting.source !== 'default');
+    return typeof setting?.value === 'string' ? setting.value : undefined;
+  };
+  // An older server has no settings; one that is away is told of by every panel.
+  return { isKnown: own !== undefined || answer.failure !== undefined, tz: text('timezone'), title: text('project_title') };
 };
 
 const Inside = ({ session }: { session: Session }) => {
@@ -66,14 +65,15 @@ const Inside = ({ session }: { session: Session }) => {
   const isZoned = place.params.has('tz');
   // Before anything below asks.
   chosen();
+  const { isKnown, tz, title = 'analytics' } = useSettings();
   useEffect(() => {
     // A link says what it means to whoever follows it, wherever they are.
-    if (!isZoned) void zone().then((tz) => here().params.has('tz') || change({ tz }, { replace: true }));
-  }, [isZoned, project]);
+    if (isKnown && !here().params.has('tz')) change({ tz: tz ?? ownZone() }, { replace: true });
+  }, [isKnown, isZoned, project]);
   const view = VIEWS.find(({ name }) => name === place.view);
   useEffect(() => {
-    document.title = view ? `${view.title} · analytics` : 'analytics';
-  }, [view]);
+    document.title = view ? `${view.title} · ${title}` : title;
+  }, [view, title]);
   return (
     <>
       <a
@@ -88,7 +88,7 @@ const Inside = ({ session }: { session: Session }) => {
       </a>
       <header class="bar">
         <a class="home" href={href('overview')}>
-          analytics
+          <bdi>{title}</bdi>
         </a>
         <Navigation current={place.view} />
         <div class="bar-end">

@@ -9,7 +9,7 @@ import { type Filter, narrowed } from '../filters';
 import { chosenInterval, INTERVALS } from '../interval';
 import { METRICS, metricTitle } from '../metrics';
 import { members, parameters, type Selection, setFilters, useSelection } from '../question';
-import { change, type Place, usePlace } from '../route';
+import { change, type Place, useIsTile, usePlace } from '../route';
 import { ExportLinks } from '../widgets/export-links';
 import { suggestProperties } from '../widgets/filter-list';
 import { Panel } from '../widgets/panel';
@@ -292,17 +292,14 @@ const Table = () => {
   const selection = useSelection();
   const { metrics, dimensions } = read(usePlace(), selection);
   const [limit, setLimit] = useState(ROWS);
+  const isTile = useIsTile();
+  const onChoose = (field: string, value: string | null) => setFilters(narrowed(selection.filters, field, value));
   const answer = useAnswer<Rows>('/api/query', { metrics, dimensions, ...members(selection), limit });
   return (
     <Panel title="Rows" answer={answer} height={limit === ROWS ? 400 : 0} isEmpty={({ results }) => results.length === 0}>
       {({ results, columns, meta }) => (
         <>
-          <RowsTable
-            rows={results}
-            columns={columns}
-            title={metricTitle}
-            onChoose={(field, value) => setFilters(narrowed(selection.filters, field, value))}
-          />
+          <RowsTable rows={results} columns={columns} title={metricTitle} {...(isTile ? {} : { onChoose })} />
           <p class="row note">
             {results.length} of {meta.total_rows} rows
             {meta.next_cursor && limit < MOST_ROWS && (

@@ -9,7 +9,7 @@ import { difference, number, short, span } from '../format';
 import { chosenInterval, INTERVALS } from '../interval';
 import { HEADLINES, hasParts, metricTitle } from '../metrics';
 import { members, parameters, setFilters, useSelection } from '../question';
-import { change, href, usePlace } from '../route';
+import { change, href, useIsTile, usePlace } from '../route';
 import { Panel } from '../widgets/panel';
 import { Ranking } from '../widgets/ranking';
 import '../style/overview.css';
@@ -83,6 +83,7 @@ const Welcome = ({ figures }: { figures: Answer<Rows> }) => {
 const Headlines = ({ figures: answer }: { figures: Answer<Rows> }) => {
   const { tz } = useSelection();
   const metric = useMetric();
+  const isTile = useIsTile();
   const range = answer.data?.query.date_range;
   const compared = answer.data?.query.compare;
   const note = range ? `${span(...range, tz)}${compared ? `, against ${span(...compared, tz)}` : ''}` : '\u00a0';
@@ -92,21 +93,31 @@ const Headlines = ({ figures: answer }: { figures: Answer<Rows> }) => {
         <ul class="headlines">
           {HEADLINES.map((name, index) => {
             const [now, before] = [row?.metrics[index], row?.comparison?.[index]];
+            const figure = (
+              <>
+                <span class="soft">{metricTitle(name)}</span>
+                <strong title={number(now)}>{short(now)}</strong>
+                {row?.comparison && (
+                  <span class="soft">
+                    {difference(now, before)} <span class="note">from {short(before)}</span>
+                  </span>
+                )}
+              </>
+            );
             return (
               <li key={name}>
-                <button
-                  type="button"
-                  aria-pressed={name === metric}
-                  onClick={() => change({ metric: name === 'events' ? null : name })}
-                >
-                  <span class="soft">{metricTitle(name)}</span>
-                  <strong title={number(now)}>{short(now)}</strong>
-                  {row?.comparison && (
-                    <span class="soft">
-                      {difference(now, before)} <span class="note">from {short(before)}</span>
-                    </span>
-                  )}
-                </button>
+                {isTile ? (
+                  <div class="headline">{figure}</div>
+                ) : (
+                  <button
+                    type="button"
+                    class="headline"
+                    aria-pressed={name === metric}
+                    onClick={() => change({ metric: name === 'events' ? null : name })}
+                  >
+                    {figure}
+                  </button>
+                )}
               </li>
             );
           })}
@@ -127,7 +138,8 @@ const OverTime = () => {
   const answer = useAnswer<Rows>(`/api/trends?${parameters(selection, { metric, interval, limit: 10_000 })}`);
   const { data } = answer;
   const drawn = useMemo(() => data && seriesOf(data, metricTitle), [data]);
-  const actions = (
+  const isTile = useIsTile();
+  const actions = !isTile && (
     <label class="row">
       By
       <select value={interval} onChange={({ currentTarget }) => change({ interval: currentTarget.value })}>

@@ -52,22 +52,22 @@ export const Popover = ({ label, name, children, opensOn, ...more }: Props) => {
     const outside = (event: Event) => {
       if (!root.current?.contains(event.target as Node)) setOpen(false);
     };
+    // Wherever the focus is: it falls to the page where what had it is switched off.
+    const escape = ({ key }: KeyboardEvent) => {
+      if (key === 'Escape') close();
+    };
+    addEventListener('keydown', escape);
     addEventListener('pointerdown', outside);
     addEventListener('focusin', outside);
     return () => {
+      removeEventListener('keydown', escape);
       removeEventListener('pointerdown', outside);
       removeEventListener('focusin', outside);
     };
   }, [isOpen]);
 
   return (
-    <div
-      class={`popover ${more.class ?? ''}`}
-      ref={root}
-      onKeyDown={(event) => {
-        if (event.key === 'Escape' && isOpen) close();
-      }}
-    >
+    <div class={`popover ${more.class ?? ''}`} ref={root}>
       <button type="button" ref={button} aria-expanded={isOpen} aria-controls={id} onClick={() => setOpen(!isOpen)}>
         {label}
       </button>

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { after, test } from 'node:test';
-import { ask, beside, chooseProject, whenSignedOut } from '../../dist-parts/api/ask.js';
+import { ask, beside, chooseProject, whenRefused } from '../../dist-parts/api/ask.js';
 import { Failure, failureOf } from '../../dist-parts/api/failure.js';
 
 // A real server; only what a path is beside of is the page's in a browser.
@@ -85,13 +85,17 @@ test('a page of somebody else, and half an answer, are no answer', async () => {
   assert.equal((await failureOf(new Response('{"code":5}', { status: 500 }))).code, 'unexpected');
 });
 
-test('an end of the session is told once for each refusal, and not by the sign-in itself', async () => {
+test('an end of the session is told, and not by the sign-in itself', async () => {
   let told = 0;
-  whenSignedOut(() => told++);
+  whenRefused(() => told++);
   answer = problem(401, { code: 'unknown_key', detail: 'no' });
   await failing('/api/trends');
   await failing('/api/session', { body: { key: 'wrong' } });
-  assert.equal(told, 1);
+  answer = problem(403, { code: 'unknown_project', detail: 'no' });
+  await failing('/api/trends');
+  answer = problem(403, { code: 'forbidden_scope', detail: 'no' });
+  await failing('/api/trends');
+  assert.equal(told, 2);
 });
 
 test('what is aborted is no failure', async () => {
