@@ -11,7 +11,7 @@ use http::{HeaderMap, StatusCode};
 use tracing::{error, info};
 
 use crate::access::{Access, Asking, granted, problem, too_many};
-use crate::{cookie, secret};
+use crate::{cookie, secret, site};
 
 /// Projects of a session, at most.
 const PROJECTS: u32 = 50;
@@ -125,11 +125,12 @@ impl Access {
     /// Ends the session of a request's cookie, or its part of one project; whether nothing is left of it.
     ///
     /// # Errors
-    /// 503 `store_unavailable`.
+    /// 403 `cross_site`, whatever key came beside the cookie; 503 `store_unavailable`.
     pub async fn sign_out(&self, headers: &HeaderMap, project: Option<&Project>) -> Result<bool, Problem> {
         let Some(token) = cookie::token(headers).filter(|_| !self.keys().is_open_on_loopback()) else {
             return Ok(true);
         };
+        site::require_own_page(headers)?;
         let digest = secret::digest(token);
         self.store()?.end_session(&digest, project).await.map_err(problem)?;
         Ok(self.grants_anew(&digest).await?.is_empty())

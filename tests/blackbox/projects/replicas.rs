@@ -21,7 +21,8 @@ fn second_api(deployment: &Deployment, tenants: &[&Tenant]) -> (Role, Vec<Tenant
     let options = RoleOptions::new().variable("DATABASE_URL", database).variable("API_KEYS", keys.join(","));
     let mut role = Role::spawn(&program("api").unwrap(), options).unwrap();
     role.wait_ready().unwrap();
-    let reached = tenants.iter().map(|tenant| Tenant { api: role.url(), ..(*tenant).clone() }).collect();
+    let mut reached: Vec<Tenant> = tenants.iter().map(|tenant| (*tenant).clone()).collect();
+    reached.iter_mut().for_each(|tenant| tenant.api = role.url());
     (role, reached)
 }
 

@@ -16,8 +16,8 @@ use crate::http::Message;
 
 /// A loopback port whose requests become events of an HTTP API (payload version 2.0) and invoke a function; ends when dropped.
 ///
-/// As Amazon's does, it hands bodies that are no plain text over as base64, joins headers of one name, and answers 502 for a
-/// function that fails. The emulator's own function URLs refuse bodies that are compressed and called JSON.
+/// As Amazon's does, it hands bodies that are no plain text over as base64, joins headers of one name, gives and takes cookies in a
+/// place of their own, and answers 502 for a function that fails. The emulator's own function URLs refuse bodies that are compressed and called JSON.
 #[derive(Debug)]
 pub struct Gateway {
     address: SocketAddr,
@@ -85,6 +85,8 @@ fn event(request: &Message, peer: &str) -> String {
     for (name, value) in &request.headers {
         headers.entry(name).and_modify(|known| *known = format!("{known},{value}")).or_insert_with(|| value.clone());
     }
+    let cookies = headers.remove("cookie");
+    let cookies: Vec<&str> = cookies.iter().flat_map(|cookies| cookies.split("; ")).collect();
     let forwarded = headers.entry("x-forwarded-for").or_default();
     *forwarded = if forwarded.is_empty() { peer.to_owned() } else { format!("{forwarded}, {peer}") };
     let text = std::str::from_utf8(&request.body).ok().filter(|_| !headers.contains_key("content-encoding"));
@@ -94,6 +96,7 @@ fn event(request: &Message, peer: &str) -> String {
     };
     json!({
         "version": "2.0", "routeKey": "$default", "rawPath": path, "rawQueryString": query, "headers": headers,
+        "cookies": cookies,
         "requestContext": {
             "accountId": "123456789012", "apiId": "api", "domainName": "127.0.0.1", "domainPrefix": "api", "requestId": "request",
             "routeKey": "$default", "stage": "$default", "time": "01/Jan/2026:00:00:00 +0000", "timeEpoch": 1_767_225_600_000_u64,
@@ -115,6 +118,8 @@ struct Answer {
     #[serde(default)]
     headers: BTreeMap<String, String>,
     #[serde(default)]
+    cookies: Vec<String>,
+    #[serde(default)]
     body: String,
     #[serde(default)]
     is_base64_encoded: bool,
@@ -125,6 +130,7 @@ impl Answer {
         Self {
             status_code: 502,
             headers: BTreeMap::from([("content-type".to_owned(), "application/json".to_owned())]),
+            cookies: Vec::new(),
             body: r#"{"message":"Internal Server Error"}"#.to_owned(),
             is_base64_encoded: false,
         }
@@ -139,6 +145,9 @@ impl Answer {
         let length_is_told = self.headers.contains_key("content-length");
         for (name, value) in self.headers.iter().filter(|(name, _)| is_head || name.as_str() != "content-length") {
             answer.push_str(&format!("{name}: {value}\r\n"));
+        }
+        for cookie in &self.cookies {
+            answer.push_str(&format!("set-cookie: {cookie}\r\n"));
         }
         if !(is_head && length_is_told) {
             answer.push_str(&format!("content-length: {}\r\n", body.len()));

@@ -28,6 +28,10 @@ const TABLES: &[(i64, &str, &str)] = &[
     (2, "identities", "project, kind, name, number, first_quarter, last_quarter"),
     (2, "identity_counters", "project, kind, next"),
     (2, "event_columns", "project, quarter, part, name, data"),
+    (6, "api_keys", "digest, id, project, name, scope, hint, created_at"),
+    (6, "page_sessions", "digest, project, key_digest, opened_at, expires_at"),
+    (6, "saved_items", "project, kind, id, name, content, updated_at"),
+    (6, "project_settings", "project, name, value"),
 ];
 
 pub(crate) async fn every_older_schema_is_brought_up_and_answers_as_before(fixture: &Fixture) {
