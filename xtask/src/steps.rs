@@ -173,7 +173,7 @@ pub(crate) fn ledger(workspace: &Workspace, arguments: impl IntoIterator<Item = 
 fn check_pages(workspace: &Workspace) -> Result<(), Failure> {
     let folders: [(&str, &[&str]); 2] = [
         ("sdk/browser", &["check", "build", "size", "test:unit", "test:browser"]),
-        ("dashboard", &["check", "build", "size", "test:unit"]),
+        ("dashboard", &["check", "build", "size", "test:unit", "test:browser"]),
     ];
     for (folder, scripts) in folders {
         let npm = || Command::new(workspace, "npm").arguments(["--prefix", folder]);

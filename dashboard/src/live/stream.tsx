@@ -26,7 +26,7 @@ const reason = async (): Promise<string | undefined> => {
       headers: { Accept: 'application/json' },
       credentials: 'same-origin',
     });
-    if (response.status === 404) return 'This deployment has no realtime role, so events are not shown as they come.';
+    if (response.status === 404) return 'No realtime role answers at this address, so events are not shown as they come.';
     if (response.status !== 401 && response.status !== 403) return undefined;
     const { detail } = (await response.json()) as { detail?: string };
     return `The live events were refused: ${detail ?? response.statusText}.`;

@@ -20,7 +20,7 @@ const PICTURES = [
   { name: 'overview-dark', hash: '#/overview?range=30d&tz=UTC', height: 620, theme: 'dark' },
   { name: 'funnels', hash: '#/funnels?range=30d&tz=UTC', height: 800 },
   { name: 'retention', hash: '#/retention?range=30d&tz=UTC', height: 620 },
-  { name: 'paths', hash: '#/paths?range=30d&tz=UTC', height: 860 },
+  { name: 'paths', hash: '#/paths?range=30d&tz=UTC&paths={"depth":3,"limit":3}', height: 760 },
 ];
 
 const server = await startServer();

@@ -94,6 +94,18 @@ test('a live list that loses its server says so, and goes on when it is back', a
   await close();
 });
 
+test('where no realtime role answers, the page says so and shows the figures alone', async () => {
+  const { page, close } = await set.open();
+  // What the api role alone, and functions, answer there.
+  const problem = { status: 404, contentType: 'application/problem+json', body: '{"code":"not_found","status":404}' };
+  await page.route('**/realtime', (route) => route.fulfill(problem));
+  await page.routeWebSocket('**/realtime?**', (socket) => socket.close());
+  await page.goto('/#/live?tz=UTC');
+  await page.getByText('No realtime role answers at this address').waitFor();
+  await page.locator('.people-now').waitFor();
+  await close();
+});
+
 test('a session that ends says so, and is where it was after signing in again', async () => {
   const { page, close } = await set.open({ hash: '#/sessions?range=7d&tz=UTC' });
   await whole(page);
