@@ -388,6 +388,20 @@ mod tests {
     }
 
     #[test]
+    fn no_more_is_taken_where_all_together_hold_too_much() {
+        let line = Line::new(2, 10);
+        let part = || Part::Kept(Segment::new(Quarter(0), []), 1);
+        line.done(0, 0, 6);
+        line.hand_in(part()).unwrap();
+        line.done(1, 0, 4);
+        line.hand_in(part()).unwrap();
+        line.done(1, 0, 5);
+        assert!(line.hand_in(part()).is_err());
+        assert!(line.next(0).is_none());
+        assert_eq!(line.left().len(), 2);
+    }
+
+    #[test]
     fn nobody_waits_for_room_that_a_panic_has_left() {
         let (told, ended) = channel();
         std::thread::spawn(move || {

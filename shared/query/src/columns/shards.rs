@@ -78,7 +78,7 @@ mod tests {
         let ordered = |lists: &[Vec<(u32, i64, u32)>]| ordered(lists, |item| item.0, |item| item.1);
         let items = vec![item(4, 5, 0), item(1, 9, 0), item(4, 7, 1), item(4, 7, 2), item(1, 2, 0), item(4, 6, 0)];
         let expected = [item(1, 2, 0), item(1, 9, 0), item(4, 5, 0), item(4, 6, 0), item(4, 7, 1), item(4, 7, 2)];
-        assert_eq!(ordered(&[items.clone()]), expected);
+        assert_eq!(ordered(std::slice::from_ref(&items)), expected);
         let (first, second) = items.split_at(2);
         assert_eq!(ordered(&[second.to_vec(), first.to_vec()]), expected);
         assert_eq!(ordered(&[]), []);

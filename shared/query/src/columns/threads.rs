@@ -11,8 +11,8 @@ use crate::QueryError;
 /// What the threads of questions are called.
 pub(super) const NAME: &str = "question";
 
-/// From so many bytes of columns on a question is large enough for threads: to count them takes some ten milliseconds, and to start
-/// threads a tenth of one.
+/// From so many bytes of columns on a question is large enough for threads: to count them takes some ten milliseconds, and to
+/// start threads a tenth of one.
 const HELD_BYTES: usize = 1 << 20;
 
 /// How many threads do the work of questions in this process.
