@@ -65,11 +65,11 @@ impl Browser {
 
     /// A request from a page of the server itself.
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        self.from_elsewhere(method, path).header("sec-fetch-site", "same-origin")
+        self.request_of_elsewhere(method, path).header("sec-fetch-site", "same-origin")
     }
 
     /// A request that nothing tells the origin of.
-    fn from_elsewhere(&self, method: Method, path: &str) -> RequestBuilder {
+    fn request_of_elsewhere(&self, method: Method, path: &str) -> RequestBuilder {
         self.tenant.client.request(method, format!("{}{path}", self.tenant.api)).header("cookie", &self.cookie)
     }
 

@@ -210,7 +210,7 @@ pub(crate) async fn make(
         problems::defect()
     })?;
     let key = StoredKey {
-        id: Uuid::now_v7(),
+        id: Uuid::new_v4(),
         project: grant.project,
         name: name.to_owned(),
         scope,

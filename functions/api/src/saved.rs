@@ -44,7 +44,7 @@ impl Shelf {
         name: &str,
         content: &Value,
     ) -> Result<SavedItem, Problem> {
-        let item = item(deps, Uuid::now_v7(), name, content);
+        let item = item(deps, Uuid::new_v4(), name, content);
         if !deps.store.save(&grant.project, self.kind, &item, self.most).await.map_err(problems::kept)? {
             let detail = format!("the project has {} {} already; delete one first", self.most, self.name);
             return Err(Problem::new(StatusCode::CONFLICT, self.full, detail));
