@@ -50,7 +50,7 @@ async fn replicas_share_sessions_and_keys() {
     // Revoked at one: it ends at the other within 10 s, and what it opened too.
     let path = format!("/api/keys/{}", made["id"].as_str().unwrap());
     let _ = administrate(&one, Method::DELETE, &path, None).await.expect_status(204);
-    let _ = tokio::join!(
+    tokio::join!(
         ends(|| send(with_key(&reached[0], key, Method::GET, "/api/trends"))),
         ends(|| by_made.get("/api/trends")),
     );
