@@ -16,8 +16,8 @@ use super::values::{Fields, columns_of, fields_of};
 use crate::scan::ActorKey;
 use crate::{Actor, Buckets, Filter, QueryError, Range};
 
-/// Most (actor, unit, quarter) that are gathered for one answer: some 200 MB while lists of them grow. Where they are reached, those
-/// of an actor and unit are made one; where they are still more than half, raw rows are read, which come in order.
+/// Most (actor, unit, quarter) that are gathered for one answer: some 200 MB while lists of them grow. Where they are reached,
+/// those of an actor and unit are made one; where they are still more than half, raw rows are read, which come in order.
 const STAYS_MAX: usize = 4_000_000;
 
 /// What counts as a start and as a return, and where each actor had them so far.
