@@ -52,5 +52,6 @@ test('a value that is chosen narrows, and takes the place of one of the same fie
   const first = narrowed([other], 'metadata.path', '/a');
   assert.deepEqual(first, [other, ['is', 'metadata.path', ['/a']]]);
   assert.deepEqual(narrowed(first, 'metadata.path', null), [other, ['not_exists', 'metadata.path']]);
+  assert.deepEqual(narrowed([['not_exists', 'metadata.path']], 'metadata.path', '/a'), [['is', 'metadata.path', ['/a']]]);
   assert.deepEqual(narrowed(first, 'event_type', ''), [...first, ['is', 'event_type', ['']]]);
 });

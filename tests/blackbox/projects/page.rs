@@ -81,8 +81,10 @@ async fn a_session_has_several_projects(deployment: &'static Deployment) {
     assert_eq!(answer.body["projects"][0], json!({ "project": one.project, "scope": "admin" }));
     let leave = |project: &str| browser.request(Method::DELETE, &format!("/api/session?project={project}"));
     assert_eq!(send(leave(&one.project)).await.expect_status(204).header("set-cookie"), "");
-    let left = browser.request(Method::GET, "/api/session").header("x-project", &other.project);
-    let _ = send(left).await.expect_status(200);
+    // Another instance of a function knows it a moment later.
+    if deployment.form() != Form::Serverless {
+        assert_eq!(browser.projects().await, [other.project.as_str()]);
+    }
     let _ = send(leave("%20")).await.expect_problem(400, "invalid_query");
     assert_ne!(send(leave(&other.project)).await.expect_status(204).header("set-cookie"), "");
     ends(|| browser.get("/api/session")).await;
