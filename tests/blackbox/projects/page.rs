@@ -103,7 +103,7 @@ async fn a_cookie_is_taken_from_own_pages(deployment: &'static Deployment) {
         (Method::PUT, "/api/views/none"),
     ];
     for (method, path) in changes {
-        let plain = || browser.from_elsewhere(method.clone(), path);
+        let plain = || browser.unproved(method.clone(), path);
         for request in [
             plain(),
             plain().header("sec-fetch-site", "cross-site"),
@@ -116,11 +116,11 @@ async fn a_cookie_is_taken_from_own_pages(deployment: &'static Deployment) {
         }
     }
     let question = json!({ "metrics": ["events"], "date_range": "7d" }).to_string();
-    let ask = || browser.from_elsewhere(Method::POST, "/api/query").body(question.clone());
+    let ask = || browser.unproved(Method::POST, "/api/query").body(question.clone());
     let _ = send(ask().header("sec-fetch-site", "same-origin")).await.expect_status(200);
     let _ = send(ask().header("origin", &tenant.api)).await.expect_status(200);
     // It is the cookie's session that ends, whatever key comes beside it.
-    let beside = browser.from_elsewhere(Method::DELETE, "/api/session").bearer_auth(&tenant.read_key);
+    let beside = browser.unproved(Method::DELETE, "/api/session").bearer_auth(&tenant.read_key);
     let _ = send(beside.header("origin", "https://elsewhere.example")).await.expect_problem(403, "cross_site");
     // Programs with a key have no origin, and pages with a key may be foreign ones.
     let by_key = with_key(&tenant, &tenant.read_key, Method::POST, "/api/query").header("cookie", &browser.cookie);
