@@ -95,12 +95,12 @@ test('a live list that loses its server says so, and goes on when it is back', a
 });
 
 test('where no realtime role answers, the page says so and shows the figures alone', async () => {
-  const { page, close } = await set.open();
+  const { page, close } = await set.open({ hash: '#/live?tz=UTC' });
   // What the api role alone, and functions, answer there.
   const problem = { status: 404, contentType: 'application/problem+json', body: '{"code":"not_found","status":404}' };
-  await page.route('**/realtime', (route) => route.fulfill(problem));
-  await page.routeWebSocket('**/realtime?**', (socket) => socket.close());
-  await page.goto('/#/live?tz=UTC');
+  await page.route(/\/realtime$/, (route) => route.fulfill(problem));
+  await page.routeWebSocket(/\/realtime/, (socket) => socket.close());
+  await page.reload();
   await page.getByText('No realtime role answers at this address').waitFor();
   await page.locator('.people-now').waitFor();
   await close();
