@@ -29,6 +29,7 @@ test('sign in, choose a range, add a filter, open another view', async () => {
   await page.getByLabel('Key').waitFor();
   await page.keyboard.type(KEYS.shop.read);
   await page.keyboard.press('Enter');
+  await page.locator('header.bar').waitFor();
   await whole(page);
   const before = faults().length;
 

@@ -34,6 +34,7 @@ test('a wrong key, and one that may only send, are told in a sentence; a right o
   await signIn(page, KEYS.shop.write);
   await page.getByRole('alert').getByText('This key only sends events.').waitFor();
   await signIn(page, KEYS.shop.read);
+  await page.locator('header.bar').waitFor();
   await whole(page);
   // Where the link led to, once it is known who asks.
   assert.match(page.url(), /#\/sessions\?/);
@@ -114,6 +115,7 @@ test('a session that ends says so, and is where it was after signing in again', 
   await page.getByRole('button', { name: 'Refresh' }).click();
   await page.getByText('The session has ended').waitFor();
   await signIn(page, KEYS.shop.admin);
+  await page.locator('header.bar').waitFor();
   await whole(page);
   assert.equal(page.url(), address);
   assert.ok((await page.locator('.visits tbody tr').count()) > 0);
