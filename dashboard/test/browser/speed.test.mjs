@@ -36,6 +36,7 @@ test('the first view is there within a second', async () => {
     });
     await fresh.goto('/#/overview?range=30d&tz=UTC');
     await whole(fresh);
+    await fresh.waitForFunction(() => window.wholeAt !== undefined);
     times.push(await fresh.evaluate(() => window.wholeAt));
     await close();
   }
