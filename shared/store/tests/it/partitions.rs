@@ -125,7 +125,7 @@ async fn a_table_from_before_there_were_partitions_becomes_the_first() {
         )
         .unwrap();
     let store = PostgresStore::connect(PostgresOptions::new(database.url())).await.unwrap();
-    assert_eq!(store.migrate().await.unwrap(), 1);
+    assert_eq!(store.migrate().await.unwrap(), 2);
     assert_eq!(database.psql("SELECT count(*) FROM raw_events_first").unwrap(), "100");
     assert_eq!(database.psql("SELECT count(*) FROM raw_events").unwrap(), "100");
     let may = "SELECT has_table_privilege('reader_of_partitions', 'raw_events', 'SELECT')";
