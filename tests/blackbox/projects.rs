@@ -104,3 +104,17 @@ async fn ends<F: Future<Output = Answer>>(ask: impl Fn() -> F) {
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     }
 }
+
+/// Asks until every process that answers says that a session is in these projects, which has to be within 10 s.
+async fn is_in_projects(browser: &Browser, projects: &[&str]) {
+    let began = std::time::Instant::now();
+    let mut agreed = 0;
+    while agreed < 10 {
+        let said = browser.projects().await;
+        agreed = if said == projects { agreed + 1 } else { 0 };
+        assert!(agreed > 0 || began.elapsed() < std::time::Duration::from_secs(10), "it still says {said:?}");
+        if agreed == 0 {
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+    }
+}
