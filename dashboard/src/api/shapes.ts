@@ -1,4 +1,5 @@
 // What the API answers, as far as the page reads it.
+import type { StoredEvent } from '../timeline/shapes';
 
 export interface Column {
   name: string;
@@ -112,18 +113,6 @@ export interface Board {
   name: string;
   tiles: Tile[];
   updated_at: string;
-}
-
-/** An event as it is stored. */
-export interface StoredEvent {
-  id: string;
-  session_id: string;
-  user_id: string | null;
-  event_type: string;
-  event_action: string;
-  metadata: Record<string, unknown>;
-  timestamp: string;
-  created_at: string;
 }
 
 export interface DeadLetters {
