@@ -42,23 +42,30 @@ impl<'b> Reader<'b> {
         Self { bytes }
     }
 
+    /// The next number.
+    #[inline]
     pub(crate) fn number(&mut self) -> Result<u64, Corrupt> {
         // Most are small, and those of a column about as long as each other: a branch that is foreseen costs less than a loop.
         match self.bytes {
             [one @ ..0x80, rest @ ..] => {
                 self.bytes = rest;
-                return Ok(u64::from(*one));
+                Ok(u64::from(*one))
             }
             [one, two @ ..0x80, rest @ ..] => {
                 self.bytes = rest;
-                return Ok(u64::from(*one & 0x7f) | u64::from(*two) << 7);
+                Ok(u64::from(*one & 0x7f) | u64::from(*two) << 7)
             }
             [one, two, three @ ..0x80, rest @ ..] => {
                 self.bytes = rest;
-                return Ok(u64::from(*one & 0x7f) | u64::from(*two & 0x7f) << 7 | u64::from(*three) << 14);
+                Ok(u64::from(*one & 0x7f) | u64::from(*two & 0x7f) << 7 | u64::from(*three) << 14)
             }
-            _ => {}
+            _ => self.long_number(),
         }
+    }
+
+    /// A number of any length: out of the way of the short ones, which are read where they are asked for.
+    #[cold]
+    fn long_number(&mut self) -> Result<u64, Corrupt> {
         let mut number = 0_u64;
         for (index, byte) in self.bytes.iter().enumerate().take(10) {
             number |= u64::from(byte & 0x7f) << (7 * index);

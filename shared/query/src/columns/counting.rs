@@ -118,6 +118,10 @@ impl Quarterly for Counting {
         self.check_size()
     }
 
+    fn is_of_any_order(&self) -> bool {
+        self.numbers.is_empty()
+    }
+
     fn take(&mut self, segment: &Segment, changed: &HashMap<u32, u32>) -> Result<(), Stop> {
         self.taken = self.taken.wrapping_add(1);
         let actors = segment.actors()?;

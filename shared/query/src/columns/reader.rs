@@ -30,6 +30,11 @@ pub(crate) trait Quarterly: Send + Sized + 'static {
         Ok(())
     }
 
+    /// Whether the quarters of a lane may be taken by several: no sum is made, whose last bits tell the order.
+    fn is_of_any_order(&self) -> bool {
+        false
+    }
+
     /// Takes a quarter in. `changed` are sessions whose user is another one than the columns say, 0 for none.
     fn take(&mut self, segment: &Segment, changed: &HashMap<u32, u32>) -> Result<(), Stop>;
 
@@ -90,7 +95,7 @@ pub(crate) struct ColumnReader<T> {
 /// Who takes the quarters.
 #[derive(Debug)]
 enum Stage<T> {
-    /// Nobody yet: those that have come, and their bytes.
+    /// Nobody yet, or, where any order does, the reader's own taker: those that wait, and the bytes of all that have come.
     Held(Vec<Part>, usize),
     /// The reader's own taker.
     Alone,
@@ -230,8 +235,13 @@ impl<T: Quarterly> ColumnReader<T> {
         match &mut self.stage {
             Stage::Held(parts, bytes) => {
                 *bytes += part.bytes();
-                parts.push(part);
-                if *bytes > self.threads.held { self.begin() } else { Ok(()) }
+                let is_large = *bytes > self.threads.held;
+                if self.taker.is_of_any_order() {
+                    self.take(part)?;
+                } else {
+                    parts.push(part);
+                }
+                if is_large { self.begin() } else { Ok(()) }
             }
             Stage::Alone => self.take(part),
             Stage::Crew(crew) => match crew.hand_in(part) {

@@ -14,9 +14,12 @@ use super::values::{Fields, columns_of, fields_of};
 use crate::scan::{ActorKey, ScannedEvent};
 use crate::{Actor, Field, Filter, QueryError, Range};
 
-/// Most events that are gathered for one answer: some 200 MB while lists of them grow. More are read from raw rows, which come in
-/// order.
-const EVENTS_MAX: usize = 4_000_000;
+/// Most events that are gathered for one answer: some 180 MB with the room that lists of them keep. More are read from raw rows,
+/// which come in order.
+const EVENTS_MAX: usize = 6_000_000;
+
+/// Lists of events grow by so great a part of themselves: where they doubled, half of what they take could be room.
+const GROWTH: usize = 4;
 
 /// What is read of each event, and the events so far.
 #[derive(Debug)]
@@ -214,6 +217,9 @@ impl Quarterly for Scanning {
             let actor = keys.get(*pair as usize).copied().unwrap_or(0);
             let label = labels.get(event).copied().unwrap_or(0);
             if let Some(hits) = self.hits.get_mut(shard_of(actor)) {
+                if hits.len() == hits.capacity() {
+                    hits.reserve_exact(hits.len() / GROWTH + 16);
+                }
                 hits.push(Hit { actor, timestamp: time.as_micros(), marks: *marks, label });
                 self.count += 1;
             }

@@ -22,6 +22,9 @@ const QUARTER: i64 = 900_000_000;
 /// Events lie in the last days: so many quarters.
 const QUARTERS: i64 = 300;
 
+/// From so many bytes on a question has threads.
+const LARGE: [usize; 2] = [0, 8_000];
+
 const ACTIONS: [&str; 4] = ["view", "cart", "pay", "leave"];
 
 #[derive(Debug, Clone)]
@@ -166,11 +169,14 @@ impl Kept {
         ]
     }
 
-    /// Has up to four threads make an answer, and compares each with that of one.
+    /// Has up to four threads make an answer, from the first quarter on and from a later one, and compares each with that of one.
     fn same<I: Intake>(&self, what: &Value, statements: &[Statement], intake: impl Fn(Threads) -> I) {
-        let answers: Vec<String> = (1..=4)
-            .map(|most| {
-                let mut intake = intake(Threads::of_test(most));
+        let crews: Vec<Threads> =
+            (1..=4).flat_map(|most| LARGE.map(|held| Threads::of_test(most).after(held))).collect();
+        let answers: Vec<String> = crews
+            .iter()
+            .map(|threads| {
+                let mut intake = intake(*threads);
                 for (range, statements) in statements.chunks(STATEMENTS).enumerate() {
                     for (place, rows) in self.rows(statements).into_iter().enumerate() {
                         rows.into_iter().for_each(|row| intake.push(range * STATEMENTS + place, row).unwrap());
@@ -179,8 +185,8 @@ impl Kept {
                 serde_json::to_string(&intake.finish().unwrap()).unwrap()
             })
             .collect();
-        for (more, answer) in answers.iter().enumerate().skip(1) {
-            assert_eq!(answer, &answers[0], "{} threads: {what}", more + 1);
+        for (threads, answer) in crews.iter().zip(&answers).skip(1) {
+            assert_eq!(answer, &answers[0], "{threads:?}: {what}");
         }
     }
 }
