@@ -11,8 +11,8 @@ pub(crate) const QUARTERS_AT_ONCE: i64 = 64;
 /// Raw rows after which a transaction takes no further quarter.
 pub(crate) const ROWS_AT_ONCE: usize = 50_000;
 
-/// Raw rows of one part of a quarter: what is in memory at once.
-pub(crate) const ROWS_A_PART: usize = 50_000;
+/// Raw rows of one part of a quarter: what is in memory at once, some ten megabytes with the numbers of their names.
+pub(crate) const ROWS_A_PART: usize = 20_000;
 
 /// Most sessions whose user is looked at anew in one transaction.
 pub(crate) const CHANGES_AT_ONCE: i64 = 5_000;

@@ -292,7 +292,7 @@ fn retentions() -> impl Strategy<Value = Value> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(100))]
+    #![proptest_config(ProptestConfig::with_cases(60))]
 
     #[test]
     fn figures_are_the_same_to_the_last_bit(kept in kept(), question in figures()) {

@@ -28,6 +28,9 @@ impl Start {
     }
 }
 
+/// For so many the room stays where an actor's are gone.
+const ROOM: usize = 64;
+
 /// What a group weighs besides what is in it.
 const GROUP_WEIGHT: usize = 3;
 
@@ -167,6 +170,18 @@ impl Attempts {
         match self {
             Self::Begun(starts) => starts.iter().map(Start::weight).sum(),
             Self::Moved(groups) => groups.iter().map(|group| GROUP_WEIGHT + group.attempts.weight()).sum(),
+        }
+    }
+
+    /// Lets go of all. The room for a few stays, for the next actor's.
+    pub(super) fn clear(&mut self) {
+        fn clear<T>(all: &mut VecDeque<T>) {
+            all.clear();
+            all.shrink_to(ROOM);
+        }
+        match self {
+            Self::Begun(starts) => clear(starts),
+            Self::Moved(groups) => clear(groups),
         }
     }
 

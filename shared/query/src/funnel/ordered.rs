@@ -12,9 +12,11 @@ use crate::QueryError;
 /// Most that the attempts of one actor may weigh at a time, in units of some 40 bytes.
 const WEIGHT_MAX: usize = 4_000_000;
 
-/// The walk.
+/// The walk. What it has taken of memory for one actor is there for the next.
 #[derive(Debug, Default)]
 pub(crate) struct OrderedWalk {
+    /// Whether the actor had an event yet.
+    is_begun: bool,
     now: Now,
     /// By the last step reached, the attempts that wait for the next one.
     waiting: Vec<Attempts>,
@@ -75,9 +77,12 @@ impl Now {
 
 impl OrderedWalk {
     pub(super) fn event(&mut self, rules: &Rules, event: Seen) -> Result<(), QueryError> {
-        if self.waiting.is_empty() {
-            self.waiting.push(Attempts::Begun(Default::default()));
-            self.waiting.resize_with(rules.steps, || Attempts::Moved(Default::default()));
+        if !self.is_begun {
+            self.is_begun = true;
+            if self.waiting.is_empty() {
+                self.waiting.push(Attempts::Begun(Default::default()));
+                self.waiting.resize_with(rules.steps, || Attempts::Moved(Default::default()));
+            }
             self.now.begin(rules, event.at);
         }
         if event.at != self.now.at {
@@ -94,10 +99,12 @@ impl OrderedWalk {
     }
 
     pub(super) fn finish(&mut self, rules: &Rules) -> Option<Attempt> {
-        if !self.waiting.is_empty() {
+        if std::mem::take(&mut self.is_begun) {
             self.pass(rules);
         }
-        std::mem::take(self).best.map(|(_, attempt)| attempt)
+        self.waiting.iter_mut().for_each(Attempts::clear);
+        self.weight = 0;
+        self.best.take().map(|(_, attempt)| attempt)
     }
 
     /// Lets the events of the instant happen.
