@@ -75,7 +75,9 @@ pub(crate) async fn show(
 ) -> Result<Json<PageSession>, Problem> {
     let grants = match deps.access.projects(&headers).await {
         // That nobody is signed in is what was asked, and no error.
-        Err(refused) if refused.status() == StatusCode::UNAUTHORIZED && Asking::of(&headers).key.is_none() => Vec::new(),
+        Err(refused) if refused.status() == StatusCode::UNAUTHORIZED && Asking::of(&headers).key.is_none() => {
+            Vec::new()
+        }
         found => found?,
     };
     Given::new(&pairs, &[]).map_err(problems::query)?;

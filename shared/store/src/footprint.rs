@@ -266,8 +266,7 @@ mod tests {
 
     #[test]
     fn old_chunks_are_compressed() {
-        let footprint =
-            Footprint { events: 300_000, compressed_events: 200_000, compressed: 8_000_000, ..FOOTPRINT };
+        let footprint = Footprint { events: 300_000, compressed_events: 200_000, compressed: 8_000_000, ..FOOTPRINT };
         let bytes = footprint.event_bytes().unwrap();
         assert_eq!((bytes.raw, bytes.index, bytes.compressed, bytes.columns), (200.0, 40.0, Some(40.0), 10.0));
         let forecast = footprint.forecast(KEEPING).unwrap();

@@ -50,7 +50,8 @@ pub(super) async fn tell(findings: &mut Findings, store: &dyn EventStore, kept: 
     let (retention, footprint) = match looked.await {
         Ok(looked) => looked,
         Err(StoreError::TooSlow { seconds }) => {
-            return findings.note("disk", &format!("its parts are not told: counting them takes more than {seconds} s"));
+            return findings
+                .note("disk", &format!("its parts are not told: counting them takes more than {seconds} s"));
         }
         Err(error) => return findings.wrong("disk", &error),
     };
@@ -80,7 +81,8 @@ fn lines(footprint: &Footprint, keeping: Keeping, free: Option<u64>, now: Timest
     };
     let mut lines = vec![Line::Fine("disk", format!("{events} events take {taken}; {}", parts(&bytes)))];
     let Some(daily) = footprint.daily else {
-        lines.push(Line::Fine("disk forecast", "needs a whole day of events, from midnight to midnight UTC".to_owned()));
+        lines
+            .push(Line::Fine("disk forecast", "needs a whole day of events, from midnight to midnight UTC".to_owned()));
         return lines;
     };
     let mean = match daily.days {
@@ -112,7 +114,9 @@ fn lines(footprint: &Footprint, keeping: Keeping, free: Option<u64>, now: Timest
 fn parts(bytes: &EventBytes) -> String {
     let EventBytes { raw, index, columns, id, .. } = bytes;
     let packed = match bytes.compressed {
-        Some(packed) => format!("; {packed:.0} in place of {:.0} for raw row and index in compressed chunks", raw + index),
+        Some(packed) => {
+            format!("; {packed:.0} in place of {:.0} for raw row and index in compressed chunks", raw + index)
+        }
         None => String::new(),
     };
     format!(
@@ -256,7 +260,10 @@ mod tests {
         let quiet = Footprint { daily: Some(Daily { events: 0, days: 1 }), ..footprint() };
         assert_eq!(text(&lines(&quiet, KEEPING, None, NOW)[1]), "no event came yesterday, so nothing grows");
         let packed = Footprint { compressed_events: 7_200_000, compressed: 7_200_000 * 51, ..footprint() };
-        assert!(text(&lines(&packed, KEEPING, None, NOW)[0]).ends_with("; 51 in place of 494 for raw row and index in compressed chunks"));
+        assert!(
+            text(&lines(&packed, KEEPING, None, NOW)[0])
+                .ends_with("; 51 in place of 494 for raw row and index in compressed chunks")
+        );
     }
 
     #[test]

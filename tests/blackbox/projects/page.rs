@@ -27,7 +27,9 @@ async fn who_is_not_signed_in_is_told_so(deployment: &'static Deployment) {
     let answer = send(ask()).await.expect_status(200);
     assert_eq!(answer.body, nobody());
     assert_eq!(answer.header("cache-control"), "private, no-store");
-    for cookie in ["analytics_session=", "analytics_session=' OR 1=1 --", &format!("analytics_session={}", "a".repeat(43))] {
+    for cookie in
+        ["analytics_session=", "analytics_session=' OR 1=1 --", &format!("analytics_session={}", "a".repeat(43))]
+    {
         assert_eq!(send(ask().header("cookie", cookie)).await.expect_status(200).body, nobody(), "{cookie}");
     }
     // It is another thing to come with a key that is none; one in the URL is not looked at.

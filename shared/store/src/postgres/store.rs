@@ -18,8 +18,8 @@ use super::{columns, dead_letters, edition, erasure, footprint, ingest, integrit
 use crate::cardinality::Cardinality;
 use crate::migration::{self, POSTGRES, SchemaState, schema_state};
 use crate::{
-    DeadLetterPage, Edition, Erasure, EventStore, Footprint, Ingest, Integrity, Maintenance, OnPlacedRow, OnRow, ProjectState,
-    Reading, Refreshed, ReplicaReport, StoreError, Upkeep,
+    DeadLetterPage, Edition, Erasure, EventStore, Footprint, Ingest, Integrity, Maintenance, OnPlacedRow, OnRow,
+    ProjectState, Reading, Refreshed, ReplicaReport, StoreError, Upkeep,
 };
 
 /// The longest that a statement which writes may take.

@@ -14,8 +14,8 @@ use super::{columns, connection, dead_letters, erasure, footprint, ingest, integ
 use crate::cardinality::Cardinality;
 use crate::migration::{self, SQLITE, SchemaState, schema_state};
 use crate::{
-    DeadLetterPage, Edition, Erasure, EventStore, Footprint, Ingest, Integrity, Maintenance, OnPlacedRow, OnRow, ProjectState,
-    Reading, Refreshed, StoreError, Upkeep,
+    DeadLetterPage, Edition, Erasure, EventStore, Footprint, Ingest, Integrity, Maintenance, OnPlacedRow, OnRow,
+    ProjectState, Reading, Refreshed, StoreError, Upkeep,
 };
 
 /// How a SQLite store is opened; [`SqliteOptions::default`] is right for the single process.
