@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use analytics_domain::{Project, Retention, Timestamp};
-use analytics_query::{Askable, Context, Executable, Intake, QueryError, QueryErrorCode, Row, Statement, Whereabouts, plan};
+use analytics_query::{
+    Askable, Context, Executable, Intake, QueryError, QueryErrorCode, Row, Statement, Whereabouts, plan,
+};
 use futures::future::try_join_all;
 use thiserror::Error;
 use tokio::task::spawn_blocking;

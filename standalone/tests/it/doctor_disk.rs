@@ -64,10 +64,11 @@ fn is_as_computed(ran: &Ran, chunk_days: f64) {
     );
 }
 
-/// Every file of a folder, with what it holds.
+/// Every file of a folder, with what it holds; of the index of a log, which every reader writes to, only that it is there.
 fn content(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let files = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap());
-    files.map(|file| (file.file_name().into_string().unwrap(), std::fs::read(file.path()).unwrap())).collect()
+    let named = files.map(|file| (file.file_name().into_string().unwrap(), std::fs::read(file.path()).unwrap()));
+    named.map(|(name, bytes)| if name.ends_with("-shm") { (name, Vec::new()) } else { (name, bytes) }).collect()
 }
 
 #[tokio::test]
@@ -91,7 +92,9 @@ async fn a_folder_is_told_while_it_is_held_and_as_it_lies_there() {
     bench.server.stop(std::time::Duration::from_secs(20)).unwrap();
     let before = content(&data);
     is_as_computed(&doctor(bench.folder(), &variables, &[]), 0.0);
-    assert!(content(&data) == before, "it changed something: {:?}", content(&data).keys());
+    let after = content(&data);
+    let changed: Vec<_> = after.keys().filter(|name| before.get(*name) != after.get(*name)).collect();
+    assert!(changed.is_empty() && after.len() == before.len(), "it changed {changed:?}");
     let mut wrong = command(bench.folder(), &["doctor", "--disk-free", "much"]);
     wrong.env("DATA_DIR", &path);
     let wrong = run(wrong, b"").expect_code(2);

@@ -33,7 +33,8 @@ pub struct SqliteOptions {
     pub reader_cache_kib: u32,
     /// How many values of a dimension a day counts one by one.
     pub cardinality: Cardinality,
-    /// Only to look: nothing is made or changed, not even a file beside it, and what would write fails.
+    /// Only to look: nothing of what is kept is changed and no file is made, and what would write fails. Where a log lies beside
+    /// the file, its index (`-shm`) may change, as it does for every reader.
     pub only_looks: bool,
 }
 
