@@ -41,10 +41,12 @@ export const load = (): Promise<void> => (loading ??= look().finally(() => (load
 
 const look = async () => {
   try {
-    set({ is: 'in', session: await ask<Session>('/api/session') });
+    const session = await ask<Session>('/api/session');
+    set(session.projects.length > 0 ? { is: 'in', session } : { is: 'out', ended: standing.is === 'in' });
   } catch (error) {
     const failure = error instanceof Failure ? error : new Failure(0, 'defect', String(error));
     if (failure.status === 404) set({ is: 'in', session: OPEN });
+    // So a server says it that is older than the page.
     else if (failure.status === 401) set({ is: 'out', ended: standing.is === 'in' });
     // Who was signed in still sees the last figures.
     else if (standing.is !== 'in') set({ is: 'away', failure });

@@ -1,5 +1,7 @@
 //! `analytics doctor`: what is wrong with the set-up, and how to mend it.
 
+mod disk;
+
 use std::error::Error;
 use std::path::Path;
 use std::process::ExitCode;
@@ -12,13 +14,15 @@ use analytics_host::config::{
 use analytics_messaging::redis::{RedisCache, RedisEndpoint, RedisExamination, RedisOptions, RedisQueue};
 use analytics_messaging::{Cache, Durability};
 use analytics_store::postgres::{PostgresOptions, PostgresStore};
+use analytics_store::sqlite::{SqliteOptions, SqliteStore};
 use analytics_store::{Edition, EventStore};
 use clap::{Args, ValueEnum};
 
+use self::disk::Kept;
 use crate::command::Ended;
 use crate::healthcheck;
 use crate::output::say;
-use crate::stack::{DataFolder, FolderError, postgres_options};
+use crate::stack::{DataFolder, EVENTS, FolderError, postgres_options};
 
 /// What is looked at.
 #[derive(Debug, Args)]
@@ -26,6 +30,9 @@ pub struct DoctorOptions {
     /// Whose settings these are, comma-separated; unless said: the roles where REDIS_URL or SQS_QUEUE_URL is set, else analytics
     #[arg(long, value_name = "ROLE", value_delimiter = ',')]
     role: Vec<Patient>,
+    /// How much is free on the disk of the database, such as 200GB, to be told when it is full
+    #[arg(long, value_name = "SIZE", value_parser = disk::read_size)]
+    disk_free: Option<u64>,
 }
 
 /// A role that can be looked at.
@@ -54,12 +61,13 @@ impl DoctorOptions {
 /// Looks at everything that is set and tells each finding on a line; fails where something is wrong.
 pub async fn run(options: &DoctorOptions, variables: &Variables) -> Ended {
     let mut findings = Findings::default();
-    let mut servers = Servers::default();
+    let mut servers = Servers { disk_free: options.disk_free, ..Servers::default() };
     for patient in options.patients(variables) {
         match patient {
             Patient::Analytics => {
                 if let Some(config) = settings::<StandaloneConfig>(&mut findings, variables) {
-                    check_folder(&mut findings, &config).await;
+                    check_folder(&mut findings, &config, options.disk_free).await;
+                    servers.kept = Some(Kept::in_chunks(&config.work));
                     servers.database = servers.database.or(config.database);
                 }
             }
@@ -74,6 +82,7 @@ pub async fn run(options: &DoctorOptions, variables: &Variables) -> Ended {
                 if let Some(config) = settings::<ProcessorConfig>(&mut findings, variables) {
                     servers.take_queue(config.queue);
                     servers.redis = servers.redis.or(config.redis);
+                    servers.kept = Some(Kept::in_chunks(&config.work));
                     servers.database = Some(config.database);
                 }
             }
@@ -126,6 +135,10 @@ struct Servers {
     spread: SpreadConfig,
     cache: Option<String>,
     database: Option<DatabaseConfig>,
+    /// How long the processor keeps what is in it, where that is one of the roles.
+    kept: Option<Kept>,
+    /// What is free on its disk, where somebody said it.
+    disk_free: Option<u64>,
 }
 
 impl Servers {
@@ -149,13 +162,13 @@ impl Servers {
             check_cache(findings, url).await;
         }
         if let Some(database) = &self.database {
-            check_database(findings, database).await;
+            check_database(findings, database, self.kept, self.disk_free).await;
         }
     }
 }
 
 /// Looks at the folder and leaves nothing in it.
-async fn check_folder(findings: &mut Findings, config: &StandaloneConfig) {
+async fn check_folder(findings: &mut Findings, config: &StandaloneConfig, disk_free: Option<u64>) {
     let path = &config.data_dir;
     let folder = path.display();
     if !path.exists() {
@@ -174,16 +187,42 @@ async fn check_folder(findings: &mut Findings, config: &StandaloneConfig) {
         };
     }
     match DataFolder::hold(path) {
-        Ok(_) => findings.fine("folder", &format!("{folder} can be written, and no other process holds it")),
+        // Held on to, so that no server begins to write to a file that is read as it lies there.
+        Ok(_held) => {
+            findings.fine("folder", &format!("{folder} can be written, and no other process holds it"));
+            check_file(findings, config, disk_free).await;
+        }
         Err(FolderError::InUse { .. }) => {
             let url = format!("http://{}:{}", config.http.host, config.http.port);
             match healthcheck::ask(&url).await {
-                Ok(_) => findings.fine("folder", &format!("{folder} is held by the server that answers on {url}")),
+                Ok(_) => {
+                    findings.fine("folder", &format!("{folder} is held by the server that answers on {url}"));
+                    check_file(findings, config, disk_free).await;
+                }
                 Err(error) => findings.wrong("folder", &error),
             }
         }
         Err(error) => findings.wrong("folder", &error),
     }
+}
+
+/// Tells what the store's file takes and will take, where the store is one.
+async fn check_file(findings: &mut Findings, config: &StandaloneConfig, disk_free: Option<u64>) {
+    let path = config.data_dir.join(EVENTS);
+    if config.database.is_some() || !path.exists() {
+        return;
+    }
+    let options = SqliteOptions { only_looks: true, readers: 1, ..SqliteOptions::default() };
+    let store = match SqliteStore::open(&path, options).await {
+        Ok(store) => store,
+        Err(error) => return findings.wrong("store", &error),
+    };
+    // An older schema is brought up at the next start.
+    if store.check_schema().await.is_ok() {
+        let free = disk_free.or_else(|| disk::free_at(&config.data_dir));
+        disk::tell(findings, &store, Kept::one_by_one(&config.work), free).await;
+    }
+    store.close().await;
 }
 
 /// Makes a file that has no name and vanishes at once.
@@ -253,7 +292,12 @@ async fn check_cache(findings: &mut Findings, url: &str) {
     }
 }
 
-async fn check_database(findings: &mut Findings, database: &DatabaseConfig) {
+async fn check_database(
+    findings: &mut Findings,
+    database: &DatabaseConfig,
+    kept: Option<Kept>,
+    disk_free: Option<u64>,
+) {
     let options = PostgresOptions {
         replica_url: database.replica_url.clone(),
         replica_max_lag: database.replica_max_lag,
@@ -272,7 +316,12 @@ async fn check_database(findings: &mut Findings, database: &DatabaseConfig) {
         );
     }
     match store.check_schema().await {
-        Ok(()) => findings.fine("schema of the database", "it is the one this build needs"),
+        Ok(()) => {
+            findings.fine("schema of the database", "it is the one this build needs");
+            if let Some(kept) = kept {
+                disk::tell(findings, &store, kept, disk_free).await;
+            }
+        }
         Err(error) => findings.wrong("schema of the database", &error),
     }
     check_replica(findings, &store, database.replica_max_lag).await;

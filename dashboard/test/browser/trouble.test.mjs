@@ -28,7 +28,10 @@ const signIn = async (page, key) => {
 };
 
 test('a wrong key, and one that may only send, are told in a sentence; a right one opens the page', async () => {
-  const { page, context, close } = await set.open({ project: null, hash: '#/sessions?range=7d&tz=UTC' });
+  const { page, context, faults, close } = await set.open({ project: null, hash: '#/sessions?range=7d&tz=UTC' });
+  await page.getByLabel('Key').waitFor();
+  // Who is not signed in yet has done nothing wrong.
+  assert.deepEqual(faults(), []);
   await signIn(page, 'no-such-key-at-all-1');
   await page.getByRole('alert').getByText('The server does not know this key.').waitFor();
   await signIn(page, KEYS.shop.write);

@@ -2,7 +2,7 @@
 //!
 //! The page never keeps a key: a sign-in gives the browser a random token in a cookie that no script can read.
 
-use analytics_access::{cookie, site};
+use analytics_access::{Asking, cookie, site};
 use analytics_domain::Project;
 use analytics_host::client::{CameByTls, ClientAddress};
 use analytics_host::keys::{Grant, Scope};
@@ -45,7 +45,7 @@ pub(crate) enum ProjectScope {
 pub(crate) struct PageSession {
     /// Whether the server has no keys, so that nobody has to sign in: it answers its own machine alone.
     open: bool,
-    /// The projects that may be asked about, the one that is meant without `X-Project` first.
+    /// The projects that may be asked about, the one that is meant without `X-Project` first; none where nobody is signed in.
     projects: Vec<SessionProject>,
 }
 
@@ -60,8 +60,12 @@ impl PageSession {
 }
 
 /// Tells which projects the request may ask about, by its session or by its key.
+///
+/// Without a key, and with a session that has ended, these are none: the page asks this first, and has to sign in then. A key that
+/// is not known is refused.
 #[utoipa::path(
     get, path = "/api/session", operation_id = "show_page_session", tag = "session",
+    security((), ("bearer" = ["read"]), ("api_key" = ["read"]), ("session" = ["read"])),
     responses((status = 200, description = "The projects.", body = PageSession), SessionViewRefusals)
 )]
 pub(crate) async fn show(
@@ -69,7 +73,13 @@ pub(crate) async fn show(
     headers: HeaderMap,
     QueryPairs(pairs): QueryPairs,
 ) -> Result<Json<PageSession>, Problem> {
-    let grants = deps.access.projects(&headers).await?;
+    let grants = match deps.access.projects(&headers).await {
+        // That nobody is signed in is what was asked, and no error.
+        Err(refused) if refused.status() == StatusCode::UNAUTHORIZED && Asking::of(&headers).key.is_none() => {
+            Vec::new()
+        }
+        found => found?,
+    };
     Given::new(&pairs, &[]).map_err(problems::query)?;
     Ok(Json(PageSession::of(&deps, grants)))
 }

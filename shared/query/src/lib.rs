@@ -83,7 +83,9 @@ pub use question_intake::QuestionIntake;
 pub use retention::{RetentionAnswer, RetentionQuestion};
 pub use scan::ScanMeta;
 pub use selection::OTHER_VALUE;
-pub use sessions::{SessionAnswer, SessionQuestion, SessionsAnswer, SessionsQuestion, UserAnswer, UserQuestion};
+pub use sessions::{
+    SessionAnswer, SessionQuestion, SessionsAnswer, SessionsQuestion, UserAnswer, UserQuestion, Whereabouts,
+};
 pub use shorthand::Given;
 pub use statement::{Cell, Dialect, Param, Row, Statement};
 pub use zone::Zone;

@@ -14,7 +14,7 @@ use crate::selection::{From, Selection};
 use crate::tally::Tally;
 use crate::{
     Answer, Buckets, Compare, Context, DateRange, Dialect, Dimension, Filter, Interval, QueryError, Question, Range,
-    Row, Statement, Zone,
+    Row, Statement, Whereabouts, Zone,
 };
 
 /// Most rows of an answer over all its pages, filled buckets counted.
@@ -42,6 +42,20 @@ pub trait Executable {
 
     /// The statements in a store's dialect, one or more.
     fn statements(&self, dialect: Dialect) -> Vec<Statement>;
+
+    /// What is looked for before the statements are written, where that tells how to write them; see
+    /// [`Executable::within_quarters`].
+    fn whereabouts(&self) -> Option<Whereabouts> {
+        None
+    }
+
+    /// The same, read within these quarters of an hour and those without columns only; `None` where it would be no other.
+    fn within_quarters(&self, _: Vec<i64>) -> Option<Self>
+    where
+        Self: Sized,
+    {
+        None
+    }
 
     /// Whether the statements have to be run one after another, on one state of the store.
     fn is_of_one_state(&self) -> bool {

@@ -109,6 +109,28 @@ impl Sql {
         self.events_in_quarters(&numbers, part, conditions)
     }
 
+    /// The events of a part of the range within these quarters, and those without columns, for which the conditions hold. The inner
+    /// select is kept as it is (`OFFSET 0`): a store that does not know how many events a quarter has begins with the quarter.
+    pub(crate) fn events_of_quarters(&mut self, quarters: &[i64], part: Range, conditions: &[String]) -> String {
+        let (project, from, to) = (self.project(), self.instant(part.from), self.instant(part.to));
+        let quarters = self.bind(Param::Ints(quarters.to_vec()));
+        let marked = format!("UNION SELECT m.quarter FROM column_marks m WHERE m.project = {project}) q");
+        let conditions = conditions.join("\n  AND ");
+        match self.dialect {
+            Dialect::Postgres => format!(
+                "(SELECT o.* FROM (SELECT unnest({quarters}) AS quarter {marked}\n\
+                 CROSS JOIN LATERAL (SELECT e.* FROM raw_events e\nWHERE e.project = {project}\n  \
+                 AND e.timestamp >= to_timestamp(q.quarter * 900)\n  AND e.timestamp < to_timestamp((q.quarter + 1) * 900)\n  \
+                 AND e.timestamp >= {from}\n  AND e.timestamp < {to}\n  AND {conditions}\nOFFSET 0) o) e"
+            ),
+            Dialect::Sqlite => format!(
+                "(SELECT e.* FROM (SELECT value AS quarter FROM json_each({quarters}) {marked}\n\
+                 CROSS JOIN raw_events e\nWHERE e.project = {project}\n  AND e.timestamp >= max({from}, q.quarter * 900000000)\n  \
+                 AND e.timestamp < min({to}, (q.quarter + 1) * 900000000)\n  AND {conditions}) e"
+            ),
+        }
+    }
+
     fn number_of(&mut self, kind: &'static str, name: &str) -> String {
         let (project, name) = (self.project(), self.text(name));
         format!(

@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use analytics_domain::{Project, Retention, Timestamp};
-use analytics_query::{Askable, Context, Executable, Intake, QueryError, QueryErrorCode, Statement, plan};
+use analytics_query::{
+    Askable, Context, Executable, Intake, QueryError, QueryErrorCode, Row, Statement, Whereabouts, plan,
+};
 use futures::future::try_join_all;
 use thiserror::Error;
 use tokio::task::spawn_blocking;
@@ -130,6 +132,13 @@ async fn run<P: Executable>(
     plan: &P,
     budget: &Budget,
 ) -> Result<P::Answer, AnswerError> {
+    let narrowed = match plan.whereabouts() {
+        Some(looking) => {
+            look(store, reading, looking, budget).await?.and_then(|quarters| plan.within_quarters(quarters))
+        }
+        None => None,
+    };
+    let plan = narrowed.as_ref().unwrap_or(plan);
     let statements = plan.statements(store.dialect());
     if plan.is_of_one_state() {
         return read_together(store, reading, &statements, plan.intake(), budget).await;
@@ -140,6 +149,29 @@ async fn run<P: Executable>(
     )
     .await?;
     Ok(intake.into_inner().unwrap_or_else(PoisonError::into_inner).finish()?)
+}
+
+/// The quarters of an hour that somebody was found in; `None` where they are too many.
+async fn look(
+    store: &dyn EventStore,
+    reading: Reading,
+    mut looking: Whereabouts,
+    budget: &Budget,
+) -> Result<Option<Vec<i64>>, AnswerError> {
+    let mut refusal = None;
+    let statements = looking.statements(store.dialect());
+    let mut hand_over = |place, row: Row| match budget.take() {
+        Ok(()) => {
+            looking.push(place, &row);
+            ControlFlow::Continue(())
+        }
+        Err(error) => {
+            refusal = Some(error);
+            ControlFlow::Break(())
+        }
+    };
+    store.select_together(reading, &statements, &mut hand_over).await?;
+    refusal.map_or_else(|| Ok(looking.quarters()), |refusal| Err(refusal.into()))
 }
 
 /// Hands the rows of statements to the intake, those of one after those of the other. What was gathered from columns may be

@@ -11,7 +11,7 @@ use analytics_query::{Dialect, Row, Statement};
 use async_trait::async_trait;
 use thiserror::Error;
 
-use crate::ProjectStore;
+use crate::{Footprint, ProjectStore};
 
 /// What kind of store stands behind the port, found when it is opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -423,6 +423,10 @@ pub trait EventStore: ProjectStore {
 
     /// Keeps the retention for those who are not given one.
     async fn set_retention(&self, retention: Retention) -> Result<(), StoreError>;
+
+    /// What the store takes on disk at `now`, and how many events that is; by sizes and counts, not by reading events. Ids are
+    /// remembered for `dedupe_days`.
+    async fn footprint(&self, now: Timestamp, dedupe_days: u32) -> Result<Footprint, StoreError>;
 
     /// Drops what is older than the retention, forgets old ids, makes chunks ahead; any number of processes may call it.
     async fn maintain(&self, maintenance: Maintenance) -> Result<Upkeep, StoreError>;

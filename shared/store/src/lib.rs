@@ -11,6 +11,7 @@ pub mod answer;
 pub mod cardinality;
 mod erasure;
 pub mod event_store;
+pub mod footprint;
 mod migration;
 #[cfg(feature = "postgres")]
 pub mod postgres;
@@ -27,4 +28,5 @@ pub use event_store::{
     DayCounts, DeadLetterPage, Drift, Edition, Erasure, EventStore, FailedEvent, Ingest, IngestBatch, Integrity,
     Maintenance, OnPlacedRow, OnRow, ProjectState, Reading, Refreshed, ReplicaReport, StoreError, Upkeep,
 };
+pub use footprint::{Footprint, Keeping};
 pub use project_store::{ItemKind, KeyScope, ProjectStore, SavedItem, SecretDigest, SessionEntry, StoredKey};

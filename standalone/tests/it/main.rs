@@ -6,6 +6,7 @@ mod broken_pipe;
 mod dead_letters;
 mod demo;
 mod doctor;
+mod doctor_disk;
 mod doctor_redis;
 mod encrypted;
 mod erase_user;

@@ -6,14 +6,36 @@ use analytics_blackbox::deployment::Settings;
 use analytics_blackbox::tenant::send;
 use analytics_blackbox::{Deployment, Form};
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Browser, administrate, ends, is_in_projects, make_key, with_key};
 use crate::corpus::{at, event};
 
 every_form! {
-    a_browser_signs_in_and_out, a_session_has_several_projects, a_cookie_is_taken_from_own_pages, wrong_keys_get_a_sentence,
+    who_is_not_signed_in_is_told_so, a_browser_signs_in_and_out, a_session_has_several_projects, a_cookie_is_taken_from_own_pages, wrong_keys_get_a_sentence,
     a_session_ends_with_its_key, a_sign_in_changes_the_token,
+}
+
+/// What the page is told where nobody is signed in.
+fn nobody() -> Value {
+    json!({ "open": false, "projects": [] })
+}
+
+async fn who_is_not_signed_in_is_told_so(deployment: &'static Deployment) {
+    let tenant = deployment.tenant();
+    let ask = || tenant.client.get(format!("{}/api/session", tenant.api));
+    let answer = send(ask()).await.expect_status(200);
+    assert_eq!(answer.body, nobody());
+    assert_eq!(answer.header("cache-control"), "private, no-store");
+    for cookie in
+        ["analytics_session=", "analytics_session=' OR 1=1 --", &format!("analytics_session={}", "a".repeat(43))]
+    {
+        assert_eq!(send(ask().header("cookie", cookie)).await.expect_status(200).body, nobody(), "{cookie}");
+    }
+    // It is another thing to come with a key that is none; one in the URL is not looked at.
+    let _ = send(ask().bearer_auth("no-key-of-this-server")).await.expect_problem(401, "unknown_key");
+    let _ = send(ask().header("x-api-key", "no-key-of-this-server")).await.expect_problem(401, "unknown_key");
+    let _ = send(ask().query(&[("key", &tenant.read_key)])).await.expect_problem(400, "invalid_query");
 }
 
 async fn a_browser_signs_in_and_out(deployment: &'static Deployment) {
@@ -40,7 +62,7 @@ async fn a_browser_signs_in_and_out(deployment: &'static Deployment) {
     assert!(out.header("set-cookie").contains("analytics_session=;") && out.header("set-cookie").contains("Max-Age=0"));
     // It has ended on the server, not only in the browser.
     ends(|| browser.get("/api/trends")).await;
-    let _ = browser.get("/api/session").await.expect_problem(401, "unknown_key");
+    assert_eq!(browser.get("/api/session").await.expect_status(200).body, nobody());
     let _ = send(browser.request(Method::DELETE, "/api/session")).await.expect_status(204);
 }
 
@@ -84,7 +106,8 @@ async fn a_session_has_several_projects(deployment: &'static Deployment) {
     is_in_projects(&browser, &[&other.project]).await;
     let _ = send(leave("%20")).await.expect_problem(400, "invalid_query");
     assert_ne!(send(leave(&other.project)).await.expect_status(204).header("set-cookie"), "");
-    ends(|| browser.get("/api/session")).await;
+    ends(|| browser.get("/api/trends")).await;
+    assert_eq!(browser.get("/api/session").await.expect_status(200).body, nobody());
 }
 
 async fn a_cookie_is_taken_from_own_pages(deployment: &'static Deployment) {
@@ -167,7 +190,7 @@ async fn a_session_ends_with_its_key(deployment: &'static Deployment) {
     let path = format!("/api/keys/{}", made["id"].as_str().unwrap());
     let _ = administrate(&tenant, Method::DELETE, &path, None).await.expect_status(204);
     ends(|| browser.get("/api/trends")).await;
-    let _ = browser.get("/api/session").await.expect_problem(401, "unknown_key");
+    assert_eq!(browser.get("/api/session").await.expect_status(200).body, nobody());
 }
 
 async fn a_sign_in_changes_the_token(deployment: &'static Deployment) {
@@ -176,7 +199,8 @@ async fn a_sign_in_changes_the_token(deployment: &'static Deployment) {
     let (browser, _) = Browser::try_sign_in(&tenant, Some(&planted.cookie), &tenant.admin_key).await.unwrap();
     assert_ne!(browser.cookie, planted.cookie);
     // Whoever put the first token into the browser sees nothing of what came afterwards.
-    ends(|| planted.get("/api/session")).await;
+    ends(|| planted.get("/api/trends")).await;
+    assert_eq!(planted.get("/api/session").await.expect_status(200).body, nobody());
     assert_eq!(browser.projects().await, [other.project.as_str(), tenant.project.as_str()]);
 }
 

@@ -7,8 +7,10 @@ mod list;
 mod session;
 mod summary;
 mod user;
+mod whereabouts;
 
 pub use list::{SessionsAnswer, SessionsPlan, SessionsQuery, SessionsQuestion};
 pub use session::{SessionAnswer, SessionPlan, SessionQuestion, TimelineQuery};
 pub use summary::SessionSummary;
 pub use user::{UserAnswer, UserPlan, UserQuestion, UserSummary};
+pub use whereabouts::Whereabouts;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::session::{Timeline, TimelineQuery};
+use super::whereabouts::Whereabouts;
 use crate::error::QueryErrorCode;
 use crate::event_record::instant;
 use crate::intake::{Gathered, Gathering};
@@ -62,13 +63,17 @@ pub struct UserAnswer {
 pub struct UserPlan {
     question: Timeline,
     page: Page,
+    has_columns: bool,
+    /// The quarters of an hour to read, where they are known.
+    quarters: Option<Vec<i64>>,
 }
 
 impl Askable for UserQuestion {
     type Plan = UserPlan;
 
     fn plan(&self, context: &Context) -> Result<UserPlan, QueryError> {
-        Ok(UserPlan { question: self.0.clone(), page: self.0.page("user", context)? })
+        let page = self.0.page("user", context)?;
+        Ok(UserPlan { question: self.0.clone(), page, has_columns: context.has_columns, quarters: None })
     }
 }
 
@@ -89,13 +94,25 @@ impl UserPlan {
             "(e.user_id = {id} OR (e.user_id IS NULL AND e.session_id IN (SELECT t.session_id FROM theirs t)))"
         )];
         conditions.extend(behind);
-        sql.events_of_user(&self.question.id, part, &conditions)
+        match &self.quarters {
+            Some(quarters) => sql.events_of_quarters(quarters, part, &conditions),
+            None => sql.events_of_user(&self.question.id, part, &conditions),
+        }
     }
 }
 
 impl Executable for UserPlan {
     type Answer = UserAnswer;
     type Intake = Gathering<Self>;
+
+    fn whereabouts(&self) -> Option<Whereabouts> {
+        let is_to_be_found = self.has_columns && self.quarters.is_none();
+        is_to_be_found.then(|| Whereabouts::new(&self.page.project, &self.question.id, self.page.range()))
+    }
+
+    fn within_quarters(&self, quarters: Vec<i64>) -> Option<Self> {
+        Some(Self { quarters: Some(quarters), ..self.clone() })
+    }
 
     /// The person in one line, and the page of the timeline.
     fn statements(&self, dialect: Dialect) -> Vec<Statement> {

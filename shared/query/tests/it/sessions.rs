@@ -43,6 +43,22 @@ fn an_id_is_a_parameter() {
 }
 
 #[test]
+fn a_person_is_read_where_columns_name_them() {
+    let user = |has_columns| {
+        let context = analytics_query::Context { has_columns, ..context() };
+        UserQuestion::from_json(HOSTILE[0], &json!({"date_range": "30d"})).unwrap().plan(&context).unwrap()
+    };
+    assert!(user(false).whereabouts().is_none(), "without columns there is nothing to look into");
+    for (dialect, name) in DIALECTS {
+        let looking = user(true).whereabouts().unwrap().statements(dialect);
+        assert!(looking.iter().all(|statement| !statement.sql.contains("DROP")), "{looking:?}");
+        let found = user(true).within_quarters(vec![1_987_000, 1_987_004]).unwrap();
+        assert!(found.whereabouts().is_none());
+        insta::assert_snapshot!(format!("person_{name}"), written(&looking) + &written(&found.statements(dialect)));
+    }
+}
+
+#[test]
 fn what_can_be_no_id_is_refused() {
     for id in ["", "a\0b", &"x".repeat(65)] {
         let error = SessionQuestion::from_json(id, &json!({})).unwrap_err();

@@ -8,12 +8,13 @@ use super::connection::Begin;
 use super::link::{Pool, Session};
 use super::settings::{put_setting, setting};
 use super::values::Instant;
+use crate::footprint::COMPRESS_AFTER_DAYS;
 
 /// `feature_not_supported`: the licence does not hold what was asked for.
 const NOT_LICENSED: &str = "0A000";
 
 /// A chunk is compressed so long after its end: by then few events come to it.
-const COMPRESS_AFTER: i64 = 7 * MICROS_PER_DAY;
+const COMPRESS_AFTER: i64 = COMPRESS_AFTER_DAYS as i64 * MICROS_PER_DAY;
 
 /// Chunks that one upkeep compresses at most: it has other things to do.
 const CHUNKS_AT_ONCE: i64 = 4;

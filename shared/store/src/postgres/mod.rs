@@ -15,6 +15,7 @@ mod dead_letters;
 mod edition;
 mod erasure;
 mod fault;
+mod footprint;
 mod ingest;
 mod insert;
 mod integrity;

@@ -12,6 +12,7 @@ use sqlx::{AssertSqlSafe, Row as _};
 use super::columns;
 use super::connection::Begin;
 use super::link::{Link, Pool, Session};
+use super::settings::setting;
 use super::values::Instant;
 
 /// Rows of one deleting transaction: some tens of milliseconds.
@@ -45,6 +46,19 @@ async fn partitions(connection: &mut Link) -> Result<Vec<Partition>, sqlx::Error
             Ok(Partition { name: row.try_get(0)?, from, to })
         })
         .collect()
+}
+
+/// From when on there may be raw events: where the first partition begins, or, as that has no beginning mostly, the instant before
+/// which upkeep has deleted what was there.
+pub(super) async fn kept_from(connection: &mut Link) -> Result<Timestamp, sqlx::Error> {
+    let found = partitions(connection).await?;
+    // The last, which takes what no other does, has neither beginning nor end.
+    let first = found.iter().filter(|partition| partition.to.is_some()).map(|partition| partition.from).min().flatten();
+    if let Some(from) = first {
+        return Ok(from);
+    }
+    let deleted = setting(connection, "raw_kept_from").await?.and_then(|micros| micros.parse().ok());
+    Ok(deleted.map_or(Timestamp::from_micros(0), Timestamp::from_micros))
 }
 
 /// Where a partition ends that begins at `from`: at the next multiple of the width.

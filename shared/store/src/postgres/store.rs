@@ -14,12 +14,12 @@ use super::known_sessions::KnownSessions;
 use super::link::{Link, Pool, Session};
 use super::replica::{self, Replica};
 use super::settings::{put_setting, setting};
-use super::{columns, dead_letters, edition, erasure, ingest, integrity, select, upkeep};
+use super::{columns, dead_letters, edition, erasure, footprint, ingest, integrity, select, upkeep};
 use crate::cardinality::Cardinality;
 use crate::migration::{self, POSTGRES, SchemaState, schema_state};
 use crate::{
-    DeadLetterPage, Edition, Erasure, EventStore, Ingest, Integrity, Maintenance, OnPlacedRow, OnRow, ProjectState,
-    Reading, Refreshed, ReplicaReport, StoreError, Upkeep,
+    DeadLetterPage, Edition, Erasure, EventStore, Footprint, Ingest, Integrity, Maintenance, OnPlacedRow, OnRow,
+    ProjectState, Reading, Refreshed, ReplicaReport, StoreError, Upkeep,
 };
 
 /// The longest that a statement which writes may take.
@@ -422,6 +422,13 @@ impl EventStore for PostgresStore {
         let days = retention.days.to_string();
         transaction!(&self.primary, &self.writing, fault("keep the retention"), |connection| {
             put_setting(connection, "retention_days", &days)
+        })
+    }
+
+    async fn footprint(&self, now: Timestamp, dedupe_days: u32) -> Result<Footprint, StoreError> {
+        let has_chunks = !matches!(self.current_edition(), Edition::Postgres { .. });
+        transaction!(&self.primary, &self.reading, question_fault(self.statement_timeout), |connection| {
+            footprint::footprint(connection, has_chunks, now, dedupe_days)
         })
     }
 

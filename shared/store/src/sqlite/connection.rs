@@ -1,7 +1,7 @@
 //! How the store's connections are opened, and how a reading one is bounded in time.
 
 use std::ops::{Deref, DerefMut};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -21,6 +21,9 @@ const STEPS_BETWEEN_LOOKS: i32 = 2_000;
 
 /// The one connection that writes. Opening it makes the file, as a write-ahead log that gives pages back.
 pub(super) async fn writer(path: &Path, options: &SqliteOptions) -> Result<SqlitePool, StoreError> {
+    if options.only_looks {
+        return pool(1).connect_with(common(path, options)).await.map_err(fault("open the store's file"));
+    }
     let connect = common(path, options)
         .create_if_missing(true)
         .auto_vacuum(SqliteAutoVacuum::Incremental)
@@ -102,11 +105,22 @@ impl DerefMut for Reading {
 }
 
 fn common(path: &Path, options: &SqliteOptions) -> SqliteConnectOptions {
+    // Who has the file open has a log beside it; without one nobody has, and to read it as it lies there makes none.
+    let is_at_rest = options.only_looks && !log(path).exists();
     SqliteConnectOptions::new()
         .filename(path)
+        .read_only(options.only_looks)
+        .immutable(is_at_rest)
         .busy_timeout(options.busy_timeout)
         .disable_statement_logging()
         .thread_name(|index| format!("sqlite-{index}"))
+}
+
+/// The write-ahead log of the file at `path`.
+fn log(path: &Path) -> PathBuf {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    log.into()
 }
 
 fn pool(connections: u32) -> SqlitePoolOptions {

@@ -9,6 +9,7 @@ mod copy;
 mod dead_letters;
 mod erasure;
 mod fault;
+mod footprint;
 mod ingest;
 mod integrity;
 mod projects;

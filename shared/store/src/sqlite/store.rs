@@ -10,12 +10,12 @@ use sqlx::sqlite::{SqliteConnection, SqlitePool};
 
 use super::connection::Readers;
 use super::fault::fault;
-use super::{columns, connection, dead_letters, erasure, ingest, integrity, select, upkeep};
+use super::{columns, connection, dead_letters, erasure, footprint, ingest, integrity, select, upkeep};
 use crate::cardinality::Cardinality;
 use crate::migration::{self, SQLITE, SchemaState, schema_state};
 use crate::{
-    DeadLetterPage, Edition, Erasure, EventStore, Ingest, Integrity, Maintenance, OnPlacedRow, OnRow, ProjectState,
-    Reading, Refreshed, StoreError, Upkeep,
+    DeadLetterPage, Edition, Erasure, EventStore, Footprint, Ingest, Integrity, Maintenance, OnPlacedRow, OnRow,
+    ProjectState, Reading, Refreshed, StoreError, Upkeep,
 };
 
 /// How a SQLite store is opened; [`SqliteOptions::default`] is right for the single process.
@@ -33,6 +33,9 @@ pub struct SqliteOptions {
     pub reader_cache_kib: u32,
     /// How many values of a dimension a day counts one by one.
     pub cardinality: Cardinality,
+    /// Only to look: nothing of what is kept is changed and no file is made, and what would write fails. Where a log lies beside
+    /// the file, its index (`-shm`) may change, as it does for every reader.
+    pub only_looks: bool,
 }
 
 impl Default for SqliteOptions {
@@ -44,6 +47,7 @@ impl Default for SqliteOptions {
             writer_cache_kib: 16 * 1024,
             reader_cache_kib: 8 * 1024,
             cardinality: Cardinality::default(),
+            only_looks: false,
         }
     }
 }
@@ -256,6 +260,10 @@ impl EventStore for SqliteStore {
         let fault = fault("keep the retention");
         let mut connection = self.writer.acquire().await.map_err(fault)?;
         put_setting(&mut connection, "retention_days", &retention.days.to_string()).await.map_err(fault)
+    }
+
+    async fn footprint(&self, now: Timestamp, dedupe_days: u32) -> Result<Footprint, StoreError> {
+        footprint::footprint(&self.readers, now, dedupe_days).await
     }
 
     async fn maintain(&self, maintenance: Maintenance) -> Result<Upkeep, StoreError> {

@@ -129,6 +129,7 @@ on_every_store! {
     one_session: super::kinds::agree::<super::sessions::OneSession>,
     one_session_of_old_columns: super::kinds::agree_by_old_columns::<super::sessions::OneSession>,
     one_user: super::kinds::agree::<super::sessions::OneUser>,
+    one_user_of_columns: super::kinds::agree_by_columns::<super::sessions::OneUser>,
     one_user_of_old_columns: super::kinds::agree_by_old_columns::<super::sessions::OneUser>,
     totals_of_columns: super::kinds::agree_by_columns::<super::totals::Totals>,
     totals_of_old_columns: super::kinds::agree_by_old_columns::<super::totals::Totals>,

@@ -11,6 +11,7 @@ pub(crate) mod concurrency;
 pub(crate) mod counting;
 pub(crate) mod erasure;
 pub(crate) mod erasure_model;
+pub(crate) mod footprint;
 pub(crate) mod letters;
 pub(crate) mod model;
 pub(crate) mod projects;
@@ -176,6 +177,7 @@ macro_rules! store_contract {
                 a_session_that_is_named_late_loses_what_it_had, others_keep_what_is_theirs, dead_letters_of_a_person_go,
                 an_erasure_runs_beside_writers_and_makers, counts_without_a_row_of_their_own_are_kept_right,
                 old_tombstones_go],
+            footprint: [what_is_taken_and_will_be_is_told, what_has_gone_is_told_no_more],
             letters: [poison_is_found_and_put_aside, a_replay_moves_the_counts, a_replay_that_fails_again_keeps_its_history,
                 a_redelivery_does_not_lose_a_dead_letter, unreadable_entries_are_kept, pages_are_newest_first,
                 two_replays_of_one_letter_store_it_once, late_events_and_replays_leave_no_drift],

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use analytics_domain::{Batch, EventOutcome, Project, Retention, Timestamp};
-use analytics_query::{Askable, Context, Executable, Intake as _, plan};
+use analytics_query::{Askable, Context, Executable, Intake as _, Row, plan};
 use analytics_store::{AnswerError, EventStore, Ingest, IngestBatch, Reading};
 use analytics_testkit::oracle::{StoredEvent, World};
 use uuid::Uuid;
@@ -119,8 +119,19 @@ impl Bench {
         })
     }
 
-    /// Runs the statements of a plan and makes the answer of their rows.
+    /// Runs the statements of a plan, narrowed by what it has looked for, and makes the answer of their rows.
     pub(super) async fn run<P: Executable>(&self, planned: &P) -> Result<P::Answer, AnswerError> {
+        let mut narrowed = None;
+        if let Some(mut looking) = planned.whereabouts() {
+            let statements = looking.statements(self.store.dialect());
+            let mut take = |place, row: Row| {
+                looking.push(place, &row);
+                ControlFlow::Continue(())
+            };
+            self.store.select_together(Reading::Primary, &statements, &mut take).await?;
+            narrowed = looking.quarters().and_then(|quarters| planned.within_quarters(quarters));
+        }
+        let planned = narrowed.as_ref().unwrap_or(planned);
         let mut intake = planned.intake();
         let mut refused = None;
         let mut take = |place, row| {
