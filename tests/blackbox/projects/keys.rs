@@ -72,7 +72,8 @@ async fn what_a_key_cannot_be(deployment: &'static Deployment) {
         (json!({ "name": 7, "scope": "read" }), "name"),
         (json!({ "name": "n" }), "scope"),
         (json!({ "name": "n", "scope": "Admin" }), "scope"),
-        (json!({ "name": "n", "scope": "write" }), "scope"),
+        (json!({ "name": "", "scope": "write" }), "name"),
+        (json!({ "name": "n", "scope": "write", "project": "default" }), "project"),
         (json!({ "name": "n", "scope": "read", "project": "default" }), "project"),
     ] {
         let answer =
