@@ -71,10 +71,10 @@ pub enum Command {
     },
     /// Lists, makes and revokes keys of a project: those that ask, and those that web pages send with
     ///
-    /// What is done is done in the project of the admin key that it is asked with (--key, or ANALYTICS_API_KEY), at the server of
-    /// --url. A key that sends works within 10 seconds of being made at every collector of the deployment, and one that is revoked
-    /// opens nothing within 10 seconds; no process is started anew. Keys of API_KEYS and WRITE_KEYS are listed too; they are changed
-    /// where they are set. More: docs/security.md
+    /// It is all about the project of the admin key that is asked with (--key, or ANALYTICS_API_KEY), at the server of --url. A
+    /// key that sends works at every collector within 10 seconds of being made, and a key that is revoked opens nothing within 10
+    /// seconds; no process is started anew. Keys of API_KEYS and WRITE_KEYS are listed too, and changed where they are set. More:
+    /// docs/security.md
     Keys {
         #[command(subcommand)]
         command: KeyCommand,

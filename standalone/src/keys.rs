@@ -149,7 +149,7 @@ fn remarks(made: &Value, scope: KeyScope, address: &Address) -> Vec<String> {
     )];
     if scope == KeyScope::Write {
         remarks.push(format!(
-            "within 10 s it sends from web pages, by this tag (where {address} is not what browsers reach, its public address):\n  \
+            "within 10 s it sends from web pages, by this tag (where browsers reach {address} by another name, with that):\n  \
              <script defer src=\"{}\" data-key=\"{}\"></script>",
             address.at("/tracker.js"),
             text(made, "key"),
@@ -179,8 +179,8 @@ fn list(answer: &Value) -> Vec<String> {
 /// A name as it can be printed: somebody typed it, and no part of it may steer the terminal or turn the line around.
 fn shown(name: &str) -> String {
     let steers = |character: char| {
-        character.is_control()
-            || matches!(character, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+        let turns = matches!(character, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}');
+        character.is_control() || turns || matches!(character, '\u{2060}'..='\u{2069}' | '\u{feff}')
     };
     name.chars().map(|character| if steers(character) { '\u{fffd}' } else { character }).collect()
 }
@@ -209,7 +209,8 @@ mod tests {
 
     #[test]
     fn a_name_steers_no_terminal() {
-        let key = |name: &str| json!({ "id": "env:1", "name": name, "scope": "read", "hint": "abcd", "created_at": null });
+        let key =
+            |name: &str| json!({ "id": "env:1", "name": name, "scope": "read", "hint": "abcd", "created_at": null });
         let lines = list(&json!({ "keys": [key("Zoë's \u{1b}[2J\u{202e}key\n")] }));
         assert_eq!(lines.len(), 1);
         assert!(lines[0].starts_with("env:1 ") && lines[0].contains("read   abcd...  in the environment"), "{lines:?}");
@@ -222,8 +223,10 @@ mod tests {
         let address = Address::parse("https://stats.example.com").unwrap();
         let made = json!({ "id": "1", "project": "shop", "key": "k".repeat(43) });
         let said = remarks(&made, KeyScope::Write, &address).join("\n");
-        let tag =
-            format!("<script defer src=\"https://stats.example.com/tracker.js\" data-key=\"{}\"></script>", "k".repeat(43));
+        let tag = format!(
+            "<script defer src=\"https://stats.example.com/tracker.js\" data-key=\"{}\"></script>",
+            "k".repeat(43)
+        );
         assert!(said.contains(&tag), "{said}");
         let said = remarks(&made, KeyScope::Read, &address).join("\n");
         assert!(!said.contains("script") && !said.contains("kkk"), "{said}");

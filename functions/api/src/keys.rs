@@ -171,15 +171,18 @@ pub(crate) struct KeyWish {
 
 /// Makes a key of the project, and shows it this once.
 ///
-/// One that asks works at once in every process that asks the same store. One that sends works within 10 seconds at every
-/// collector: the processors tell it there; where the queue is SQS, which carries no such word, it is refused, and keys that send are
-/// set in `WRITE_KEYS`. An admin key is needed; a project has at most 100 keys. The body is read as JSON whatever its media type says.
+/// One that asks works at once in every process that asks the same store. One that sends works within 10 seconds at every collector:
+/// the processors tell it there. Where the queue is SQS, which carries no such word, it is refused, and keys that send are set in
+/// `WRITE_KEYS`. An admin key is needed; a project has at most 100 keys. The body is read as JSON whatever its media type says.
 #[utoipa::path(
     post, path = "/api/keys", operation_id = "make_key", tag = "project",
     security(("bearer" = ["admin"]), ("api_key" = ["admin"]), ("session" = ["admin"])),
     request_body(content = KeyWish, description = "What it is to be.", examples(
         ("reading" = (summary = "A key that asks", value = json!({ "name": "CI", "scope": "read" }))),
-        ("writing" = (summary = "A key that a web page sends with", value = json!({ "name": "shop.example", "scope": "write" }))),
+        ("writing" = (
+            summary = "A key that a web page sends with",
+            value = json!({ "name": "shop.example", "scope": "write" }),
+        )),
     )),
     responses((status = 201, description = "The key.", body = NewKey), MakeKeyRefusals)
 )]
@@ -236,8 +239,8 @@ pub(crate) async fn make(
 
 /// Revokes a key of the project.
 ///
-/// Within 10 seconds it opens nothing any more, and what it opened is closed: sessions of the page, and live connections. A key that
-/// sends goes on for at most a day more where neither processors nor queue can tell the collectors. An admin key is needed.
+/// Within 10 seconds it opens nothing any more, and what it opened is closed: sessions of the page, and live connections. A key
+/// that sends goes on for at most a day where nobody can tell the collectors: no processor runs. An admin key is needed.
 #[utoipa::path(
     delete, path = "/api/keys/{id}", operation_id = "revoke_key", tag = "project",
     params(("id" = String, Path, example = "019a4310-8a00-7000-8000-000000000001", description = "The key's id.")),

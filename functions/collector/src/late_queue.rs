@@ -4,7 +4,9 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use analytics_domain::Retention;
-use analytics_messaging::{Consumer, Durability, EnqueueError, Entry, Queue, QueueDepth, QueueError, ToldWriteKeys, WriteKey};
+use analytics_messaging::{
+    Consumer, Durability, EnqueueError, Entry, Queue, QueueDepth, QueueError, ToldWriteKeys, WriteKey,
+};
 use async_trait::async_trait;
 
 /// A queue that refuses everything until it has been opened.

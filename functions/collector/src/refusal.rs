@@ -142,7 +142,9 @@ impl IntoResponse for Refusal {
                 let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
                 problem(StatusCode::TOO_MANY_REQUESTS).retry_after(seconds.max(1))
             }
-            Self::KeysUnavailable | Self::Overloaded => problem(StatusCode::SERVICE_UNAVAILABLE).retry_after(some_seconds()),
+            Self::KeysUnavailable | Self::Overloaded => {
+                problem(StatusCode::SERVICE_UNAVAILABLE).retry_after(some_seconds())
+            }
             Self::QueueUnavailable { .. } => problem(StatusCode::SERVICE_UNAVAILABLE).retry_after(some_seconds()),
         };
         problem.into_response()

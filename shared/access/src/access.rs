@@ -143,19 +143,14 @@ impl Access {
     ///
     /// # Errors
     /// As [`Access::grant`]; a key opens one project, and 403 `unknown_project` says so where another one is named.
-    pub async fn grant_in(
-        &self,
-        headers: &HeaderMap,
-        project: Option<&str>,
-        needed: Scope,
-    ) -> Result<Grant, Problem> {
+    pub async fn grant_in(&self, headers: &HeaderMap, project: Option<&str>, needed: Scope) -> Result<Grant, Problem> {
         let asking = Asking::of(headers);
         let asking = Asking { project: project.or(asking.project), ..asking };
         let grant = self.admit(&asking, needed).await?.grant;
         match project {
-            Some(name) if name != grant.project.as_str() => {
-                Err(unknown_project("what lets this request in is of another project than the one that is named; ask with a key of that one"))
-            }
+            Some(name) if name != grant.project.as_str() => Err(unknown_project(
+                "what lets this request in is of another project than the one that is named; ask with a key of that one",
+            )),
             _ => Ok(grant),
         }
     }

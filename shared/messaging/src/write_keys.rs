@@ -61,7 +61,9 @@ pub(crate) mod word {
     /// Why a word cannot be read.
     #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
     pub(crate) enum Unreadable {
-        #[error("it is of version {0:?}, and this build reads version 1: bring the collectors up to the processors' version")]
+        #[error(
+            "it is of version {0:?}, and this build reads version 1: bring the collectors up to the processors' version"
+        )]
         Version(String),
         #[error("its line {0} is no key")]
         Line(usize),

@@ -59,8 +59,7 @@ async fn a_key_is_made_listed_and_revoked() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_to_be_is_refused_with_a_sentence() {
     let bench = bench();
-    let as_json =
-        bench.run(&["keys", "create", "CI", "--scope", "read", "--json", "--key", ADMIN]).expect_code(0);
+    let as_json = bench.run(&["keys", "create", "CI", "--scope", "read", "--json", "--key", ADMIN]).expect_code(0);
     let made: Value = serde_json::from_str(&as_json.out).unwrap();
     assert!(made["scope"] == "read" && made["project"] == "shop" && as_json.err.is_empty(), "{as_json:?}");
     for (arguments, code, said) in [

@@ -88,7 +88,8 @@ async fn what_the_queue_is_told_is_followed() {
     let running = Running::start(Setup { made_keys: made_keys.clone(), ..Setup::default() }).await;
     let following = tokio::spawn(made_keys::follow(running.queue.clone(), made_keys));
     let hour = Duration::from_secs(3_600);
-    for (keys, status) in [(vec![of(MADE, "shop")], 202), (vec![of(OTHER, "shop")], 401), (vec![of(MADE, "shop")], 202)] {
+    for (keys, status) in [(vec![of(MADE, "shop")], 202), (vec![of(OTHER, "shop")], 401), (vec![of(MADE, "shop")], 202)]
+    {
         running.queue.tell_write_keys(&keys, hour).await.unwrap();
         let began = Instant::now();
         while post(&running, MADE).await.status() != status {
@@ -103,7 +104,8 @@ async fn what_the_queue_is_told_is_followed() {
 async fn becomes(role: &Role, key: &str, status: u16) {
     let (client, began) = (reqwest::Client::new(), Instant::now());
     loop {
-        let sent = client.post(format!("{}/collect", role.url())).bearer_auth(key).body(event("")).send().await.unwrap();
+        let sent =
+            client.post(format!("{}/collect", role.url())).bearer_auth(key).body(event("")).send().await.unwrap();
         if sent.status() == status {
             return;
         }

@@ -84,7 +84,15 @@ impl EmbeddedQueue {
             .name("queue-writer".to_owned())
             .spawn(move || writer.run())
             .map_err(|source| QueueError::Unavailable { doing: "start its writer", source: source.into() })?;
-        Ok(Self { handle: Arc::new(Handle { mailbox, durability, retention: Mutex::default(), write_keys: Mutex::default(), thread: Some(thread) }) })
+        Ok(Self {
+            handle: Arc::new(Handle {
+                mailbox,
+                durability,
+                retention: Mutex::default(),
+                write_keys: Mutex::default(),
+                thread: Some(thread),
+            }),
+        })
     }
 
     /// Copies all that lies in the queue, in flight or not, to a new file at `to`: of one state, with every entry whose

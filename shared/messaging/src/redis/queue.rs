@@ -35,8 +35,9 @@ const TIDY_ENTRIES: usize = 1_000;
 /// A queue in Redis streams, drained by one consumer group.
 ///
 /// Keys: `{PREFIX:q}:stream`, `{PREFIX:q}:depth` (events a project, the sum under the empty name), `{PREFIX:q}:retention`
-/// (days that events are kept), `{PREFIX:q}:write_keys` (digests of the keys that send), `{PREFIX:q}:probe`. With more than one shard, `{PREFIX:q}:shards` has the most there ever
-/// were, and each further one its own `{PREFIX:q:N}:stream`, `:depth` and `:probe`.
+/// (days that events are kept), `{PREFIX:q}:write_keys` (digests of the keys that send), `{PREFIX:q}:probe`. With more than
+/// one shard, `{PREFIX:q}:shards` has the most there ever were, and each further one its own `{PREFIX:q:N}:stream`, `:depth`
+/// and `:probe`.
 #[derive(Debug)]
 pub struct RedisQueue {
     shards: Arc<Shards>,
@@ -179,7 +180,9 @@ impl Queue for RedisQueue {
             .await
             .map_err(unavailable(DOING))?;
         // What would hold for ever was put there by somebody else.
-        let (Some(text), Some(left)) = (text, u64::try_from(left).ok().filter(|left| *left > 0)) else { return Ok(None) };
+        let (Some(text), Some(left)) = (text, u64::try_from(left).ok().filter(|left| *left > 0)) else {
+            return Ok(None);
+        };
         let unreadable = |source| QueueError::Unavailable { doing: DOING, source };
         let text = String::from_utf8(text).map_err(|error| unreadable(error.into()))?;
         let keys = word::read(&text).map_err(|error| unreadable(error.into()))?;

@@ -30,8 +30,8 @@ pub(super) const KEY_NOT_MADE: Refusal = Refusal {
         Kind {
             code: "keys_not_carried",
             when: "The key is to send, and the queue of this deployment (SQS) carries no keys to the collectors",
-            detail: "the queue of this deployment (SQS) carries no keys to the collectors, so a key that is made here could not send; \
-                     set it in WRITE_KEYS of the collectors, as key:project",
+            detail: "the queue of this deployment (SQS) carries no keys to the collectors, so a key that is made here could not \
+                     send; set it in WRITE_KEYS of the collectors, as key:project",
             path: Some("scope"),
         },
     ],
