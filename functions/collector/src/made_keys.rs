@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use analytics_domain::Project;
 use analytics_host::keys::{KeyDigest, digest, has_made_form};
@@ -122,6 +122,8 @@ pub async fn look(queue: &dyn Queue, made: &MadeKeys) {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     const KEY: &str = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQ";

@@ -22,8 +22,8 @@ pub(crate) enum Refusal {
     Unauthorized(Problem),
     /// 503 `keys_unavailable`.
     #[error(
-        "nobody has told this collector for too long which keys of the store send, so it cannot say whether yours does; send the \
-         events again after the time that Retry-After says"
+        "nobody has told this collector yet, or for too long, which keys of the store send, so it cannot say whether yours does; \
+         send the events again after the time that Retry-After says"
     )]
     KeysUnavailable,
     /// 415 `unsupported_media_type`.
