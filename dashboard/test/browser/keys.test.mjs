@@ -24,7 +24,7 @@ test('the tag that is shown with a new key is all that a site needs, until the k
   const { page, faults, close } = await set.open({ hash: '#/settings?tz=UTC' });
   await whole(page);
   await page.getByLabel('Name of a new key').fill('<b>my site</b>');
-  await page.getByLabel('May', { exact: true }).selectOption('write');
+  await page.getByRole('combobox', { name: /^May/ }).selectOption('write');
   await page.getByRole('button', { name: 'Make key' }).click();
   const shown = page.getByRole('status').locator('.secret');
   await shown.nth(1).waitFor();
@@ -69,11 +69,12 @@ test('an export is of the project that is looked at, the second of a session too
   for (const project of ['odd', 'shop']) {
     await page.goto(`/?${project}#/explore?range=30d&tz=UTC&project=${project}`);
     await whole(page);
-    const [download] = await Promise.all([
-      page.waitForEvent('download'),
-      page.getByRole('link', { name: 'JSON lines' }).click(),
-    ]);
-    const events = (await readFile(await download.path(), 'utf8')).trim().split('\n').map((line) => JSON.parse(line));
+    await page.getByText('This question for a script').click();
+    const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('link', { name: 'JSON lines' }).click()]);
+    const events = (await readFile(await download.path(), 'utf8'))
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
     const actions = events.map(({ event_action }) => event_action);
     assert.ok(actions.includes(project) && !actions.includes(project === 'odd' ? 'shop' : 'odd'), `${project}: ${actions}`);
   }
