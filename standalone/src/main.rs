@@ -10,6 +10,7 @@ mod erase_user;
 mod healthcheck;
 mod http;
 mod import;
+mod keys;
 mod migrate;
 mod output;
 mod reach;

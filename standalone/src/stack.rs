@@ -3,13 +3,15 @@
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 use analytics_access::Access;
 use analytics_api::answering::Flights;
 use analytics_api::meters::show_replica;
 use analytics_api::{ApiDeps, dashboard, router as api_router, tracker};
 use analytics_collector::{
-    CollectorDeps, Enrichment, LateQueue, Limits as CollectorLimits, durability, router as collector_router,
+    CollectorDeps, Enrichment, LateQueue, Limits as CollectorLimits, MadeKeys, durability, made_keys,
+    router as collector_router,
 };
 use analytics_domain::{Retention, SharedRetention};
 use analytics_host::clock::{SharedClock, SystemClock};
@@ -22,7 +24,8 @@ use analytics_host::program::{Failure, patiently};
 use analytics_host::shutdown::Shutdown;
 use analytics_messaging::embedded::{EmbeddedOptions, EmbeddedQueue};
 use analytics_messaging::process::{ProcessCache, ProcessFeed};
-use analytics_messaging::{Durability, Feed, Queue};
+use analytics_messaging::write_keys::HOLDS;
+use analytics_messaging::{Durability, Feed, Queue, WriteKey};
 use analytics_realtime::{Limits as RealtimeLimits, LiveQueries, Realtime, RealtimeDeps, StoreQueries};
 use analytics_store::postgres::{PostgresOptions, PostgresStore};
 use analytics_store::retention::settle;
@@ -115,6 +118,7 @@ struct Late {
     api: LateRoutes,
     live_queries: Arc<StoreQueries>,
     access: Access,
+    made_keys: MadeKeys,
 }
 
 impl Stack {
@@ -137,10 +141,12 @@ impl Stack {
             api: LateRoutes::new(&config.http.origins),
             live_queries: Arc::new(StoreQueries::new(Arc::clone(&clock), retention.clone())),
             access: Access::new(config.keys.clone(), Arc::clone(&clock), true),
+            made_keys: MadeKeys::untold(),
         };
         let collector = collector_router(CollectorDeps {
             queue: Arc::new(late.queue.clone()),
             write_keys: config.intake.write_keys.clone(),
+            made_keys: late.made_keys.clone(),
             // Sending needs no read key, so a page may always send, whatever it may read.
             origins: if config.keys.is_open_on_loopback() { Origins::Any } else { config.http.origins.clone() },
             clock: Arc::clone(&clock),
@@ -210,9 +216,11 @@ impl Stack {
     }
 
     /// Opens what waited for the store.
-    fn begin(&mut self, (store, retention): (Arc<dyn EventStore>, Retention)) {
+    fn begin(&mut self, Opened { store, retention, write_keys }: Opened) {
         info!(edition = %store.edition(), retention_days = retention.days, "the store is open");
         self.retention.set(retention);
+        // Before the first event is taken, and then as collectors are told.
+        self.late.made_keys.tell(write_keys, Instant::now() + HOLDS);
         let (config, late) = (&self.config, &self.late);
         late.api.open(api_router(ApiDeps {
             store: Arc::clone(&store),
@@ -225,6 +233,7 @@ impl Stack {
             clock: Arc::clone(&self.clock),
             flights: Flights::default(),
             export_bytes: None,
+            made_keys_send: true,
         }));
         show_replica(store.as_ref());
         late.access.open(Arc::clone(&store));
@@ -255,10 +264,13 @@ impl Stack {
         let token = self.shutdown.token();
         let backups = handover::serve(self.folder.path.clone(), self.embedded, token.clone());
         let backups = tokio::spawn(backups);
+        let following = tokio::spawn(made_keys::follow(Arc::clone(&self.queue), self.late.made_keys.clone()));
         let draining = self.processor.map(|processor| tokio::spawn(processor.run(token)));
         let served = serving.await;
         self.shutdown.stop();
         self.realtime.drained().await;
+        following.abort();
+        let _ = following.await;
         if let Some(draining) = draining {
             let _ = draining.await;
         }
@@ -267,11 +279,17 @@ impl Stack {
     }
 }
 
-/// The store with the schema of this build, and the retention in force.
-async fn open_store(
-    config: &StandaloneConfig,
-    folder: &DataFolder,
-) -> Result<(Arc<dyn EventStore>, Retention), StoreError> {
+/// What an open store begins with.
+struct Opened {
+    /// The store, with the schema of this build.
+    store: Arc<dyn EventStore>,
+    /// The retention in force.
+    retention: Retention,
+    /// Its keys that send.
+    write_keys: Vec<WriteKey>,
+}
+
+async fn open_store(config: &StandaloneConfig, folder: &DataFolder) -> Result<Opened, StoreError> {
     let store: Arc<dyn EventStore> = match &config.database {
         Some(database) => {
             let options = postgres_options(database, config.work.concurrency);
@@ -285,7 +303,9 @@ async fn open_store(
     }
     store.check_schema().await?;
     let retention = settle(store.as_ref(), config.work.retention_days).await?;
-    Ok((store, retention))
+    let write_keys = store.write_keys().await?;
+    let write_keys = write_keys.into_iter().map(|(digest, project)| WriteKey { digest, project }).collect();
+    Ok(Opened { store, retention, write_keys })
 }
 
 /// How the single process uses a PostgreSQL.

@@ -6,6 +6,7 @@ mod live;
 mod page;
 mod replicas;
 mod retention;
+mod write_keys;
 
 use analytics_blackbox::tenant::send;
 use analytics_blackbox::{Answer, Tenant};

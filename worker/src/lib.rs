@@ -23,6 +23,7 @@ pub mod publish;
 pub mod replay;
 pub mod upkeep;
 pub mod work;
+pub mod write_keys;
 
 pub use process_batch::{Processed, ProcessedBatch, process_batch};
 pub use processor::{Processor, ProcessorSettings};

@@ -15,7 +15,7 @@ use tracing::{error, info};
 use crate::drain::Drain;
 use crate::meters::Meters;
 use crate::work::Work;
-use crate::{columns, replay, upkeep};
+use crate::{columns, replay, upkeep, write_keys};
 
 /// What the operator set.
 pub struct ProcessorSettings {
@@ -84,6 +84,8 @@ impl Processor {
         tasks.spawn(async move { replay::run(&drain.work, stop).await });
         let (drain, stop) = (Arc::clone(&self.drain), stopping.clone());
         tasks.spawn(async move { upkeep::run(&drain, stop).await });
+        let (drain, stop) = (Arc::clone(&self.drain), stopping.clone());
+        tasks.spawn(async move { write_keys::run(&drain, stop).await });
         let (drain, stop) = (Arc::clone(&self.drain), stopping.clone());
         tasks.spawn(async move { columns::run(&drain.work, stop).await });
         let (drain, stop) = (Arc::clone(&self.drain), stopping.clone());

@@ -9,11 +9,13 @@ import { useSelection } from '../question';
 import { useScope } from '../session';
 import { Panel } from '../widgets/panel';
 import { Refusal } from '../widgets/refusal';
+import { scriptTag } from './script-tag';
 
-/** The scopes that a key can be made with; those that only send are set in the environment of the collectors. */
+/** The scopes that a key can be made with. */
 const SCOPES: [Key['scope'], string][] = [
   ['read', 'read: asks questions'],
   ['admin', 'admin: also changes, erases and replays'],
+  ['write', 'write: sends events from web pages, asks nothing'],
 ];
 
 /** The panel of them. */
@@ -104,21 +106,43 @@ export const Keys = () => {
   );
 };
 
-/** A new key, shown this once. */
-const Made = ({ made, onDone }: { made: Key; onDone: () => void }) => {
+/** Takes a text along. */
+const CopyButton = ({ text, title }: { text: string; title: string }) => {
   const [isCopied, setCopied] = useState(false);
+  return (
+    <button type="button" onClick={() => void navigator.clipboard?.writeText(text).then(() => setCopied(true))}>
+      {isCopied ? 'Copied' : title}
+    </button>
+  );
+};
+
+/** A new key, shown this once; of one that sends the tag to paste, too. */
+const Made = ({ made, onDone }: { made: Key; onDone: () => void }) => {
+  const key = made.key ?? '';
+  const tag = made.scope === 'write' ? scriptTag(key, document.baseURI) : undefined;
   return (
     <div class="stale stack" role="status">
       <p>
-        The key “<bdi>{made.name}</bdi>”. It is shown only now; keep it where secrets are kept.
+        The key “<bdi>{made.name}</bdi>”. It is shown only now;{' '}
+        {tag ? 'it works within ten seconds.' : 'keep it where secrets are kept.'}
       </p>
       <p>
-        <code class="secret">{made.key}</code>
+        <code class="secret">{key}</code>
       </p>
+      {tag && (
+        <>
+          <p>
+            Paste this into the head of every page of your site. Where collectors have another address than this page, add{' '}
+            <code>data-host</code> with it.
+          </p>
+          <p>
+            <code class="secret">{tag}</code>
+          </p>
+        </>
+      )}
       <p class="row">
-        <button type="button" onClick={() => void navigator.clipboard?.writeText(made.key ?? '').then(() => setCopied(true))}>
-          {isCopied ? 'Copied' : 'Copy'}
-        </button>
+        <CopyButton text={key} title={tag ? 'Copy key' : 'Copy'} />
+        {tag && <CopyButton text={tag} title="Copy tag" />}
         <button type="button" onClick={onDone}>
           I have kept it
         </button>

@@ -5,7 +5,7 @@ use analytics_domain::Timestamp;
 use analytics_host::keys::{EnvironmentKey, Scope, hint};
 use analytics_host::problem::Problem;
 use analytics_query::Given;
-use analytics_store::{KeyScope, StoredKey};
+use analytics_store::{KeyScope, MOST_WRITE_KEYS, StoredKey};
 use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
@@ -15,7 +15,7 @@ use tracing::{error, info};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::members::{Members, wrong};
+use crate::members::Members;
 use crate::openapi::refusal::{KeyListRefusals, MakeKeyRefusals, RevokeKeyRefusals};
 use crate::problems::{self, QueryPairs, WholeBody};
 use crate::router::ApiDeps;
@@ -165,28 +165,24 @@ pub(crate) struct KeyWish {
     #[schema(min_length = 1, max_length = 100)]
     name: String,
     /// What it may do.
-    #[schema(inline)]
-    scope: AskingScope,
-}
-
-/// What a key that is made here may do. Keys that send events are set in `WRITE_KEYS`.
-#[derive(ToSchema)]
-#[serde(rename_all = "lowercase")]
-#[allow(dead_code, reason = "it only describes the body")]
-pub(crate) enum AskingScope {
-    Read,
-    Admin,
+    #[schema(value_type = KeyScopeView)]
+    scope: KeyScopeView,
 }
 
 /// Makes a key of the project, and shows it this once.
 ///
-/// It works at once in every process that asks the same store. An admin key is needed; a project has at most 100 keys. The body is
-/// read as JSON whatever its media type says.
+/// One that asks works at once in every process that asks the same store. One that sends works within 10 seconds at every collector:
+/// the processors tell it there. Where the queue is SQS, which carries no such word, it is refused, and keys that send are set in
+/// `WRITE_KEYS`. An admin key is needed; a project has at most 100 keys. The body is read as JSON whatever its media type says.
 #[utoipa::path(
     post, path = "/api/keys", operation_id = "make_key", tag = "project",
     security(("bearer" = ["admin"]), ("api_key" = ["admin"]), ("session" = ["admin"])),
     request_body(content = KeyWish, description = "What it is to be.", examples(
         ("reading" = (summary = "A key that asks", value = json!({ "name": "CI", "scope": "read" }))),
+        ("writing" = (
+            summary = "A key that a web page sends with",
+            value = json!({ "name": "shop.example", "scope": "write" }),
+        )),
     )),
     responses((status = 201, description = "The key.", body = NewKey), MakeKeyRefusals)
 )]
@@ -200,10 +196,10 @@ pub(crate) async fn make(
     let name = body.text("name", NAME)?;
     let words = [("read", KeyScope::Read), ("admin", KeyScope::Admin), ("write", KeyScope::Write)];
     let scope = body.word("scope", &words)?;
-    if scope == KeyScope::Write {
-        let detail =
-            "expected read or admin; a key that sends events is set in WRITE_KEYS of the collectors, as key:project";
-        return Err(wrong("scope", detail));
+    if scope == KeyScope::Write && !deps.made_keys_send {
+        let detail = "the queue of this deployment (SQS) carries no keys to the collectors, so a key that is made here could not \
+                      send; set it in WRITE_KEYS of the collectors, as key:project";
+        return Err(Problem::new(StatusCode::CONFLICT, "keys_not_carried", detail).with("path", "scope"));
     }
     let secret = secret::make().map_err(|failure| {
         error!(error = %failure, "the system gives no random bytes");
@@ -218,7 +214,12 @@ pub(crate) async fn make(
         created_at: deps.clock.now(),
     };
     if !deps.store.add_key(&secret::digest(&secret), &key, MOST).await.map_err(problems::kept)? {
-        let detail = format!("the project has {MOST} keys already; revoke one first");
+        let beyond = if scope == KeyScope::Write {
+            format!(", or all projects together {MOST_WRITE_KEYS} that send")
+        } else {
+            String::new()
+        };
+        let detail = format!("the project has {MOST} keys already{beyond}; revoke one first");
         return Err(Problem::new(StatusCode::CONFLICT, "too_many_keys", detail));
     }
     info!(project = %key.project, id = %key.id, scope = key.scope.as_str(), "a key was made");
@@ -238,8 +239,8 @@ pub(crate) async fn make(
 
 /// Revokes a key of the project.
 ///
-/// Within 10 seconds it opens nothing any more, and what it opened is closed: sessions of the page, and live connections. An admin
-/// key is needed.
+/// Within 10 seconds it opens nothing any more, and what it opened is closed: sessions of the page, and live connections. A key
+/// that sends goes on for at most a day where nobody can tell the collectors: no processor runs. An admin key is needed.
 #[utoipa::path(
     delete, path = "/api/keys/{id}", operation_id = "revoke_key", tag = "project",
     params(("id" = String, Path, example = "019a4310-8a00-7000-8000-000000000001", description = "The key's id.")),

@@ -97,6 +97,8 @@ impl Behind {
             clock,
             flights: Flights::default(),
             export_bytes: self.is_lambda.then_some(FUNCTION_EXPORT_BYTES),
+            // SQS carries none, and functions have no other queue.
+            made_keys_send: config.sqs_queue_url.is_none() && !self.is_lambda,
         };
         let _ = self.opened.set(store);
         self.routes.open(router(deps));

@@ -46,6 +46,8 @@ pub struct ApiDeps {
     pub flights: Flights,
     /// About how many bytes of events an export may give at once; `None` where it may give all.
     pub export_bytes: Option<usize>,
+    /// Whether collectors are told which keys of the store send: the queue carries it.
+    pub made_keys_send: bool,
 }
 
 /// The routes under `/api`.

@@ -1,37 +1,51 @@
 //! The verb authenticate: whose events these are, by the key that came with them.
 
+use std::time::Instant;
+
 use analytics_domain::Project;
 use analytics_host::client::ClientAddress;
-use analytics_host::keys::WriteKeys;
+use analytics_host::keys::{WriteKeys, unknown_write_key};
 use http::request::Parts;
 use http::{HeaderMap, header};
 
 use crate::limit::Sender;
+use crate::made_keys::{Found, MadeKeys};
 use crate::refusal::Refusal;
 
 /// Knows the keys.
 pub(crate) struct Gate {
     keys: WriteKeys,
-    /// No keys are set: anybody may send, and a sender is told from others by the address alone, since a key could be
-    /// invented anew for every request.
-    open: bool,
+    made: MadeKeys,
 }
 
 impl Gate {
-    pub(crate) fn new(keys: WriteKeys) -> Self {
-        let open = keys.is_open();
-        Self { keys, open }
+    pub(crate) fn new(keys: WriteKeys, made: MadeKeys) -> Self {
+        Self { keys, made }
     }
 
     /// The project that the request's key opens, and by whom its rate is counted.
-    pub(crate) fn authenticate(&self, parts: &Parts) -> Result<(Project, Sender), Refusal> {
+    ///
+    /// Whether events are taken without a key is up to `WRITE_KEYS` alone: neither the first key that is made nor the last one
+    /// that is revoked changes it. A key that was made and is there no more opens nothing, not even what needs no key.
+    pub(crate) fn authenticate(&self, parts: &Parts, now: Instant) -> Result<(Project, Sender), Refusal> {
         let key = key(&parts.headers, parts.uri.query());
-        let project = self.keys.project(key).map_err(Refusal::Unauthorized)?;
-        let sender = match key {
-            Some(key) if !self.open => Sender::of_key(key),
-            _ => Sender::of_address(parts.extensions.get::<ClientAddress>().map(|address| address.0)),
-        };
-        Ok((project, sender))
+        if let Some(key) = key {
+            if let Some(project) = self.keys.known(key) {
+                return Ok((project.clone(), Sender::of_key(key)));
+            }
+            match self.made.find(key, now) {
+                Found::Opens(project) => return Ok((project, Sender::of_key(key))),
+                Found::Revoked => return Err(Refusal::Unauthorized(unknown_write_key())),
+                Found::Unsure => return Err(Refusal::KeysUnavailable),
+                Found::Foreign => {}
+            }
+        }
+        if !self.keys.is_open() {
+            return Err(Refusal::Unauthorized(unknown_write_key()));
+        }
+        // A key could be invented anew for every request, so the address alone tells this sender from others.
+        let address = parts.extensions.get::<ClientAddress>().map(|address| address.0);
+        Ok((Project::default(), Sender::of_address(address)))
     }
 }
 

@@ -43,7 +43,7 @@ impl Collector {
     pub(crate) fn new(deps: CollectorDeps) -> Self {
         Self {
             queue: deps.queue,
-            gate: Gate::new(deps.write_keys),
+            gate: Gate::new(deps.write_keys, deps.made_keys),
             clock: deps.clock,
             retention: deps.retention,
             limiter: deps.limits.events_per_second.map(RateLimiter::new),
@@ -81,7 +81,7 @@ pub(crate) async fn collect(State(collector): State<Arc<Collector>>, request: Re
 
 /// What is judged before the body is read.
 fn admit(collector: &Collector, parts: &Parts) -> Result<Admission, Refusal> {
-    let (project, sender) = collector.gate.authenticate(parts)?;
+    let (project, sender) = collector.gate.authenticate(parts, Instant::now())?;
     let encoding = accept(&parts.headers)?;
     if let Some(limiter) = &collector.limiter {
         limiter.admit(&sender)?;

@@ -9,14 +9,16 @@ use analytics_host::cors::Origins;
 use analytics_host::keys::WriteKeys;
 use analytics_messaging::Queue;
 
-use crate::Enrichment;
+use crate::{Enrichment, MadeKeys};
 
 /// The parts that a collector is made of.
 pub struct CollectorDeps {
     /// Where accepted batches go.
     pub queue: Arc<dyn Queue>,
-    /// Whose events a key may send; none: everything goes to the project `default`.
+    /// Whose events a key of the environment may send; none: what comes without a key goes to the project `default`.
     pub write_keys: WriteKeys,
+    /// Whose events a key may send that was made at the api.
+    pub made_keys: MadeKeys,
     /// Which web pages may send.
     pub origins: Origins,
     /// What time it is.

@@ -1,9 +1,12 @@
 //! A queue whose server may come up after the collector.
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use analytics_domain::Retention;
-use analytics_messaging::{Consumer, Durability, EnqueueError, Entry, Queue, QueueDepth, QueueError};
+use analytics_messaging::{
+    Consumer, Durability, EnqueueError, Entry, Queue, QueueDepth, QueueError, ToldWriteKeys, WriteKey,
+};
 use async_trait::async_trait;
 
 /// A queue that refuses everything until it has been opened.
@@ -63,6 +66,18 @@ impl Queue for LateQueue {
 
     async fn told_retention(&self) -> Result<Option<Retention>, QueueError> {
         self.get("look up the retention")?.told_retention().await
+    }
+
+    fn carries_write_keys(&self) -> bool {
+        self.0.get().is_some_and(|queue| queue.carries_write_keys())
+    }
+
+    async fn tell_write_keys(&self, keys: &[WriteKey], holds: Duration) -> Result<(), QueueError> {
+        self.get("tell the keys that send")?.tell_write_keys(keys, holds).await
+    }
+
+    async fn told_write_keys(&self) -> Result<Option<ToldWriteKeys>, QueueError> {
+        self.get("look up the keys that send")?.told_write_keys().await
     }
 
     async fn tidy(&self) -> Result<(), QueueError> {

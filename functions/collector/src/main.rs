@@ -4,8 +4,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 #[cfg(feature = "program")]
-use analytics_collector::retention::follow;
-use analytics_collector::{CollectorDeps, Enrichment, LateQueue, Limits, durability, router};
+use analytics_collector::{CollectorDeps, Enrichment, LateQueue, Limits, MadeKeys, durability, router};
+#[cfg(feature = "program")]
+use analytics_collector::{made_keys, retention};
 use analytics_domain::{Retention, SharedRetention};
 use analytics_host::clock::SystemClock;
 use analytics_host::config::{self, CollectorConfig, QueueConfig};
@@ -33,9 +34,15 @@ async fn run(started: Started<CollectorConfig>) -> Result<(), Failure> {
     // Before the queue has answered nobody knows it: no event is refused for its age then, since none can be accepted.
     let retention = SharedRetention::new(said.unwrap_or(Retention { days: 0 }));
     let followed = said.is_none().then(|| retention.clone());
+    let made_keys = match config.queue {
+        QueueConfig::Redis(_) => MadeKeys::untold(),
+        QueueConfig::Sqs(_) => MadeKeys::none(),
+    };
+    let followed = Followed { retention: followed, made_keys: made_keys.clone() };
     let role = router(CollectorDeps {
         queue: Arc::new(queue.clone()),
         write_keys: config.intake.write_keys.clone(),
+        made_keys,
         origins: config.http.origins.clone(),
         clock: Arc::new(SystemClock),
         retention,
@@ -51,15 +58,20 @@ async fn run(started: Started<CollectorConfig>) -> Result<(), Failure> {
     serve_and_open(carrier, shutdown, site, "the queue's server", passing, open).await
 }
 
-/// Opens the queue; `followed` is kept at the retention that the processors tell, where the queue carries their word.
-async fn open(
-    queue: LateQueue,
-    config: Arc<CollectorConfig>,
-    followed: Option<SharedRetention>,
-) -> Result<(), QueueError> {
+/// What is kept at what the processors tell, where the queue carries their word.
+#[derive(Clone)]
+struct Followed {
+    /// None where a setting says it.
+    retention: Option<SharedRetention>,
+    #[cfg_attr(not(feature = "program"), allow(dead_code, reason = "SQS carries none"))]
+    made_keys: MadeKeys,
+}
+
+/// Opens the queue, and follows what is told there.
+async fn open(queue: LateQueue, config: Arc<CollectorConfig>, followed: Followed) -> Result<(), QueueError> {
     let opened: Arc<dyn Queue> = match &config.queue {
         QueueConfig::Sqs(url) => {
-            if let Some(retention) = followed {
+            if let Some(retention) = followed.retention {
                 retention.set(Retention::default());
             }
             Arc::new(SqsQueue::connect(SqsOptions::new(url.as_str())).await?)
@@ -86,10 +98,13 @@ async fn open(
                 .await?,
             );
             let told = opened.told_retention().await?;
-            if let Some(retention) = followed {
-                retention.set(told.unwrap_or_default());
-                tokio::spawn(follow(Arc::clone(&opened), retention));
+            if let Some(shared) = followed.retention {
+                shared.set(told.unwrap_or_default());
+                tokio::spawn(retention::follow(Arc::clone(&opened), shared));
             }
+            // Before the first request is answered.
+            made_keys::look(opened.as_ref(), &followed.made_keys).await;
+            tokio::spawn(made_keys::follow(Arc::clone(&opened), followed.made_keys));
             opened
         }
     };

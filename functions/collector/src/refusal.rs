@@ -20,6 +20,12 @@ pub(crate) enum Refusal {
     /// 401 `unknown_key`, in the words of those who keep the keys.
     #[error("{0}")]
     Unauthorized(Problem),
+    /// 503 `keys_unavailable`.
+    #[error(
+        "nobody has told this collector yet, or for too long, which keys of the store send, so it cannot say whether yours does; \
+         send the events again after the time that Retry-After says"
+    )]
+    KeysUnavailable,
     /// 415 `unsupported_media_type`.
     #[error("send application/json, text/plain that holds JSON, or no Content-Type; not {found:?}")]
     UnsupportedMediaType { found: String },
@@ -63,6 +69,7 @@ impl Refusal {
     pub(crate) fn code(&self) -> &'static str {
         match self {
             Self::Unauthorized(problem) | Self::NotReceived(problem) => problem.code(),
+            Self::KeysUnavailable => "keys_unavailable",
             Self::UnsupportedMediaType { .. } => "unsupported_media_type",
             Self::UnsupportedEncoding { .. } => "unsupported_encoding",
             Self::BodyTooLarge { .. } => "body_too_large",
@@ -135,7 +142,9 @@ impl IntoResponse for Refusal {
                 let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
                 problem(StatusCode::TOO_MANY_REQUESTS).retry_after(seconds.max(1))
             }
-            Self::Overloaded => problem(StatusCode::SERVICE_UNAVAILABLE).retry_after(some_seconds()),
+            Self::KeysUnavailable | Self::Overloaded => {
+                problem(StatusCode::SERVICE_UNAVAILABLE).retry_after(some_seconds())
+            }
             Self::QueueUnavailable { .. } => problem(StatusCode::SERVICE_UNAVAILABLE).retry_after(some_seconds()),
         };
         problem.into_response()

@@ -139,6 +139,22 @@ impl Access {
         Ok(Admitted { grant, pass: Pass::Lasting })
     }
 
+    /// What a request may do that names its project in its address, where a link can.
+    ///
+    /// # Errors
+    /// As [`Access::grant`]; a key opens one project, and 403 `unknown_project` says so where another one is named.
+    pub async fn grant_in(&self, headers: &HeaderMap, project: Option<&str>, needed: Scope) -> Result<Grant, Problem> {
+        let asking = Asking::of(headers);
+        let asking = Asking { project: project.or(asking.project), ..asking };
+        let grant = self.admit(&asking, needed).await?.grant;
+        match project {
+            Some(name) if name != grant.project.as_str() => Err(unknown_project(
+                "what lets this request in is of another project than the one that is named; ask with a key of that one",
+            )),
+            _ => Ok(grant),
+        }
+    }
+
     /// Whether what let somebody in to a project still does. A store that is away has nobody put out.
     pub async fn still_lets_in(&self, pass: &Pass, project: &Project) -> bool {
         let found = match pass {
@@ -220,9 +236,8 @@ impl Access {
             Some(place) => Ok(grants.swap_remove(place)),
             None if grants.is_empty() => Err(unknown_key()),
             None => {
-                let detail =
-                    "the session is not signed in to the project that X-Project names; sign in with a key of it";
-                Err(Problem::new(StatusCode::FORBIDDEN, "unknown_project", detail))
+                let detail = "the session is not signed in to the project that is named; sign in with a key of it";
+                Err(unknown_project(detail))
             }
         }
     }
@@ -284,6 +299,10 @@ pub(crate) fn granted(stored: &StoredKey) -> Option<Grant> {
 
 fn far_enough(grant: Grant, needed: Scope) -> Result<Grant, Problem> {
     if grant.scope >= needed { Ok(grant) } else { Err(reads_only()) }
+}
+
+fn unknown_project(detail: &str) -> Problem {
+    Problem::new(StatusCode::FORBIDDEN, "unknown_project", detail)
 }
 
 /// 429 `rate_limited`.

@@ -7,9 +7,6 @@ use rand::TryRngCore as _;
 use rand::rand_core::OsError;
 use rand::rngs::OsRng;
 
-/// Characters of a secret.
-const LENGTH: usize = 43;
-
 /// A new secret, from the system's source of randomness.
 ///
 /// # Errors
@@ -23,7 +20,7 @@ pub fn make() -> Result<String, OsError> {
 /// Whether a text has the form of a secret that was made here; nothing else is looked up in the store.
 #[must_use]
 pub fn has_form(text: &str) -> bool {
-    text.len() == LENGTH && keys::is_a_key(text)
+    keys::has_made_form(text)
 }
 
 /// What the store keeps in a secret's place.

@@ -22,7 +22,9 @@ pub mod redis;
 mod ring;
 #[cfg(feature = "sqs")]
 pub mod sqs;
+pub mod write_keys;
 
 pub use cache::{Cache, CacheError};
 pub use feed::{Feed, FeedCursor, FeedError, FeedItem, FeedMessage, FeedSubscription, Resume};
 pub use queue::{Consumer, Delivery, Durability, EnqueueError, Entry, Queue, QueueDepth, QueueError, Receipt};
+pub use write_keys::{ToldWriteKeys, WriteKey};

@@ -8,6 +8,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use thiserror::Error;
 
+use crate::write_keys::{ToldWriteKeys, WriteKey};
+
 /// One accepted batch on its way into the queue.
 #[derive(Debug, Clone)]
 pub struct Entry {
@@ -142,6 +144,16 @@ pub trait Queue: Send + Sync {
 
     /// What was told last; `None` where nothing was, or where this kind of queue carries no such word.
     async fn told_retention(&self) -> Result<Option<Retention>, QueueError>;
+
+    /// Whether this kind of queue carries the keys that send to those who enqueue.
+    fn carries_write_keys(&self) -> bool;
+
+    /// Tells those who enqueue which keys send, all of them, in place of what was told before; it holds for so long. Nothing
+    /// happens where this kind of queue carries no such word.
+    async fn tell_write_keys(&self, keys: &[WriteKey], holds: Duration) -> Result<(), QueueError>;
+
+    /// What was told last; `None` where nothing was, where it holds no more, or where this kind of queue carries no such word.
+    async fn told_write_keys(&self) -> Result<Option<ToldWriteKeys>, QueueError>;
 
     /// Deletes what crashes leave behind: consumers long gone, entries acknowledged but not deleted. Safe at any time.
     async fn tidy(&self) -> Result<(), QueueError>;

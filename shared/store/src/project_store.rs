@@ -120,7 +120,10 @@ pub trait ProjectStore: Send + Sync {
     /// The key with this digest, whatever project it opens.
     async fn key(&self, digest: &SecretDigest) -> Result<Option<StoredKey>, StoreError>;
 
-    /// Keeps a new key; `false` where the project has `most` already.
+    /// The keys of all projects that send, oldest first, by digest: as many as [`MOST_WRITE_KEYS`].
+    async fn write_keys(&self) -> Result<Vec<(SecretDigest, Project)>, StoreError>;
+
+    /// Keeps a new key; `false` where the project has `most` already, or where it sends and [`MOST_WRITE_KEYS`] do.
     async fn add_key(&self, digest: &SecretDigest, key: &StoredKey, most: u32) -> Result<bool, StoreError>;
 
     /// Forgets a key and ends the sessions that it opened, in one transaction; `false` where the project has no such key.
@@ -170,6 +173,9 @@ pub trait ProjectStore: Send + Sync {
     /// Keeps a setting of the whole deployment, or takes it away.
     async fn keep_setting(&self, name: &'static str, value: Option<&str>) -> Result<(), StoreError>;
 }
+
+/// Most keys that send, of all projects together: those who take events know them all.
+pub const MOST_WRITE_KEYS: u32 = 10_000;
 
 /// A key may have opened so many sessions; the oldest beyond are forgotten.
 pub(crate) const SESSIONS_OF_A_KEY: i64 = 1_000;

@@ -12,6 +12,7 @@ mod encrypted;
 mod erase_user;
 mod identity;
 mod interruption;
+mod keys;
 mod mapping;
 mod reaching;
 mod refusals;

@@ -160,7 +160,7 @@ pub(super) fn routes() -> Vec<Route> {
         // Nobody is there under a text of the list: nothing goes.
         Route { method: "DELETE", path: "/api/users/{id}", known: "nobody", plain: "", fields: vec![path("id")] },
         get("/api/events", "", with(&["limit", "cursor"])),
-        get("/api/export", "", with(&["format", "limit", "cursor"])),
+        get("/api/export", "", with(&["format", "limit", "cursor", "project"])),
         get("/api/properties", "", with(&["search", "limit"])),
         get("/api/properties/{key}/values", "", values),
         get("/api/integrity", "", parameters(&["days"])),

@@ -5,6 +5,7 @@ use analytics_blackbox::tenant::send;
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use super::write_keys::becomes;
 use super::{administrate, ends, make_key, with_key};
 
 every_form! { a_key_is_made_works_and_is_revoked, keys_belong_to_their_project, what_a_key_cannot_be, a_key_is_shown_once }
@@ -29,8 +30,7 @@ async fn a_key_is_made_works_and_is_revoked(deployment: &'static Deployment) {
     }
     let _ = send(with_key(&tenant, &administrating, Method::GET, "/api/keys")).await.expect_status(200);
     // It sends nothing.
-    let sent = tenant.collect_request().bearer_auth(&administrating).body("{}");
-    let _ = send(sent).await.expect_problem(401, "unknown_key");
+    let _ = becomes(&tenant, &administrating, 401).await;
 
     let path = format!("/api/keys/{}", reads["id"].as_str().unwrap());
     let _ = administrate(&tenant, Method::DELETE, &path, None).await.expect_status(204);
@@ -72,7 +72,8 @@ async fn what_a_key_cannot_be(deployment: &'static Deployment) {
         (json!({ "name": 7, "scope": "read" }), "name"),
         (json!({ "name": "n" }), "scope"),
         (json!({ "name": "n", "scope": "Admin" }), "scope"),
-        (json!({ "name": "n", "scope": "write" }), "scope"),
+        (json!({ "name": "", "scope": "write" }), "name"),
+        (json!({ "name": "n", "scope": "write", "project": "default" }), "project"),
         (json!({ "name": "n", "scope": "read", "project": "default" }), "project"),
     ] {
         let answer =

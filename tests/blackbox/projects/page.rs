@@ -12,8 +12,9 @@ use super::{Browser, administrate, ends, is_in_projects, make_key, with_key};
 use crate::corpus::{at, event};
 
 every_form! {
-    who_is_not_signed_in_is_told_so, a_browser_signs_in_and_out, a_session_has_several_projects, a_cookie_is_taken_from_own_pages, wrong_keys_get_a_sentence,
-    a_session_ends_with_its_key, a_sign_in_changes_the_token,
+    who_is_not_signed_in_is_told_so, a_browser_signs_in_and_out, a_session_has_several_projects, a_cookie_is_taken_from_own_pages,
+    wrong_keys_get_a_sentence, a_session_ends_with_its_key, a_sign_in_changes_the_token,
+    an_export_says_its_project_in_its_address,
 }
 
 /// What the page is told where nobody is signed in.
@@ -108,6 +109,37 @@ async fn a_session_has_several_projects(deployment: &'static Deployment) {
     assert_ne!(send(leave(&other.project)).await.expect_status(204).header("set-cookie"), "");
     ends(|| browser.get("/api/trends")).await;
     assert_eq!(browser.get("/api/session").await.expect_status(200).body, nobody());
+}
+
+/// A link has no headers.
+async fn an_export_says_its_project_in_its_address(deployment: &'static Deployment) {
+    let (one, other, third) = (deployment.tenant(), deployment.tenant(), deployment.tenant());
+    one.store(&[event("s", "mine", "a", &at(1, "10:00:00"))]).await;
+    other.store(&[event("s", "theirs", "a", &at(1, "10:00:00"))]).await;
+    third.store(&[event("s", "nobodys", "a", &at(1, "10:00:00"))]).await;
+    let browser = Browser::sign_in(&one, &one.read_key).await;
+    let (browser, _) = Browser::try_sign_in(&one, Some(&browser.cookie), &other.read_key).await.unwrap();
+    let link = |project: &str| browser.request(Method::GET, &format!("/api/export?format=ndjson&project={project}"));
+    let kinds = async |request: reqwest::RequestBuilder| {
+        let text = send(request).await.expect_status(200).text;
+        ["mine", "theirs", "nobodys"].map(|kind| text.contains(&format!("\"{kind}\"")))
+    };
+    let (mine, theirs) = ([true, false, false], [false, true, false]);
+    assert_eq!(kinds(browser.request(Method::GET, "/api/export?format=ndjson")).await, mine);
+    assert_eq!(kinds(link(&one.project)).await, mine);
+    assert_eq!(kinds(link(&other.project)).await, theirs);
+    assert_eq!(kinds(link(&other.project).header("x-project", &one.project)).await, theirs, "the address wins");
+    for foreign in [third.project.as_str(), "", "..%2Fx", "%27%3B%20--", "%00", "%FF"] {
+        let _ = send(link(foreign)).await.expect_problem(403, "unknown_project");
+    }
+    let twice = format!("{}&project={}", one.project, other.project);
+    let _ = send(link(&twice)).await.expect_problem(400, "invalid_query");
+    // A key is of one project, and says so where another one is named.
+    let by_key = |project: &str| link(project).bearer_auth(&third.read_key);
+    assert_eq!(kinds(by_key(&third.project)).await, [false, false, true]);
+    let _ = send(by_key(&one.project)).await.expect_problem(403, "unknown_project");
+    let wrong = link(&one.project).bearer_auth("no-key-of-this-server");
+    let _ = send(wrong).await.expect_problem(401, "unknown_key");
 }
 
 async fn a_cookie_is_taken_from_own_pages(deployment: &'static Deployment) {

@@ -63,6 +63,9 @@ pub(crate) struct ExportParams {
     /// How many events at most; all where none is given. A part says in `X-Next-Cursor` how to go on.
     #[param(minimum = 1, maximum = 1_000_000, example = 100)]
     limit: Option<u32>,
+    /// Which of the session's projects is meant, as `X-Project` says it elsewhere; of a key its own one.
+    #[param(max_length = 64, example = "default")]
+    project: Option<String>,
 }
 
 /// The range of a timeline.

@@ -1,5 +1,7 @@
 //! What the routes refuse, as responses of the document: problem documents (RFC 9457), one example for each code.
 
+mod kept;
+
 use std::collections::BTreeMap;
 
 use axum::http::StatusCode;
@@ -9,6 +11,11 @@ use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::schema::{Object, Type};
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
 use utoipa::{IntoResponses, ToSchema};
+
+use self::kept::{
+    BOARD_NOT_FOUND, KEY_NOT_FOUND, KEY_NOT_MADE, KEY_OF_ENVIRONMENT, SETTING_OF_ENVIRONMENT, TOO_MANY_BOARDS,
+    TOO_MANY_PROJECTS, TOO_MANY_VIEWS, VIEW_NOT_FOUND,
+};
 
 /// Why a request was refused (RFC 9457).
 ///
@@ -84,8 +91,8 @@ const LOOPBACK_ONLY: Kind = Kind {
 
 const UNKNOWN_PROJECT: Kind = Kind {
     code: "unknown_project",
-    when: "The session is not signed in to the project that `X-Project` names",
-    detail: "the session is not signed in to the project that X-Project names; sign in with a key of it",
+    when: "The session is not signed in to the project that `X-Project` or `project` names, or the key is of another one",
+    detail: "the session is not signed in to the project that is named; sign in with a key of it",
     path: None,
 };
 
@@ -266,114 +273,6 @@ const TOO_MANY: Refusal = Refusal {
     }],
 };
 
-const TOO_MANY_PROJECTS: Refusal = Refusal {
-    name: "TooManyProjects",
-    status: StatusCode::CONFLICT,
-    description: "The session has as many projects as it can.",
-    kinds: &[Kind {
-        code: "too_many_projects",
-        when: "The session is signed in to 50 other projects",
-        detail: "a session has at most 50 projects; sign out of one first",
-        path: None,
-    }],
-};
-
-const TOO_MANY_KEYS: Refusal = Refusal {
-    name: "TooManyKeys",
-    status: StatusCode::CONFLICT,
-    description: "The project has as many keys as it can.",
-    kinds: &[Kind {
-        code: "too_many_keys",
-        when: "The project has 100 keys",
-        detail: "the project has 100 keys already; revoke one first",
-        path: None,
-    }],
-};
-
-const KEY_OF_ENVIRONMENT: Refusal = Refusal {
-    name: "KeyOfEnvironment",
-    status: StatusCode::CONFLICT,
-    description: "The key is one of the environment.",
-    kinds: &[Kind {
-        code: "read_only",
-        when: "The key is set by `API_KEYS` or `WRITE_KEYS`",
-        detail: "this key is set by API_KEYS or WRITE_KEYS; take it out of there and start the processes anew",
-        path: None,
-    }],
-};
-
-const KEY_NOT_FOUND: Refusal = Refusal {
-    name: "KeyNotFound",
-    status: StatusCode::NOT_FOUND,
-    description: "There is no such key.",
-    kinds: &[Kind {
-        code: "key_not_found",
-        when: "The project has no key of this id",
-        detail: "the project has no key of this id",
-        path: Some("id"),
-    }],
-};
-
-const TOO_MANY_VIEWS: Refusal = Refusal {
-    name: "TooManyViews",
-    status: StatusCode::CONFLICT,
-    description: "The project has as many views as it can.",
-    kinds: &[Kind {
-        code: "too_many_views",
-        when: "The project has 500 views",
-        detail: "the project has 500 views already; delete one first",
-        path: None,
-    }],
-};
-
-const VIEW_NOT_FOUND: Refusal = Refusal {
-    name: "ViewNotFound",
-    status: StatusCode::NOT_FOUND,
-    description: "There is no such view.",
-    kinds: &[Kind {
-        code: "view_not_found",
-        when: "The project has no view of this id",
-        detail: "there is nothing of this id among the project's views",
-        path: Some("id"),
-    }],
-};
-
-const TOO_MANY_BOARDS: Refusal = Refusal {
-    name: "TooManyBoards",
-    status: StatusCode::CONFLICT,
-    description: "The project has as many boards as it can.",
-    kinds: &[Kind {
-        code: "too_many_boards",
-        when: "The project has 100 boards",
-        detail: "the project has 100 boards already; delete one first",
-        path: None,
-    }],
-};
-
-const BOARD_NOT_FOUND: Refusal = Refusal {
-    name: "BoardNotFound",
-    status: StatusCode::NOT_FOUND,
-    description: "There is no such board.",
-    kinds: &[Kind {
-        code: "board_not_found",
-        when: "The project has no board of this id",
-        detail: "there is nothing of this id among the project's boards",
-        path: Some("id"),
-    }],
-};
-
-const SETTING_OF_ENVIRONMENT: Refusal = Refusal {
-    name: "SettingOfEnvironment",
-    status: StatusCode::CONFLICT,
-    description: "The setting is set by the environment.",
-    kinds: &[Kind {
-        code: "read_only",
-        when: "`RETENTION_DAYS` is set",
-        detail: "the retention is set by RETENTION_DAYS; change it there and start the processes anew, or unset it there",
-        path: Some("retention_days"),
-    }],
-};
-
 const FROM_ELSEWHERE: Refusal = Refusal {
     name: "FromElsewhere",
     status: StatusCode::FORBIDDEN,
@@ -471,7 +370,7 @@ refusals! {
     /// Of the list of keys.
     KeyListRefusals: INVALID_PARAMETERS, UNKNOWN_KEY, ADMIN_ONLY, TOO_MANY, DEFECT, STORE_UNAVAILABLE;
     /// Of a new key.
-    MakeKeyRefusals: INVALID_MEMBER, UNKNOWN_KEY, ADMIN_ONLY, TOO_MANY_KEYS, BODY_TOO_LARGE, TOO_MANY, DEFECT, STORE_UNAVAILABLE;
+    MakeKeyRefusals: INVALID_MEMBER, UNKNOWN_KEY, ADMIN_ONLY, KEY_NOT_MADE, BODY_TOO_LARGE, TOO_MANY, DEFECT, STORE_UNAVAILABLE;
     /// Of a key's end.
     RevokeKeyRefusals: INVALID_PARAMETERS, UNKNOWN_KEY, ADMIN_ONLY, KEY_NOT_FOUND, KEY_OF_ENVIRONMENT, TOO_MANY, DEFECT, STORE_UNAVAILABLE;
     /// Of the settings.
@@ -523,7 +422,7 @@ pub(super) fn responses() -> impl Iterator<Item = (String, RefOr<Response>)> {
         INVALID_MEMBER,
         TOO_MANY,
         TOO_MANY_PROJECTS,
-        TOO_MANY_KEYS,
+        KEY_NOT_MADE,
         KEY_OF_ENVIRONMENT,
         KEY_NOT_FOUND,
         TOO_MANY_VIEWS,

@@ -31,6 +31,13 @@ async fn meet_bounds(api: &Api, document: &Document) {
     let expected =
         [("/api/keys", "too_many_keys"), ("/api/views", "too_many_views"), ("/api/boards", "too_many_boards")];
     assert_eq!(refused, expected.map(|(path, code)| (path, code.to_owned())));
+    // A function's queue carries no keys.
+    let function = Api::in_parts(1 << 20).await;
+    let refused = function.post("/api/keys", &json!({ "name": "k", "scope": "write" })).await;
+    document.hold("/api/keys", &Method::POST, &refused);
+    let told = refused.json();
+    assert_eq!((refused.status.as_u16(), &told["code"]), (409, &json!("keys_not_carried")), "{told}");
+    assert!(told["detail"].as_str().unwrap().contains("WRITE_KEYS"), "{told}");
     for (path, body) in [("/api/views/{id}", &view), ("/api/boards/{id}", &board)] {
         let answered = api.send(Some(ADMIN_KEY), &Method::PUT, &path.replace("{id}", "none"), body.to_string()).await;
         document.hold(path, &Method::PUT, &answered);

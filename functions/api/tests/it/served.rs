@@ -167,6 +167,7 @@ impl Api {
             clock: Arc::new(Noon),
             flights: Flights::default(),
             export_bytes,
+            made_keys_send: export_bytes.is_none(),
         };
         Self { router: guarding.guard(analytics_host::problem::fallbacks(router(deps), &Origins::Any)), folder }
     }

@@ -6,6 +6,7 @@ mod cors;
 mod enrichment;
 mod function;
 mod limits;
+mod made_keys;
 mod program;
 mod queue_down;
 mod refusals;

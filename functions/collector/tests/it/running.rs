@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use analytics_collector::{CollectorDeps, Enrichment, Limits, router};
+use analytics_collector::{CollectorDeps, Enrichment, Limits, MadeKeys, router};
 use analytics_domain::{Batch, Retention, SharedRetention, Timestamp};
 use analytics_host::client::TrustedProxies;
 use analytics_host::clock::Clock;
@@ -33,6 +33,7 @@ impl Clock for StandingClock {
 /// How a test's collector differs from the usual one.
 pub(crate) struct Setup {
     pub(crate) write_keys: &'static str,
+    pub(crate) made_keys: MadeKeys,
     pub(crate) origins: Origins,
     pub(crate) limits: Limits,
     pub(crate) enrichment: Enrichment,
@@ -43,6 +44,7 @@ impl Default for Setup {
     fn default() -> Self {
         Self {
             write_keys: "",
+            made_keys: MadeKeys::none(),
             origins: Origins::Any,
             limits: Limits::default(),
             enrichment: Enrichment::default(),
@@ -88,6 +90,7 @@ impl Running {
         let router = router(CollectorDeps {
             queue: Arc::clone(&queue),
             write_keys: WriteKeys::parse(setup.write_keys).unwrap(),
+            made_keys: setup.made_keys,
             origins: setup.origins.clone(),
             clock: Arc::new(StandingClock),
             retention: retention.clone(),

@@ -161,6 +161,12 @@ impl RoleConfig for CollectorConfig {
         let redis = redis(reader, None);
         let queue = parts::queue(reader, redis.as_ref(), "the collector puts events on its queue there");
         let intake = intake(reader, &mut common);
+        if intake.write_keys.is_required_only() && matches!(queue, Some(QueueConfig::Sqs(_))) {
+            reader.fault(
+                "WRITE_KEYS is required, and a collector on SQS knows no other keys than those of WRITE_KEYS: it would refuse \
+                 everything; write key:project, comma-separated",
+            );
+        }
         let spread = parts::spread(reader);
         Some(Self { common, http, queue: queue?, intake, spread })
     }

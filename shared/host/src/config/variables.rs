@@ -149,8 +149,9 @@ pub static VARIABLES: &[Variable] = &[
         "WRITE_KEYS",
         SERVERS,
         "",
-        "Comma-separated `key:project`. When set, an event without a known key is answered 401; when not, everything goes to \
-         project `default`. api and realtime need it only to answer 403, not 401, to a write key.",
+        "Comma-separated `key:project`, or `required`: no key here, and only keys that were made at the api are known (not on \
+         SQS). When set, an event without a known key is answered 401; when not, what comes without a key goes to project \
+         `default`. api and realtime need it only to answer 403, not 401, to a write key.",
     )
     .secret(),
     variable(

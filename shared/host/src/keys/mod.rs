@@ -74,6 +74,18 @@ pub fn is_a_key(text: &str) -> bool {
     KEY_LENGTH.contains(&text.len()) && text.bytes().all(allowed)
 }
 
+/// Characters of a key that is made by the programs: 32 random bytes in the alphabet of URLs.
+pub const MADE_LENGTH: usize = 43;
+
+/// Whether a text has the form of a key that is made by the programs; no other one is looked for among those.
+#[must_use]
+pub fn has_made_form(text: &str) -> bool {
+    text.len() == MADE_LENGTH && is_a_key(text)
+}
+
+/// What stands in `WRITE_KEYS` in the place of keys where one that was made is needed.
+const REQUIRED: &str = "required";
+
 const KEY_RULE: &str = "is not 16 to 128 of [A-Za-z0-9_-]";
 
 /// Reads a comma-separated list; `part` gets the fields between colons behind the key.
@@ -103,11 +115,14 @@ fn parse_list<T>(
 pub struct WriteKeys(Option<Arc<HashMap<KeyDigest, Listed<Project>>>>);
 
 impl WriteKeys {
-    /// Reads `key:project, ...`.
+    /// Reads `key:project, ...`; `required` alone: there are none here, and yet one is needed.
     ///
     /// # Errors
     /// [`InvalidKeys`].
     pub fn parse(text: &str) -> Result<Self, InvalidKeys> {
+        if text.trim() == REQUIRED {
+            return Ok(Self(Some(Arc::default())));
+        }
         let keys = parse_list(text, |fields| match fields {
             [project] => Project::new(project).map_err(|_| "names a project that is not 1 to 64 of [A-Za-z0-9_-]"),
             _ => Err("is not written as key:project"),
@@ -115,28 +130,28 @@ impl WriteKeys {
         Ok(Self((!keys.is_empty()).then(|| Arc::new(keys))))
     }
 
-    /// No keys: everything goes to the project `default`.
+    /// No keys, and none needed: everything goes to the project `default`.
     #[must_use]
     pub fn none() -> Self {
         Self(None)
     }
 
-    /// Whether no keys are set.
+    /// Whether no key is needed.
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.0.is_none()
     }
 
+    /// Whether a key is needed and none is here.
+    #[must_use]
+    pub fn is_required_only(&self) -> bool {
+        self.0.as_ref().is_some_and(|keys| keys.is_empty())
+    }
+
     /// The project that a key opens.
-    ///
-    /// # Errors
-    /// 401 `unknown_key` where keys are set and this is none of them.
-    pub fn project(&self, key: Option<&str>) -> Result<Project, Problem> {
-        let Some(keys) = &self.0 else { return Ok(Project::default()) };
-        key.and_then(|key| look_up(keys, key)).cloned().ok_or_else(|| {
-            let detail = "send a write key as Authorization: Bearer KEY, X-Write-Key: KEY, or ?key=KEY";
-            Problem::new(StatusCode::UNAUTHORIZED, "unknown_key", detail)
-        })
+    #[must_use]
+    pub fn known(&self, key: &str) -> Option<&Project> {
+        look_up(self.0.as_deref()?, key)
     }
 }
 
@@ -288,6 +303,13 @@ fn forbidden(detail: &str) -> Problem {
     Problem::new(StatusCode::FORBIDDEN, "forbidden_scope", detail)
 }
 
+/// 401 `unknown_key` of who sends.
+#[must_use]
+pub fn unknown_write_key() -> Problem {
+    let detail = "send a write key as Authorization: Bearer KEY, X-Write-Key: KEY, or ?key=KEY";
+    Problem::new(StatusCode::UNAUTHORIZED, "unknown_key", detail)
+}
+
 /// 401 `unknown_key`.
 #[must_use]
 pub fn unknown_key() -> Problem {
@@ -331,7 +353,11 @@ mod tests {
         assert!(code(&format!("{KEY}:shop:write")).unwrap().contains("scope"));
         assert!(code(&format!("{KEY},{KEY}")).unwrap().contains("twice"));
         assert!(WriteKeys::parse(KEY).is_err());
-        assert!(WriteKeys::parse(" ").unwrap().is_open());
+        let write = |text: &str| WriteKeys::parse(text).map(|keys| (keys.is_open(), keys.is_required_only()));
+        assert_eq!((write(" "), write(" required ")), (Ok((true, false)), Ok((false, true))));
+        assert_eq!(write(&format!("{KEY}:p")), Ok((false, false)));
+        // Beside keys it says nothing that they do not say, and a key it is not.
+        assert!(write(&format!("required,{KEY}:p")).is_err() && write("required:p").is_err());
         let printed =
             format!("{:?} {:?}", ReadKeys::parse(KEY).unwrap(), WriteKeys::parse(&format!("{KEY}:p")).unwrap());
         assert!(!printed.contains(KEY));
@@ -350,8 +376,8 @@ mod tests {
         assert_eq!(code(&[("x-api-key", "write_key_0123456")], Scope::Read), Err("forbidden_scope"));
         assert_eq!(code(&[("x-api-key", "unknown_key_01234")], Scope::Read), Err("unknown_key"));
         assert_eq!(code(&[], Scope::Read), Err("unknown_key"));
-        assert_eq!(write.project(Some("write_key_0123456")).unwrap().as_str(), "shop");
-        assert_eq!(write.project(None).unwrap_err().code(), "unknown_key");
+        assert_eq!(write.known("write_key_0123456").unwrap().as_str(), "shop");
+        assert_eq!(write.known("read_key_01234567"), None);
     }
 
     #[test]

@@ -14,6 +14,7 @@ use super::mailbox::{Answer, Mailbox, Place, Request, Waiter};
 use super::options::EmbeddedOptions;
 use super::writer::{Writer, now_millis};
 use crate::queue::{Consumer, Delivery, Durability, EnqueueError, Entry, Queue, QueueDepth, QueueError, Receipt};
+use crate::write_keys::{ToldWriteKeys, WriteKey};
 
 /// The file's name where a folder is given.
 const FILE_NAME: &str = "queue.db";
@@ -37,6 +38,8 @@ struct Handle {
     durability: Durability,
     /// Kept in memory: who tells and who is told live in this process.
     retention: Mutex<Option<Retention>>,
+    /// Likewise, and until when it holds.
+    write_keys: Mutex<Option<(Vec<WriteKey>, Instant)>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -81,7 +84,15 @@ impl EmbeddedQueue {
             .name("queue-writer".to_owned())
             .spawn(move || writer.run())
             .map_err(|source| QueueError::Unavailable { doing: "start its writer", source: source.into() })?;
-        Ok(Self { handle: Arc::new(Handle { mailbox, durability, retention: Mutex::default(), thread: Some(thread) }) })
+        Ok(Self {
+            handle: Arc::new(Handle {
+                mailbox,
+                durability,
+                retention: Mutex::default(),
+                write_keys: Mutex::default(),
+                thread: Some(thread),
+            }),
+        })
     }
 
     /// Copies all that lies in the queue, in flight or not, to a new file at `to`: of one state, with every entry whose
@@ -172,6 +183,22 @@ impl Queue for EmbeddedQueue {
 
     async fn told_retention(&self) -> Result<Option<Retention>, QueueError> {
         Ok(*self.handle.retention.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn carries_write_keys(&self) -> bool {
+        true
+    }
+
+    async fn tell_write_keys(&self, keys: &[WriteKey], holds: Duration) -> Result<(), QueueError> {
+        let told = (keys.to_vec(), Instant::now() + holds);
+        *self.handle.write_keys.lock().unwrap_or_else(PoisonError::into_inner) = Some(told);
+        Ok(())
+    }
+
+    async fn told_write_keys(&self) -> Result<Option<ToldWriteKeys>, QueueError> {
+        let told = self.handle.write_keys.lock().unwrap_or_else(PoisonError::into_inner);
+        let left = |until: Instant| until.checked_duration_since(Instant::now()).filter(|left| !left.is_zero());
+        Ok(told.as_ref().and_then(|(keys, until)| Some(ToldWriteKeys { keys: keys.clone(), holds: left(*until)? })))
     }
 
     /// Nothing is left behind here: an acknowledgement is one transaction, and leases end with their process.

@@ -15,6 +15,7 @@ use super::script::{DEPTH, TIDY};
 use super::shards::{Shard, Shards};
 use super::streams::StreamsConsumer;
 use crate::queue::{Consumer, Durability, EnqueueError, Entry, Queue, QueueDepth, QueueError};
+use crate::write_keys::{ToldWriteKeys, WriteKey, word};
 
 /// The consumer group of the processors.
 pub(super) const GROUP: &str = "processors";
@@ -34,8 +35,9 @@ const TIDY_ENTRIES: usize = 1_000;
 /// A queue in Redis streams, drained by one consumer group.
 ///
 /// Keys: `{PREFIX:q}:stream`, `{PREFIX:q}:depth` (events a project, the sum under the empty name), `{PREFIX:q}:retention`
-/// (days that events are kept), `{PREFIX:q}:probe`. With more than one shard, `{PREFIX:q}:shards` has the most there ever
-/// were, and each further one its own `{PREFIX:q:N}:stream`, `:depth` and `:probe`.
+/// (days that events are kept), `{PREFIX:q}:write_keys` (digests of the keys that send), `{PREFIX:q}:probe`. With more than
+/// one shard, `{PREFIX:q}:shards` has the most there ever were, and each further one its own `{PREFIX:q:N}:stream`, `:depth`
+/// and `:probe`.
 #[derive(Debug)]
 pub struct RedisQueue {
     shards: Arc<Shards>,
@@ -140,6 +142,51 @@ impl Queue for RedisQueue {
             .await
             .map_err(unavailable("look up the retention"))?;
         Ok(days.map(|days| Retention { days }))
+    }
+
+    fn carries_write_keys(&self) -> bool {
+        true
+    }
+
+    /// Where nothing has changed, only its time is renewed: the server writes each change to its disk.
+    async fn tell_write_keys(&self, keys: &[WriteKey], holds: Duration) -> Result<(), QueueError> {
+        let (first, text) = (self.shards.first(), word::write(keys));
+        let (key, millis) = (&first.keys.write_keys, u64::try_from(holds.as_millis()).unwrap_or(u64::MAX).max(1));
+        first
+            .link
+            .run(async |mut connection| {
+                let before: Option<Vec<u8>> = redis::cmd("GET").arg(key).query_async(&mut connection).await?;
+                if before.is_some_and(|before| before == text.as_bytes())
+                    && redis::cmd("PEXPIRE").arg(key).arg(millis).query_async(&mut connection).await?
+                {
+                    return Ok(());
+                }
+                redis::cmd("SET").arg(key).arg(&text).arg("PX").arg(millis).query_async(&mut connection).await
+            })
+            .await
+            .map_err(unavailable("tell the keys that send"))
+    }
+
+    /// How long it holds is counted by the server, so that nobody's clock matters.
+    async fn told_write_keys(&self) -> Result<Option<ToldWriteKeys>, QueueError> {
+        const DOING: &str = "look up the keys that send";
+        let first = self.shards.first();
+        let (text, left): (Option<Vec<u8>>, i64) = first
+            .link
+            .run(async |mut connection| {
+                let key = &first.keys.write_keys;
+                redis::pipe().atomic().get(key).pttl(key).query_async(&mut connection).await
+            })
+            .await
+            .map_err(unavailable(DOING))?;
+        // What would hold for ever was put there by somebody else.
+        let (Some(text), Some(left)) = (text, u64::try_from(left).ok().filter(|left| *left > 0)) else {
+            return Ok(None);
+        };
+        let unreadable = |source| QueueError::Unavailable { doing: DOING, source };
+        let text = String::from_utf8(text).map_err(|error| unreadable(error.into()))?;
+        let keys = word::read(&text).map_err(|error| unreadable(error.into()))?;
+        Ok(Some(ToldWriteKeys { keys, holds: Duration::from_millis(left) }))
     }
 
     async fn tidy(&self) -> Result<(), QueueError> {

@@ -30,6 +30,7 @@ pub(super) struct Keys {
     pub(super) stream: String,
     pub(super) depth: String,
     pub(super) retention: String,
+    pub(super) write_keys: String,
     pub(super) probe: String,
     /// The most shards that the queue ever had; of the first shard only.
     shards: String,
@@ -47,6 +48,7 @@ impl Keys {
             stream: key("stream"),
             depth: key("depth"),
             retention: key("retention"),
+            write_keys: key("write_keys"),
             probe: key("probe"),
             shards: key("shards"),
         }

@@ -13,6 +13,7 @@ use super::link::Link;
 use super::options::SqsOptions;
 use super::producer::Producer;
 use crate::queue::{Consumer, Durability, EnqueueError, Entry, Queue, QueueDepth, QueueError};
+use crate::write_keys::{ToldWriteKeys, WriteKey};
 
 /// What counts a message that lies in the queue: waiting, handed out, or not yet to be handed out.
 const COUNTS: [Name; 3] = [
@@ -81,6 +82,18 @@ impl Queue for SqsQueue {
     }
 
     async fn told_retention(&self) -> Result<Option<Retention>, QueueError> {
+        Ok(None)
+    }
+
+    fn carries_write_keys(&self) -> bool {
+        false
+    }
+
+    async fn tell_write_keys(&self, _keys: &[WriteKey], _holds: Duration) -> Result<(), QueueError> {
+        Ok(())
+    }
+
+    async fn told_write_keys(&self) -> Result<Option<ToldWriteKeys>, QueueError> {
         Ok(None)
     }
 

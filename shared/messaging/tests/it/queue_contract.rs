@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use analytics_domain::Retention;
-use analytics_messaging::{Consumer, Delivery, EnqueueError, QueueDepth, Receipt};
+use analytics_messaging::{Consumer, Delivery, EnqueueError, QueueDepth, Receipt, WriteKey};
 
-use crate::beds::{QueueBed, Settings, by_project, entry};
+use crate::beds::{QueueBed, Settings, by_project, entry, project};
 
 const SOON: Duration = Duration::from_secs(5);
 const NOW: Duration = Duration::from_millis(10);
@@ -403,5 +403,27 @@ pub(crate) async fn the_retention_is_told_to_everybody<B: QueueBed>() {
         teller.tell_retention(Retention { days }).await.unwrap();
         assert_eq!(told.told_retention().await.unwrap(), Some(Retention { days }));
     }
+    assert_eq!(told.depth().await.unwrap().batches, 0);
+}
+
+pub(crate) async fn the_keys_that_send_are_told_to_everybody<B: QueueBed>() {
+    let bed = B::new(Settings::default()).await;
+    let (teller, told) = (bed.queue(), bed.queue());
+    assert!(told.carries_write_keys());
+    assert_eq!(told.told_write_keys().await.unwrap(), None);
+    let key = |number: u8| WriteKey { digest: [number; 32], project: project("shop") };
+    let hour = Duration::from_secs(3_600);
+    // The same again renews the time only.
+    for keys in [vec![key(1), key(255)], vec![key(1), key(255)], vec![key(1)], vec![]] {
+        teller.tell_write_keys(&keys, hour).await.unwrap();
+        let found = told.told_write_keys().await.unwrap().unwrap();
+        assert_eq!(found.keys, keys);
+        assert!(found.holds <= hour && found.holds > hour - Duration::from_secs(30), "{:?}", found.holds);
+    }
+    teller.tell_write_keys(&[], Duration::from_millis(300)).await.unwrap();
+    let left = told.told_write_keys().await.unwrap().unwrap().holds;
+    assert!(left <= Duration::from_millis(300), "it holds for {left:?}");
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    assert_eq!(told.told_write_keys().await.unwrap(), None, "it holds no more");
     assert_eq!(told.depth().await.unwrap().batches, 0);
 }

@@ -8,7 +8,8 @@ macro_rules! stamp {
             $crate::queue_stamp::stamp!(@every $bed);
             $crate::queue_stamp::stamp!(@rules $bed:
                 the_depth_is_exact_a_project a_full_queue_says_so_and_takes_more_once_drained
-                a_restarted_consumer_finds_its_own the_retention_is_told_to_everybody);
+                a_restarted_consumer_finds_its_own the_retention_is_told_to_everybody
+                the_keys_that_send_are_told_to_everybody);
         }
     };
     ($name:ident, $bed:ty, of_a_service) => {

@@ -38,6 +38,10 @@ impl ProjectStore for PostgresStore {
         transaction!(&self.primary, &self.reading, fault("look up a key"), |connection| key(connection, digest))
     }
 
+    async fn write_keys(&self) -> Result<Vec<(SecretDigest, Project)>, StoreError> {
+        transaction!(&self.primary, &self.reading, fault("list keys that send"), |connection| write_keys(connection))
+    }
+
     async fn add_key(&self, digest: &SecretDigest, new: &StoredKey, most: u32) -> Result<bool, StoreError> {
         transaction!(&self.primary, &self.writing, fault("keep a key"), |connection| async {
             alone(&mut *connection).await?;

@@ -13,7 +13,8 @@ macro_rules! project_statements {
         use uuid::Uuid;
 
         use crate::project_store::{
-            ItemKind, SESSIONS_OF_A_KEY, SavedItem, SecretDigest, SessionEntry, StoredKey, stored_digest, stored_scope,
+            ItemKind, KeyScope, MOST_WRITE_KEYS, SESSIONS_OF_A_KEY, SavedItem, SecretDigest, SessionEntry, StoredKey,
+            stored_digest, stored_scope,
         };
         use crate::settlement::stored_project;
 
@@ -51,6 +52,22 @@ macro_rules! project_statements {
             row.as_ref().map(stored_key).transpose()
         }
 
+        /// The keys that send.
+        pub(super) async fn write_keys(
+            connection: &mut $connection,
+        ) -> Result<Vec<(SecretDigest, Project)>, sqlx::Error> {
+            let rows = sqlx::query("SELECT digest, project FROM api_keys WHERE scope = $1 ORDER BY created_at, id LIMIT $2")
+                .bind(KeyScope::Write.as_str())
+                .bind(i64::from(MOST_WRITE_KEYS))
+                .fetch_all(connection)
+                .await?;
+            let mut keys = Vec::with_capacity(rows.len());
+            for row in &rows {
+                keys.push((stored_digest(row.try_get(0)?)?, stored_project(row.try_get(1)?)));
+            }
+            Ok(keys)
+        }
+
         /// Keeps a new key, where there is room. Nobody else may write meanwhile.
         pub(super) async fn add_key(
             connection: &mut $connection,
@@ -64,6 +81,15 @@ macro_rules! project_statements {
                 .await?;
             if count >= i64::from(most) {
                 return Ok(false);
+            }
+            if key.scope == KeyScope::Write {
+                let count: i64 = sqlx::query_scalar("SELECT count(*) FROM api_keys WHERE scope = $1")
+                    .bind(KeyScope::Write.as_str())
+                    .fetch_one(&mut *connection)
+                    .await?;
+                if count >= i64::from(MOST_WRITE_KEYS) {
+                    return Ok(false);
+                }
             }
             sqlx::query(
                 "INSERT INTO api_keys (digest, id, project, name, scope, hint, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7)",

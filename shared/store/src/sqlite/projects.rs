@@ -51,6 +51,10 @@ impl ProjectStore for SqliteStore {
         reading!(self, |connection| key(connection, digest))
     }
 
+    async fn write_keys(&self) -> Result<Vec<(SecretDigest, Project)>, StoreError> {
+        reading!(self, |connection| write_keys(connection))
+    }
+
     async fn add_key(&self, digest: &SecretDigest, new: &StoredKey, most: u32) -> Result<bool, StoreError> {
         writing!(self, "keep a key", |connection| add_key(connection, digest, new, most))
     }

@@ -182,6 +182,7 @@ macro_rules! store_contract {
                 a_redelivery_does_not_lose_a_dead_letter, unreadable_entries_are_kept, pages_are_newest_first,
                 two_replays_of_one_letter_store_it_once, late_events_and_replays_leave_no_drift],
             projects: [keys_are_found_by_digest_and_listed_by_project, who_add_keys_at_once_keep_the_bound,
+                keys_that_send_are_listed_of_all_projects,
                 a_session_ends_with_its_key_its_time_and_its_project, a_key_has_so_many_sessions_at_most,
                 what_is_saved_comes_back_as_it_was, a_project_has_settings_of_its_own, it_is_known_who_said_the_retention],
             questions: [every_kind_of_parameter_and_cell, a_slow_question_ends_and_frees_its_connection,

@@ -56,6 +56,19 @@ pub(crate) async fn keys_are_found_by_digest_and_listed_by_project(fixture: &Fix
     assert_eq!(store.keys(&shop).await.unwrap().len(), 2);
 }
 
+pub(crate) async fn keys_that_send_are_listed_of_all_projects(fixture: &Fixture) {
+    let (store, shop, other) = (&fixture.store, project("shop"), project("other"));
+    assert_eq!(store.write_keys().await.unwrap(), []);
+    // Of scope read, admin, write, and so on.
+    for number in 0..=5 {
+        let owner = if number < 3 { &shop } else { &other };
+        assert!(store.add_key(&digest(number), &key(owner, number), 9).await.unwrap());
+    }
+    assert_eq!(store.write_keys().await.unwrap(), [(digest(2), shop.clone()), (digest(5), other.clone())]);
+    assert!(store.revoke_key(&shop, Uuid::from_u128(2)).await.unwrap());
+    assert_eq!(store.write_keys().await.unwrap(), [(digest(5), other)]);
+}
+
 pub(crate) async fn who_add_keys_at_once_keep_the_bound(fixture: &Fixture) {
     let shop = project("shop");
     let add = |number: u8| {
