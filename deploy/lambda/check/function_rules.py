@@ -11,7 +11,7 @@ from stack import FUNCTIONS, Stack
 
 # The role in docs/configuration.md, and the variables without which the function would not be what it is for.
 ROLES = {
-    "Collector": ("collector", {"SQS_QUEUE_URL", "WRITE_KEYS", "CORS_ORIGINS"}),
+    "Collector": ("collector", {"SQS_QUEUE_URL", "WRITE_KEYS", "CORS_ORIGINS", "ENRICH"}),
     "Api": ("api", {"DATABASE_URL", "API_KEYS", "WRITE_KEYS", "CORS_ORIGINS", "DATABASE_STATEMENT_CACHE"}),
     "Processor": ("processor", {"SQS_QUEUE_URL", "DATABASE_URL", "DATABASE_STATEMENT_CACHE", "AUTO_MIGRATE"}),
     "Maintenance": ("processor", {"SQS_QUEUE_URL", "DATABASE_URL", "DATABASE_STATEMENT_CACHE", "AUTO_MIGRATE"}),

@@ -42,7 +42,7 @@ def check(template: Document) -> Iterator[Finding]:
 
 def _environments(template: Document) -> Iterator[Finding]:
     """A fault in samconfig.toml is found, too."""
-    for override in ("NoSuchParameter=1", "AlarmEmail=", "Architecture=sparc", "SubnetIds=FILL-IN"):
+    for override in ("NoSuchParameter=1", "AlarmEmail=", "Architecture=sparc", "SubnetIds=FILL-IN", "Enrich=browser"):
         config = environment_rules.read()
         config["prod"]["deploy"]["parameters"]["parameter_overrides"].append(override)
         if not list(environment_rules.check(template, config)):
@@ -125,6 +125,7 @@ MUTATIONS = [
     ),
     Mutation("a variable nobody reads", _set(f"{_SECRET}/DATABSE_URL", "x"), "function-setting"),
     Mutation("a missing queue", _drop("CollectorFunction/Properties/Environment/Variables/SQS_QUEUE_URL"), "function-setting"),
+    Mutation("additions that nobody can choose", _drop("CollectorFunction/Properties/Environment/Variables/ENRICH"), "function-setting"),
     Mutation("another retention", _set(f"{_SECRET}/RETENTION_DAYS", "7"), "retention-alike"),
     Mutation("longer than the API waits", _set(f"{_API}/Timeout", 60), "function-timeout"),
     Mutation("longer statements", _set(f"{_SECRET}/STATEMENT_TIMEOUT_SECONDS", "29"), "function-timeout"),

@@ -26,6 +26,7 @@ POOLED = Scenario(
         "SecurityGroupIds": "sg-11111111",
         "StatementCache": "off",
         "AutoMigrate": "false",
+        "Enrich": "none",
         "DomainName": "events.example.com",
         "CertificateArn": CERTIFICATE,
     },

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use analytics_domain::{Project, SharedRetention};
+use analytics_domain::{Facts, Project, SharedRetention};
 use analytics_host::clock::SharedClock;
 use analytics_messaging::Queue;
 use axum::body::Body;
@@ -15,7 +15,7 @@ use crate::accept::{Encoding, accept};
 use crate::authenticate::Gate;
 use crate::budget::Budget;
 use crate::enqueue::Complaints;
-use crate::enrich::{Enricher, Facts};
+use crate::enrich::Enricher;
 use crate::event_ids::EventIds;
 use crate::judge::{Judged, judge};
 use crate::limit::{RateLimiter, Sender};
@@ -63,7 +63,7 @@ pub(crate) struct Admission {
     pub(crate) sender: Sender,
     pub(crate) encoding: Option<Encoding>,
     /// What the request tells of its events, where a browser sent it.
-    pub(crate) facts: Option<Facts>,
+    pub(crate) facts: Option<Facts<'static>>,
 }
 
 /// `POST /collect`.

@@ -1,4 +1,4 @@
-//! The verbs inflate, decode, limit and enrich, and the making of the queue's entry: all that is work and no waiting.
+//! The verbs inflate, decode and limit, and the making of the queue's entry: all that is work and no waiting.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -70,20 +70,17 @@ fn unpack<'b>(bytes: &'b Bytes, admission: &Admission, limit: usize) -> Result<C
     }
 }
 
-/// Decodes, counts against the sender's rate, enriches, and writes entry and answer.
+/// Decodes, counts against the sender's rate, and writes entry and answer.
 fn work(collector: &Collector, admission: &Admission, plain: &[u8], received_at: Timestamp) -> Result<Judged, Refusal> {
     let context = DecodeContext { received_at, retention: collector.retention.get() };
     let mut ids = collector.ids.batch(received_at);
     let batch_id = ids();
-    let mut decoded = decode(plain, &context, &mut ids).map_err(Refusal::Body)?;
+    let decoded = decode(plain, &context, &mut ids).map_err(Refusal::Body)?;
     if let Some(limiter) = &collector.limiter {
         limiter.take(&admission.sender, decoded.events.len() + decoded.rejected.len())?;
     }
     collector.meters.judged(&decoded.events, &decoded.rejected);
     let answer = answer::body(&decoded);
-    if let Some(facts) = &admission.facts {
-        collector.enricher.add(facts, &mut decoded.events);
-    }
     let accepted = decoded.events.len();
     let batch = Batch {
         id: batch_id,
@@ -94,6 +91,8 @@ fn work(collector: &Collector, admission: &Admission, plain: &[u8], received_at:
         events: decoded.events,
     };
     let events = u32::try_from(accepted).unwrap_or(u32::MAX);
-    let entry = Entry { project: admission.project.clone(), events, payload: Bytes::from(batch.encode()) };
+    // Counts of refused events alone have nothing to add to.
+    let facts = admission.facts.as_ref().filter(|_| accepted > 0);
+    let entry = Entry { project: admission.project.clone(), events, payload: Bytes::from(batch.encode_with(facts)) };
     Ok(Judged { entry, accepted, answer })
 }

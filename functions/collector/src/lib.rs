@@ -3,8 +3,8 @@
 //! [`router`] is the whole role as an axum router; [`CollectorDeps`] is what it needs. The way of a request is one page of
 //! verbs, the module `collect`, and each verb is a file:
 //!
-//! authenticate -> accept (media type, content encoding) -> receive -> judge (inflate, decode, limit, enrich) -> enqueue ->
-//! answer
+//! authenticate -> accept (media type, content encoding) -> enrich (what the request tells) -> receive -> judge (inflate, decode,
+//! limit) -> enqueue -> answer
 //!
 //! An event is answered with 202 only after it is durable in the queue; whatever is refused is told with a stable code, and
 //! memory stays bounded whatever comes. The crate links neither the store nor the query language.

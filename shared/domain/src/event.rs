@@ -22,7 +22,7 @@ pub const METADATA_MAX_DEPTH: usize = 16;
 
 /// An accepted event; texts borrow from the body or the queue entry that they were read from.
 ///
-/// The order and kinds of the fields are part of envelope version 1: a change here is a new envelope version.
+/// The order and kinds of the fields are part of envelope versions 1 and 2: a change here is a new envelope version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event<'a> {
     /// The idempotency key, unique in a project; the first stored event with an id wins.

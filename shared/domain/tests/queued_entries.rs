@@ -1,7 +1,7 @@
 //! Entries as builds of every envelope version have put them on queues: bytes that are never written anew.
 //!
-//! A version that is added brings its files, and those before stay. Only the present version can still be written, so only its
-//! files are compared with what is written now.
+//! A version that is added brings its files, and those before stay. Both versions that there are can still be written, and are
+//! compared with what is written now.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
 use std::collections::BTreeMap;
@@ -9,7 +9,8 @@ use std::fs;
 use std::path::PathBuf;
 
 use analytics_domain::envelope::{BatchContext, VERSION, count_events};
-use analytics_domain::{Batch, Event, Project, Timestamp};
+use analytics_domain::facts::Derived;
+use analytics_domain::{Batch, Event, Facts, Project, Timestamp};
 use uuid::Uuid;
 
 fn event(number: u128) -> Event<'static> {
@@ -60,6 +61,36 @@ fn batches() -> BTreeMap<&'static str, Batch<'static>> {
     .into()
 }
 
+/// What each file of version 2 tells beside its batch.
+fn facts(name: &str) -> Facts<'static> {
+    let device = |word: &'static str| ("device", word.into());
+    let (told, origin, channel, utm) = match name {
+        "one" => (vec![device("other")], None, false, false),
+        "full" => {
+            let bot = ("bot", "crawler: Googlebot".into());
+            let told = vec![
+                bot,
+                ("browser", "Chrome".into()),
+                ("country", "PT".into()),
+                device("mobile"),
+                ("os", "Android".into()),
+            ];
+            (told, Some("https://shop.example:8443"), true, true)
+        }
+        "many" => {
+            let told = vec![("browser", "Firefox".into()), device("desktop"), ("os", "Linux".into())];
+            (told, Some("https://shop.example"), true, false)
+        }
+        _ => (Vec::new(), None, false, true),
+    };
+    Facts::new(&told, origin, Derived { channel, utm }).unwrap()
+}
+
+/// What an entry of a version and name has beside its batch.
+fn facts_of(version: u8, name: &str) -> Option<Facts<'static>> {
+    (version > 1).then(|| facts(name))
+}
+
 fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/queued")
 }
@@ -81,7 +112,8 @@ fn entries_of_every_version_are_read() {
         let entry = bytes(&fs::read_to_string(&path).unwrap());
         assert_eq!(entry[0], version, "{name}");
         let expected = &batches[name];
-        assert_eq!(&Batch::decode(&entry).unwrap(), expected, "{name} of version {version}");
+        let (batch, facts) = Batch::decode_apart(&entry).unwrap();
+        assert_eq!((&batch, facts), (expected, facts_of(version, name)), "{name} of version {version}");
         assert_eq!(count_events(&entry), Some(expected.events.len()), "{name} of version {version}");
         *seen.entry(version).or_insert(0) += 1;
     }
@@ -91,11 +123,35 @@ fn entries_of_every_version_are_read() {
 
 #[test]
 fn what_is_written_now_is_what_the_files_of_its_version_hold() {
-    for (name, batch) in batches() {
-        let path = folder().join(format!("{VERSION}-{name}.hex"));
-        let hex: String = batch.encode().iter().map(|byte| format!("{byte:02x}")).collect();
-        let lines: Vec<&str> = hex.as_bytes().chunks(120).map(|line| std::str::from_utf8(line).unwrap()).collect();
-        let kept = fs::read_to_string(&path).unwrap_or_default();
-        assert_eq!(kept, lines.join("\n") + "\n", "{} is not what this build writes", path.display());
+    for version in 1..=VERSION {
+        for (name, batch) in batches() {
+            let path = folder().join(format!("{version}-{name}.hex"));
+            let entry = batch.encode_with(facts_of(version, name).as_ref());
+            let hex: String = entry.iter().map(|byte| format!("{byte:02x}")).collect();
+            let lines: Vec<&str> = hex.as_bytes().chunks(120).map(|line| std::str::from_utf8(line).unwrap()).collect();
+            let kept = fs::read_to_string(&path).unwrap_or_default();
+            assert_eq!(kept, lines.join("\n") + "\n", "{} is not what this build writes", path.display());
+        }
     }
+}
+
+/// What an entry means does not change either, as far as its facts say it in words.
+#[test]
+fn what_the_facts_of_a_file_add_is_in_the_metadata_of_its_events() {
+    let read = |name: &str| {
+        let entry = bytes(&fs::read_to_string(folder().join(name)).unwrap());
+        Batch::decode(&entry).unwrap().events.into_iter().map(Event::into_owned).collect::<Vec<_>>()
+    };
+    let full = read("2-full.hex");
+    assert_eq!(
+        full[0].metadata,
+        concat!(
+            r#"{"a":{"b":[1,2.5,null,true]},"bot":"crawler: Googlebot","browser":"Chrome","country":"PT","device":"mobile","#,
+            r#""os":"Android","path":"/preise?x=\"1\""}"#
+        )
+    );
+    let many = read("2-many.hex");
+    assert_eq!(many.len(), 300);
+    assert!(many.iter().all(|event| event.metadata == r#"{"browser":"Firefox","device":"desktop","os":"Linux"}"#));
+    assert!(read("1-many.hex").iter().all(|event| event.metadata == "{}"));
 }

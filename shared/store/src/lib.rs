@@ -28,11 +28,7 @@ pub use event_store::{
     DayCounts, DeadLetterPage, Drift, Edition, Erasure, EventStore, FailedEvent, Ingest, IngestBatch, Integrity,
     Maintenance, OnPlacedRow, OnRow, ProjectState, Reading, Refreshed, ReplicaReport, StoreError, Upkeep,
 };
-<<<<<<< HEAD
 pub use footprint::{Footprint, Keeping};
-pub use project_store::{ItemKind, KeyScope, ProjectStore, SavedItem, SecretDigest, SessionEntry, StoredKey};
-=======
 pub use project_store::{
     ItemKind, KeyScope, MOST_WRITE_KEYS, ProjectStore, SavedItem, SecretDigest, SessionEntry, StoredKey,
 };
->>>>>>> h-keys

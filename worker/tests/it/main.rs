@@ -1,6 +1,7 @@
 //! The processor's work on a real store: refused events, unreadable entries, redelivery, replay.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
+mod facts;
 #[cfg(feature = "program")]
 mod function;
 

@@ -1,7 +1,9 @@
 //! What is added to events, over whole requests.
 
+use std::borrow::Cow;
+
 use analytics_domain::event::METADATA_MAX_BYTES;
-use analytics_domain::{DecodeContext, Retention, decode};
+use analytics_domain::{Batch, DecodeContext, Project, Retention, decode};
 use http::{HeaderName, HeaderValue, Request};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
@@ -29,18 +31,30 @@ fn of_a_page() -> Parts {
     parts(&[("origin", "https://shop.example"), ("user-agent", FIREFOX)])
 }
 
-/// The metadata as it is kept of an event of this type that came with these headers.
+/// The parameters of campaigns.
+const CAMPAIGN: [&str; 6] = ["utm_campaign", "utm_content", "utm_id", "utm_medium", "utm_source", "utm_term"];
+
+/// The metadata as it is kept, by way of the queue, of an event of this type that came with these headers.
 fn kept_as(event_type: &str, wanted: Enrichment, parts: &Parts, metadata: &Value) -> String {
     let body =
         json!({ "session_id": "s", "event_type": event_type, "event_action": "a", "metadata": metadata }).to_string();
     let context = DecodeContext { received_at: NOW, retention: Retention { days: 0 } };
-    let mut decoded = decode(body.as_bytes(), &context, &mut Uuid::nil).unwrap();
+    let decoded = decode(body.as_bytes(), &context, &mut Uuid::nil).unwrap();
     assert!(decoded.rejected.is_empty(), "{:?}", decoded.rejected);
-    let enricher = Enricher::new(wanted);
-    if let Some(facts) = enricher.facts(parts, || NOW) {
-        enricher.add(&facts, &mut decoded.events);
-    }
-    decoded.events[0].metadata.clone().into_owned()
+    let facts = Enricher::new(wanted).facts(parts, || NOW);
+    let batch = Batch {
+        id: Uuid::nil(),
+        project: Project::default(),
+        received_at: NOW,
+        refused: Vec::new(),
+        context: None,
+        events: decoded.events,
+    };
+    let entry = batch.encode_with(facts.as_ref());
+    let read = Batch::decode(&entry).unwrap();
+    // Whoever reads the entry again reads the same.
+    assert_eq!(Batch::decode(&entry).unwrap(), read);
+    read.events[0].metadata.clone().into_owned()
 }
 
 fn kept(wanted: Enrichment, parts: &Parts, metadata: &Value) -> Value {
@@ -71,6 +85,15 @@ fn what_a_server_sends_is_kept_byte_for_byte() {
     ] {
         assert_eq!(kept(everything(), &parts(headers), &told), told, "{headers:?}");
     }
+}
+
+#[test]
+fn a_request_of_which_nothing_is_wanted_has_no_facts() {
+    let page = of_a_page();
+    assert!(Enricher::new(Enrichment::default()).facts(&page, || NOW).is_none());
+    let bots = || Enricher::new(Enrichment { bots: true, ..Enrichment::default() });
+    assert!(bots().facts(&page, || NOW).is_none(), "a person's browser");
+    assert!(bots().facts(&parts(&[("origin", "https://shop.example")]), || NOW).is_some());
 }
 
 #[test]
@@ -209,7 +232,7 @@ proptest! {
             prop_assert_eq!(found.get(key), Some(value), "{}", key);
         }
         let named = |key: &str| {
-            ["browser", "os", "device", "bot", "channel"].contains(&key) || campaign::PARAMETERS.contains(&key)
+            ["browser", "os", "device", "bot", "channel"].contains(&key) || CAMPAIGN.contains(&key)
         };
         for key in found.keys().filter(|key| !plain.contains_key(*key)) {
             prop_assert!(named(key), "{}", key);

@@ -53,6 +53,36 @@ async fn the_country_is_that_of_the_client_and_not_of_a_proxy() {
     );
 }
 
+/// A processor from before facts reads what servers send, and the counts of what was refused; what a browser tells is queued once
+/// for all its events, which stay as they were sent.
+#[tokio::test]
+async fn facts_are_queued_once_and_only_where_there_are_some() {
+    let running = Running::start(Setup {
+        enrichment: Enrichment { user_agent: true, bots: true, channel: true, utm: true, countries: None },
+        ..Setup::default()
+    })
+    .await;
+    let view = event(r#","metadata":{"referrer":""}"#);
+    let body = format!("[{}]", vec![view; 100].join(","));
+    let agent = "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0";
+    let page =
+        |body: &str| running.post(body.to_owned()).header("origin", "https://shop.example").header("user-agent", agent);
+    assert_eq!(page(&body).send().await.unwrap().status(), 202);
+    assert_eq!(running.post(body.clone()).header("user-agent", agent).send().await.unwrap().status(), 202);
+    assert_eq!(page("{}").send().await.unwrap().status(), 400);
+    let mut consumer = running.queue.consumer("test").await.unwrap();
+    let deliveries = consumer.receive(1_000, Duration::from_secs(1)).await.unwrap();
+    let [told, plain, refused] = &deliveries[..] else { panic!("{} entries", deliveries.len()) };
+    assert_eq!([told, plain, refused].map(|entry| entry.payload[0]), [2, 1, 1]);
+    let (batch, facts) = analytics_domain::Batch::decode_apart(&told.payload).unwrap();
+    assert!(facts.is_some() && batch.events.iter().all(|event| event.metadata == r#"{"referrer":""}"#));
+    let more = told.payload.len() - plain.payload.len();
+    assert!(more < 100, "{more} bytes for 100 events");
+    let read = analytics_domain::Batch::decode(&told.payload).unwrap();
+    let expected = r#"{"browser":"Firefox","channel":"direct","device":"desktop","os":"Linux","referrer":""}"#;
+    assert!(read.events.iter().all(|event| event.metadata == expected), "{:?}", read.events[0]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_program_keeps_and_tells_nothing_of_an_address() {
     let folder = tempfile::tempdir().unwrap();

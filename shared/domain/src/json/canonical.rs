@@ -103,6 +103,11 @@ impl<'a> Scanner<'a> {
 }
 
 impl<'a> ObjectScan<'a> {
+    /// Whether what stands in the body is the canonical form.
+    pub(crate) const fn is_canonical(&self) -> bool {
+        self.canonical
+    }
+
     /// The canonical form of the scanned object, of at most `limit` bytes; borrowed where it is what stands in the body.
     pub(crate) fn canonical(&self, limit: usize, members: &mut Vec<Member<'a>>) -> Result<Cow<'a, str>, TooLarge> {
         if self.canonical {

@@ -19,13 +19,13 @@ pub(super) struct Part {
 /// The messages of an entry of `events` events, each of at most `size_max` bytes; or why there can be none.
 ///
 /// The first carries the batch's id and its counts of refused events, so that those count once; the others carry ids of their
-/// own, since the store takes a batch that it knows for a redelivery.
+/// own, since the store takes a batch that it knows for a redelivery. Each carries the facts of the request.
 pub(super) fn parts(payload: &[u8], events: u32, size_max: usize) -> Result<Vec<Part>, String> {
     let body = pack(payload);
     if body.len() <= size_max {
         return Ok(vec![Part { body, events: 0..events }]);
     }
-    let batch = Batch::decode(payload).map_err(|error| {
+    let (batch, facts) = Batch::decode_apart(payload).map_err(|error| {
         format!("it has {} bytes as text, the queue takes {size_max}, and it cannot be split: {error}", body.len())
     })?;
     let mut parts: Vec<Part> = Vec::new();
@@ -33,7 +33,7 @@ pub(super) fn parts(payload: &[u8], events: u32, size_max: usize) -> Result<Vec<
     let (left, right) = halves(&(0..batch.events.len()));
     let mut untried = vec![right, left];
     while let Some(range) = untried.pop() {
-        let body = pack(&part_of(&batch, parts.len(), &range).encode());
+        let body = pack(&part_of(&batch, parts.len(), &range).encode_with(facts.as_ref()));
         if body.len() <= size_max {
             parts.push(Part { body, events: place(range.start)..place(range.end) });
         } else if range.len() <= 1 {
@@ -80,6 +80,7 @@ mod tests {
     use std::borrow::Cow;
     use std::collections::BTreeSet;
 
+    use analytics_domain::facts::{Derived, Facts};
     use analytics_domain::{Event, Project, Timestamp};
     use proptest::prelude::*;
 
@@ -154,15 +155,18 @@ mod tests {
         fn parts_together_are_the_batch(
             sizes in proptest::collection::vec(0..900_usize, 1..60),
             size_max in 1_500..9_000_usize,
+            told in proptest::bool::ANY,
         ) {
             let whole = batch(&sizes);
-            let split = parts(&whole.encode(), place(sizes.len()), size_max).unwrap();
+            let facts = Facts::new(&[("browser", "Firefox".into())], None, Derived::default()).filter(|_| told);
+            let split = parts(&whole.encode_with(facts.as_ref()), place(sizes.len()), size_max).unwrap();
             let mut events = Vec::new();
             for (number, part) in split.iter().enumerate() {
                 prop_assert!(part.body.len() <= size_max);
                 prop_assert_eq!(part.events.start as usize, events.len());
                 let payload = unpack(&part.body);
-                let read = Batch::decode(&payload).unwrap();
+                let (read, beside) = Batch::decode_apart(&payload).unwrap();
+                prop_assert_eq!(&beside, &facts);
                 prop_assert_eq!(read.events.len(), part.events.len());
                 prop_assert_eq!(read.refused.is_empty(), number > 0);
                 prop_assert_eq!(read.id == whole.id, number == 0);

@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 
-use analytics_domain::metadata::Addition;
 use percent_encoding::percent_decode;
+
+use crate::metadata::Addition;
 
 /// The parameters that are taken, which are all there are by convention.
 pub(crate) const PARAMETERS: [&str; 6] =
