@@ -69,24 +69,29 @@ async fn what_facts_add_is_stored_shown_and_put_aside_with_the_event() {
     assert_eq!(stored(&database), [expected(), expected(), expected()]);
 }
 
-/// A processor that is older than the entries' collector has put them aside whole; once it is upgraded, they are stored.
-#[tokio::test]
-async fn what_an_older_processor_put_aside_is_stored_by_this_one() {
-    let database = database(Edition::Plain15).unwrap();
-    let store = store(&database).await;
-    let now = SystemClock.now();
+/// An entry that an older processor put aside whole.
+fn put_aside(entry: &Delivery, now: Timestamp) -> Ingest<'static> {
     let letter = DeadLetter {
         id: Uuid::now_v7(),
         project: Project::default(),
         event_id: None,
-        payload: queued(&["view", "buy"], now).payload.to_vec(),
+        payload: entry.payload.to_vec(),
         reason: DeadLetterReason { code: "newer_version".into(), sqlstate: None, message: "upgrade it".into() },
         attempts: 1,
         first_failed_at: now,
         last_failed_at: now,
         replay_requested: false,
     };
-    store.ingest(&Ingest { unreadable: vec![letter], ..Ingest::default() }, RETENTION, now).await.unwrap();
+    Ingest { unreadable: vec![letter], ..Ingest::default() }
+}
+
+/// A processor that is older than the entries' collector has put them aside whole; once it is upgraded, they are stored.
+#[tokio::test]
+async fn what_an_older_processor_put_aside_is_stored_by_this_one() {
+    let database = database(Edition::Plain15).unwrap();
+    let store = store(&database).await;
+    let now = SystemClock.now();
+    store.ingest(&put_aside(&queued(&["view", "buy"], now), now), RETENTION, now).await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     let work = drain(store, &folder).work;
     for _ in 0..2 {
@@ -95,6 +100,25 @@ async fn what_an_older_processor_put_aside_is_stored_by_this_one() {
         assert_eq!(stored(&database), [expected(), expected()]);
         assert_eq!(work.store.dead_letters(&Project::default(), None, 10).await.unwrap().total, 0);
     }
+}
+
+/// A person's erasure takes their events out of such an entry, and leaves the others with all that is added to them.
+#[tokio::test]
+async fn what_is_erased_is_gone_from_an_entry_that_was_put_aside() {
+    let database = database(Edition::Plain15).unwrap();
+    let store = store(&database).await;
+    let now = SystemClock.now();
+    let entry = queued(&["view", "buy"], now);
+    let (mut batch, facts) = Batch::decode_apart(&entry.payload).unwrap();
+    batch.events[0].user_id = Some("ann".into());
+    batch.events[1].user_id = Some("bob".into());
+    let entry = delivery(batch.encode_with(facts.as_ref()));
+    store.ingest(&put_aside(&entry, now), RETENTION, now).await.unwrap();
+    store.erase(&Project::default(), "ann", now.saturating_add_micros(1)).await.unwrap();
+    let letters = store.dead_letters(&Project::default(), None, 10).await.unwrap();
+    let left = Batch::decode(&letters.letters[0].payload).unwrap();
+    assert_eq!(left.events.iter().map(|event| event.user_id.as_deref()).collect::<Vec<_>>(), [Some("bob")]);
+    assert_eq!(serde_json::from_str::<Value>(&left.events[0].metadata).unwrap(), expected());
 }
 
 /// What a later build has queued is kept until this one is upgraded too.
