@@ -39,10 +39,10 @@ pub fn measure_enrichment(table: &mut Table) -> Outcome<()> {
 const USER_AGENT: &str = "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 \
                           Mobile Safari/537.36";
 
-/// The least ratio wanted of a collector that adds all that it can without a file of countries.
+/// The least ratio wanted of a collector that finds all that it can without a file of countries.
 const ENRICHED_GOAL: f64 = 0.95;
 
-/// Runs a collector that adds to events what a browser tells, and one that does not, in turns: views as the tracker sends them.
+/// Runs a collector that queues what a browser tells, and one that does not, in turns: views as the tracker sends them.
 fn measure_enriched(table: &mut Table, events: usize) -> Outcome<()> {
     let redis = RedisServer::start(RedisOptions { appendfsync: AppendFsync::EverySecond, ..RedisOptions::default() })?;
     let (mut with, with_port) = start_with(&redis, &[])?;

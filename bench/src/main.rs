@@ -38,7 +38,7 @@ struct Arguments {
 enum Part {
     /// Collector requests/s with 1, 10 and 100 events against a bare axum route that reads the same body
     Collector,
-    /// Requests/s of a collector that adds to events what a browser tells, against one that does not
+    /// Requests/s of a collector that queues what a browser tells of its events, against one that does not
     Enrichment,
     /// A collector on half a processor: answer times at fixed rates, and the most that it holds; takes root; not in a run of all
     Quota,
