@@ -61,8 +61,8 @@ impl PageSession {
 
 /// Tells which projects the request may ask about, by its session or by its key.
 ///
-/// Without a key, and with a session that has ended, these are none: the page asks this first, and has to sign in then. A key that
-/// is not known is refused.
+/// Without a key, and with a session that has ended, these are none: the page asks this first, and has to sign in then. A key
+/// that is not known is refused.
 #[utoipa::path(
     get, path = "/api/session", operation_id = "show_page_session", tag = "session",
     security((), ("bearer" = ["read"]), ("api_key" = ["read"]), ("session" = ["read"])),

@@ -109,8 +109,8 @@ impl Sql {
         self.events_in_quarters(&numbers, part, conditions)
     }
 
-    /// The events of a part of the range within these quarters, and those without columns, for which the conditions hold. The inner
-    /// select is kept as it is (`OFFSET 0`): a store that does not know how many events a quarter has begins with the quarter.
+    /// The events of a part of the range within these quarters, and those without columns, for which the conditions hold. The
+    /// inner select is kept as it is (`OFFSET 0`): a store that does not know how many events a quarter has begins with it.
     pub(crate) fn events_of_quarters(&mut self, quarters: &[i64], part: Range, conditions: &[String]) -> String {
         let (project, from, to) = (self.project(), self.instant(part.from), self.instant(part.to));
         let quarters = self.bind(Param::Ints(quarters.to_vec()));

@@ -192,8 +192,8 @@ impl Forecast {
     }
 }
 
-/// The mean of the last whole days, the last of them yesterday, from the first day that has events; `None` where there is no whole
-/// day. Days without events count as such.
+/// The mean of the last whole days, the last of them yesterday, from the first day that has events; `None` where there is no
+/// whole day. Days without events count as such.
 pub(crate) fn mean_of(days: &[(i64, u64)], today: i64) -> Option<Daily> {
     let first = days.iter().map(|(day, _)| *day).min()?.max(today - MEAN_DAYS);
     let count = u32::try_from(today - first).ok().filter(|count| *count > 0)?;

@@ -12,8 +12,8 @@ use super::{Browser, administrate, ends, is_in_projects, make_key, with_key};
 use crate::corpus::{at, event};
 
 every_form! {
-    who_is_not_signed_in_is_told_so, a_browser_signs_in_and_out, a_session_has_several_projects, a_cookie_is_taken_from_own_pages,
-    wrong_keys_get_a_sentence, a_session_ends_with_its_key, a_sign_in_changes_the_token,
+    who_is_not_signed_in_is_told_so, a_browser_signs_in_and_out, a_session_has_several_projects,
+    a_cookie_is_taken_from_own_pages, wrong_keys_get_a_sentence, a_session_ends_with_its_key, a_sign_in_changes_the_token,
     an_export_says_its_project_in_its_address,
 }
 

@@ -4,9 +4,10 @@
 //! of (session, user), some bytes each, and those of every quarter that the person may be in are read many times as fast as its
 //! rows are.
 //!
-//! What is found may be more than there is, never less, of the state that was looked at: quarters whose columns are yet to be made,
-//! and those of sessions whose user has changed since, are all among it. What is stored between looking and reading is marked,
-//! and marked quarters are read in any case; only where its columns are made meanwhile as well it is left to the next question.
+//! What is found may be more than there is, never less, of the state that was looked at: quarters whose columns are yet to be
+//! made, and those of sessions whose user has changed since, are all among it. What is stored between looking and reading is
+//! marked, and marked quarters are read in any case; only where its columns are made meanwhile as well it is left to the next
+//! question.
 
 use std::collections::BTreeSet;
 
@@ -42,8 +43,8 @@ impl Whereabouts {
         }
     }
 
-    /// The number that the person has in columns; quarters without columns; those of sessions whose user has changed; the pairs of
-    /// each quarter from the first to the last that the number was seen in.
+    /// The number that the person has in columns; quarters without columns; those of sessions whose user has changed; the pairs
+    /// of each quarter from the first to the last that the number was seen in.
     #[must_use]
     pub fn statements(&self, dialect: Dialect) -> Vec<Statement> {
         let statement = |write: &dyn Fn(&mut Sql) -> String| {
