@@ -382,3 +382,14 @@ fn the_queue_is_sqs_where_its_url_says_so() {
     let error = ProcessorConfig::read(&variables(&[FUNCTION, DATABASE])).unwrap_err();
     assert!(error.faults.len() == 1 && error.faults[0].starts_with("SQS_QUEUE_URL is not set"), "{error}");
 }
+
+#[test]
+fn keys_that_were_made_are_required_only_where_collectors_are_told_of_them() {
+    const REQUIRED: (&str, &str) = ("WRITE_KEYS", "required");
+    assert_eq!(faults(Role::Collector, &[REQUIRED]), Vec::<String>::new());
+    let in_production = read(Role::Analytics, &[REQUIRED, ("APP_ENV", "production"), ("API_KEYS", KEY)]).unwrap();
+    assert!(in_production.iter().all(|warning| !warning.contains("WRITE_KEYS")), "{in_production:?}");
+    let on_sqs = [REQUIRED, ("SQS_QUEUE_URL", "https://sqs.eu-central-1.amazonaws.com/1/q")];
+    let error = CollectorConfig::read(&variables(&on_sqs)).unwrap_err();
+    assert!(error.faults.len() == 1 && error.faults[0].contains("WRITE_KEYS is required"), "{error}");
+}
