@@ -190,10 +190,8 @@ impl<'p> Given<'p> {
     pub fn new(parameters: &'p Parameters, known: &[&str]) -> Result<Self, QueryError> {
         if let Some((unknown, _)) = parameters.iter().find(|(name, _)| !known.contains(&name.as_str())) {
             let name: String = unknown.chars().take(100).collect();
-            return Err(QueryError::invalid(
-                name,
-                format!("there is no such parameter; expected {}", known.join(", ")),
-            ));
+            let expected = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+            return Err(QueryError::invalid(name, format!("there is no such parameter; expected {expected}")));
         }
         Ok(Self(parameters))
     }
@@ -324,5 +322,20 @@ fn range_value(text: &str) -> Value {
     match serde_json::from_str(text) {
         Ok(list @ Value::Array(_)) => list,
         _ => text.split_once(',').map_or_else(|| json!(text), |(from, to)| json!([from, to])),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_parameter_is_told_what_there_is() {
+        let given = vec![("rage".to_owned(), "7d".to_owned())];
+        let told = |known: &[&str]| Given::new(&given, known).map(drop).unwrap_err();
+        let refused = told(&["range", "search"]);
+        assert_eq!(refused.path, "rage");
+        assert_eq!(refused.message, "there is no such parameter; expected range, search");
+        assert_eq!(told(&[]).message, "there is no such parameter; expected none");
     }
 }
