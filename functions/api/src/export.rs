@@ -67,10 +67,8 @@ pub(crate) async fn export(
     headers: HeaderMap,
     QueryPairs(pairs): QueryPairs,
 ) -> Result<Response, Problem> {
-    let (named, pairs): (Vec<_>, Vec<_>) = pairs.into_iter().partition(|(name, _)| name == "project");
-    let project = named.first().map(|(_, project)| project.as_str());
+    let project = pairs.iter().find(|(name, _)| name == "project").map(|(_, project)| project.as_str());
     let grant = deps.access.grant_in(&headers, project, Scope::Read).await?;
-    Given::new(&named, &["project"]).and_then(|given| given.one("project").map(drop)).map_err(problems::query)?;
     let question = ExportQuestion::from_parameters(&pairs).map_err(problems::query)?;
     let format = Format::read(&pairs).map_err(problems::query)?;
     let (store, now, retention) = (Arc::clone(&deps.store), deps.clock.now(), deps.retention.get());

@@ -118,14 +118,15 @@ impl EventsQuestion {
 }
 
 impl ExportQuestion {
-    /// An export: `cursor`, and the common parameters; `range` is `all` unless given. What it is written as, `format`, is the
-    /// caller's to read.
+    /// An export: `cursor`, and the common parameters; `range` is `all` unless given. What it is written as, `format`, and of which
+    /// `project` are the caller's to read.
     ///
     /// # Errors
     /// [`QueryError`] whose path is the parameter's name.
     pub fn from_parameters(parameters: &Parameters) -> Result<Self, QueryError> {
-        let known = ["format", "range", "tz", "event_type", "event_action", "filter", "limit", "cursor"];
+        let known = ["project", "format", "range", "tz", "event_type", "event_action", "filter", "limit", "cursor"];
         let given = Given::new(parameters, &known)?;
+        given.one("project")?;
         Self::from_json(&Value::Object(object(given.body()?))).map_err(|error| given.place(error))
     }
 }
