@@ -3,7 +3,6 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-#[cfg(feature = "program")]
 use analytics_collector::{CollectorDeps, Enrichment, LateQueue, Limits, MadeKeys, durability, router};
 #[cfg(feature = "program")]
 use analytics_collector::{made_keys, retention};
