@@ -62,6 +62,9 @@ enum Part {
         /// Only questions whose names hold this text; may be given several times
         #[arg(long = "only", value_name = "TEXT")]
         words: Vec<String>,
+        /// A database of yours to ask, kept for the next time: loaded where it holds no events yet [default: one of its own]
+        #[arg(long, value_name = "URL")]
+        database: Option<String>,
     },
     /// The bare axum route (used by the collector part)
     #[command(hide = true)]
@@ -103,7 +106,9 @@ fn main() -> Outcome<()> {
             Part::Fanout => runtime.block_on(fanout::measure(&mut table)),
             Part::Start => start::measure(&mut table),
             Part::Lambda => lambda::measure(&mut table),
-            Part::Query { events, words } => runtime.block_on(query::measure(&mut table, events, &words)),
+            Part::Query { events, words, database } => {
+                runtime.block_on(query::measure(&mut table, events, &words, database.as_deref()))
+            }
             Part::Bare { .. } => Ok(()),
         };
         measured?;

@@ -3,6 +3,7 @@
 
 mod asked;
 mod clickhouse;
+mod database;
 mod figures;
 mod load;
 mod naive;
@@ -17,14 +18,13 @@ use analytics_query::{
     Askable, Executable, FunnelQuestion, PathsQuestion, QueryError, Question, RetentionQuestion, SessionQuestion,
     SessionsQuestion, UserQuestion,
 };
-use analytics_store::postgres::{PostgresOptions as StoreOptions, PostgresStore};
 use analytics_store::sqlite::{SqliteOptions, SqliteStore};
 use analytics_store::{EventStore, answer};
-use analytics_testkit::postgres::{Database, Edition, PostgresOptions, PostgresServer};
 use serde_json::{Value, json};
 
 use self::asked::{Asked, Kind};
 use self::clickhouse::ClickHouse;
+use self::database::Base;
 use self::figures::{Figures, difference, of_answer};
 use self::load::{Loaded, load};
 use self::times::Times;
@@ -52,37 +52,39 @@ const ON_DISK: [(&str, &str); 9] = [
     ("marks and changes", "pg_total_relation_size('column_marks') + pg_total_relation_size('identity_changes')"),
 ];
 
-/// Loads, asks all three in turn, question by question, then SQLite; only those whose names hold one of `words`, if any.
-pub async fn measure(table: &mut Table, events: u64, words: &[String]) -> Outcome<()> {
+/// Loads, asks all three in turn, question by question, then SQLite; only those whose names hold one of `words`, if any. With the
+/// address of a database that holds events already, these are asked of.
+pub async fn measure(table: &mut Table, events: u64, words: &[String], address: Option<&str>) -> Outcome<()> {
     let questions = asked::questions(words);
     if questions.is_empty() {
         return Err(format!("no question has {} in its name", words.join(" or ")).into());
     }
-    let mut options = PostgresOptions::new(Edition::Timescale17);
-    options.durable = true;
-    options.settings.push(("shared_buffers".into(), "1GB".into()));
-    options.settings.push(("max_wal_size".into(), "2GB".into()));
-    let server = Arc::new(PostgresServer::start(options)?);
-    let database = Database::create(&server)?;
-    let store = PostgresStore::connect(StoreOptions::new(database.url())).await?;
-    store.migrate().await?;
-    let store: Arc<dyn EventStore> = Arc::new(store);
-    let loaded = load(&store, events, 2).await?;
-    note_load(table, "PostgreSQL", events, loaded);
+    let base = address.map_or_else(Base::make, |address| Ok(Base::at(address)))?;
+    let store = base.store().await?;
+    let events = match base.events()? {
+        0 => {
+            note_load(table, "PostgreSQL", events, load(&store, events, 2).await?);
+            events
+        }
+        events => {
+            table.note("PostgreSQL", format!("{events} events were there"));
+            events
+        }
+    };
     // Autovacuum would come to it; here it must not come between the questions.
-    database.psql("VACUUM (ANALYZE)")?;
+    base.psql("VACUUM (ANALYZE)")?;
     for (name, bytes) in ON_DISK {
-        let bytes: f64 = database.psql(&format!("SELECT {bytes}"))?.trim().parse()?;
+        let bytes: f64 = base.psql(&format!("SELECT {bytes}"))?.trim().parse()?;
         table.note(&format!("on disk: {name}"), format!("{:.1} bytes an event", bytes / events as f64));
     }
-    let mut clickhouse = ClickHouse::start(&database).map_err(|error| error.to_string());
+    let mut clickhouse = ClickHouse::start(&base).map_err(|error| error.to_string());
     match &clickhouse {
         Ok(engine) => table.note("chDB", engine.about.clone()),
         Err(missing) => table.note("chDB", format!("left out: {}", line(missing))),
     }
     let mut differences = Vec::new();
     for asked in &questions {
-        differences.extend(compare(table, &store, &database, clickhouse.as_mut().ok(), asked).await?);
+        differences.extend(compare(table, &store, &base, clickhouse.as_mut().ok(), asked).await?);
     }
     drop(clickhouse);
     if events <= SQLITE_EVENTS {
@@ -107,14 +109,14 @@ fn note_load(table: &mut Table, store: &str, events: u64, loaded: Loaded) {
 async fn compare(
     table: &mut Table,
     store: &Arc<dyn EventStore>,
-    database: &Database,
+    base: &Base,
     clickhouse: Option<&mut ClickHouse>,
     asked: &Asked,
 ) -> Outcome<Vec<String>> {
     let ours = ask(store.as_ref(), asked).await;
     let too_slow = || format!("over {} s", naive::TIMEOUT).into();
     let others = [
-        ("SQL", Some(naive::ask(database, &asked.naive)?.ok_or_else(too_slow))),
+        ("SQL", Some(naive::ask(base, &asked.naive)?.ok_or_else(too_slow))),
         ("chDB", clickhouse.map(|engine| engine.ask(&asked.clickhouse))),
     ];
     let (mut beside, mut ratios, mut rival, mut differences) = (Vec::new(), Vec::new(), None, Vec::new());

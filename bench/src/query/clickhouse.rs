@@ -4,10 +4,10 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-use analytics_testkit::postgres::Database;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use super::database::Base;
 use super::figures::{Figures, of_lines};
 use super::times::{RUNS, Times, WARM_UPS};
 use crate::Outcome;
@@ -33,7 +33,7 @@ pub struct ClickHouse {
 
 impl ClickHouse {
     /// Starts it over the events of a database; an error says why there is none.
-    pub fn start(database: &Database) -> Outcome<Self> {
+    pub fn start(base: &Base) -> Outcome<Self> {
         let folder = tempfile::tempdir()?;
         let rows = folder.path().join("events.tsv");
         let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
@@ -56,7 +56,7 @@ impl ClickHouse {
         let mut engine = Self { child, input, output, about: String::new(), _folder: folder };
         // It says that it is there before rows are written for it.
         engine.read()?;
-        database.psql(&format!("\\copy ({EXPORT}) TO '{}'", rows.display()))?;
+        base.psql(&format!("\\copy ({EXPORT}) TO '{}'", rows.display()))?;
         let about = engine.say(&json!({ "load": true }))?;
         engine.about = about["about"].as_str().unwrap_or_default().to_owned();
         Ok(engine)

@@ -3,8 +3,7 @@
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
-use analytics_testkit::postgres::Database;
-
+use super::database::Base;
 use super::figures::{Figures, of_lines};
 use super::times::Times;
 use crate::Outcome;
@@ -15,8 +14,8 @@ const SECONDS: f64 = 10.0;
 pub const TIMEOUT: u32 = 30;
 
 /// Figures and times; `None` where one run takes longer than it may.
-pub fn ask(database: &Database, statement: &str) -> Outcome<Option<(Figures, Times)>> {
-    let (lines, first) = match run(database, statement, 1) {
+pub fn ask(base: &Base, statement: &str) -> Outcome<Option<(Figures, Times)>> {
+    let (lines, first) = match run(base, statement, 1) {
         Err(error) if error.to_string().contains("statement timeout") => return Ok(None),
         ran => ran?,
     };
@@ -25,15 +24,14 @@ pub fn ask(database: &Database, statement: &str) -> Outcome<Option<(Figures, Tim
     if runs < 2 {
         return Ok(Some((of_lines(&lines, '|'), Times::new(first))));
     }
-    let (_, times) = run(database, statement, warm_ups + runs)?;
+    let (_, times) = run(base, statement, warm_ups + runs)?;
     Ok(Some((of_lines(&lines, '|'), Times::new(times.into_iter().skip(warm_ups).collect()))))
 }
 
 /// The lines of the rows, and how long each run took.
-fn run(database: &Database, statement: &str, times: usize) -> Outcome<(String, Vec<f64>)> {
-    let url = database.url();
+fn run(base: &Base, statement: &str, times: usize) -> Outcome<(String, Vec<f64>)> {
     let mut psql = Command::new("psql")
-        .args(["--no-psqlrc", "--quiet", "--no-align", "--tuples-only", "--set", "ON_ERROR_STOP=1", &url])
+        .args(["--no-psqlrc", "--quiet", "--no-align", "--tuples-only", "--set", "ON_ERROR_STOP=1", base.url()])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -3,6 +3,7 @@
 
 use analytics_domain::{Project, Timestamp};
 
+use crate::columns::Turns;
 use crate::cursor::Resolved;
 use crate::plan::{cache_key, kept, resolve, warn_of_cut, within};
 use crate::scan::ScanMeta;
@@ -12,7 +13,8 @@ use crate::{Context, DateRange, Range, Source, Warning, Zone};
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Ground {
     pub(crate) project: Project,
-    pub(crate) has_columns: bool,
+    /// In how many turns columns are read; `None` where they are not.
+    pub(crate) turns: Option<Turns>,
     /// What is selected: within the retention, up to the end of tomorrow.
     pub(crate) range: Range,
     /// The range as the answer tells it.
@@ -32,7 +34,7 @@ impl Ground {
         let shown = kept(resolved.range, context);
         Self {
             project: context.project.clone(),
-            has_columns: context.has_columns,
+            turns: context.has_columns.then_some(Turns::ONE),
             range: within(resolved.range, zone, resolved.now, context),
             shown: [zone.write(shown.from), zone.write(shown.to)],
             date_range,
@@ -47,9 +49,9 @@ impl Ground {
         self.resolved.now
     }
 
-    /// The same, where columns are not to be read.
-    pub(crate) fn without_columns(&self) -> Self {
-        Self { has_columns: false, ..self.clone() }
+    /// The same, where columns are to be read in more turns, or not at all where there are no more.
+    pub(crate) fn fallback(&self) -> Self {
+        Self { turns: self.turns.and_then(Turns::more), ..self.clone() }
     }
 
     /// How an answer came about.

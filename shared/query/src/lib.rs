@@ -29,6 +29,7 @@ pub mod events;
 pub mod export;
 pub mod field;
 pub mod filter;
+mod folding;
 pub mod formula;
 pub mod funnel;
 pub mod glob;

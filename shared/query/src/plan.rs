@@ -62,9 +62,10 @@ pub trait Executable {
         false
     }
 
-    /// The same to be answered another way, where the intake refused this one as too large. Instead of columns, that is raw
-    /// rows, which come in order and are folded away one by one; instead of counts of days that do not tell every value,
-    /// columns. `None` where there is no other way, or this is it.
+    /// The same to be answered another way, where the intake refused this one as too large. Instead of columns at once, that is
+    /// columns in several turns where actors can be told apart, and then raw rows, which come in order and are folded away one
+    /// by one; instead of counts of days that do not tell every value, columns. `None` where there is no other way, or this is
+    /// it.
     fn fallback(&self) -> Option<Self>
     where
         Self: Sized,

@@ -8,10 +8,10 @@ use std::sync::Arc;
 use analytics_domain::{Project, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::columns::{self, ColumnReader, Hired, STATEMENTS, Scanning, Threads};
+use crate::columns::{self, Scanning, Turns};
 use crate::filter::{Columns, Filtered as _};
 use crate::sql::Sql;
-use crate::{Actor, Cell, Dialect, Exactness, Field, Filter, QueryError, Range, Row, Source, Statement, Warning};
+use crate::{Actor, Cell, Dialect, Exactness, Field, Filter, Range, Row, Source, Statement, Warning};
 
 /// What is read, by (actor, timestamp, id), actors bytewise.
 #[derive(Debug, Clone, Copy)]
@@ -36,31 +36,26 @@ pub(crate) struct Scan<'q> {
 
 impl Scan<'_> {
     /// The statements: those of columns, where they tell all that is asked and are nearly as new as the events.
-    pub(crate) fn statements(&self, has_columns: bool, dialect: Dialect) -> Vec<Statement> {
-        match self.scanning(has_columns) {
+    pub(crate) fn statements(&self, turns: Option<Turns>, dialect: Dialect) -> Vec<Statement> {
+        match self.scanning(turns) {
             None => vec![self.statement(dialect)],
-            Some(scanning) => columns::statements(self.project, self.read, &scanning, dialect).into(),
+            Some((scanning, turns)) => {
+                turns.statements(&columns::statements(self.project, self.read, &scanning, dialect))
+            }
         }
     }
 
     /// Whether columns are read, so that all statements need to see one state of the store.
-    pub(crate) fn is_of_columns(&self, has_columns: bool) -> bool {
-        self.scanning(has_columns).is_some()
+    pub(crate) fn is_of_columns(&self, turns: Option<Turns>) -> bool {
+        self.scanning(turns).is_some()
     }
 
-    /// What takes the rows of the statements.
-    pub(crate) fn reader(&self, has_columns: bool, threads: Threads) -> ScanReader {
-        match self.scanning(has_columns) {
-            None => ScanReader::Rows,
-            Some(scanning) => ScanReader::Columns(Box::new(ColumnReader::new(scanning, threads))),
-        }
-    }
-
-    fn scanning(&self, has_columns: bool) -> Option<Scanning> {
+    /// What gathers the events from columns and in how many turns, where it can be told from them.
+    pub(crate) fn scanning(&self, turns: Option<Turns>) -> Option<(Scanning, Turns)> {
         let filters = self.filters.iter().chain(self.marks.iter().copied().flatten());
         let tells = columns::can_be_judged(filters) && self.label.is_none_or(columns::can_be_read);
-        (has_columns && tells)
-            .then(|| Scanning::new(self.by, self.read, self.filters, self.marks, self.unmarked, self.label))
+        let scanning = || Scanning::new(self.by, self.read, self.filters, self.marks, self.unmarked, self.label);
+        turns.filter(|_| tells).map(|turns| (scanning(), turns))
     }
 
     /// The statement; [`ScannedEvent::from_row`] reads its rows.
@@ -135,56 +130,6 @@ impl ScannedEvent {
         let label =
             cells.next().and_then(|cell| if let Cell::Text(text) = cell { Some(Arc::from(text)) } else { None });
         Some(Self { actor: ActorKey::Text(actor), timestamp, marks: u64::try_from(marks).unwrap_or(0), label })
-    }
-}
-
-/// Takes the rows of a scan.
-#[derive(Debug)]
-pub(crate) enum ScanReader {
-    /// Of one statement, in order.
-    Rows,
-    /// Of columns, put in order once all are there.
-    Columns(Box<ColumnReader<Scanning>>),
-}
-
-impl ScanReader {
-    /// Takes a row; the event in it, where rows come in order.
-    pub(crate) fn push(&mut self, statement: usize, row: Row) -> Result<Option<ScannedEvent>, QueryError> {
-        match self {
-            Self::Rows => Ok(ScannedEvent::from_row(row)),
-            Self::Columns(reader) => reader.push(statement % STATEMENTS, row).map(|()| None),
-        }
-    }
-
-    /// The events that were not given yet, and where all came from. Nothing is left in the reader.
-    pub(crate) fn finish(&mut self) -> Result<(Gathered, Source), QueryError> {
-        match std::mem::replace(self, Self::Rows) {
-            Self::Rows => Ok((Gathered(None), Source::Raw)),
-            Self::Columns(reader) => {
-                let (scanning, raw, hired) = reader.finish()?;
-                let source = if raw > 0 { Source::Mixed } else { Source::Rollup };
-                Ok((Gathered(Some((scanning, hired))), source))
-            }
-        }
-    }
-}
-
-/// Events that were gathered from columns, and the threads that may fold them.
-#[derive(Debug)]
-pub(crate) struct Gathered(Option<(Scanning, Hired)>);
-
-impl Gathered {
-    /// Folds the events, each actor's by (timestamp, id) and all of them into one fold; as many folds as there are threads, none
-    /// where nothing was gathered.
-    pub(crate) fn fold<F: Send>(
-        self,
-        fresh: impl Fn() -> F + Sync,
-        take: impl Fn(&mut F, ScannedEvent) -> Result<(), QueryError> + Sync,
-    ) -> Result<Vec<F>, QueryError> {
-        match self.0 {
-            None => Ok(Vec::new()),
-            Some((scanning, hired)) => scanning.fold(&hired, fresh, take),
-        }
     }
 }
 

@@ -91,16 +91,18 @@ impl<P: Executable> Prepared<P> {
 
     async fn read_from(&self, store: &dyn EventStore, reading: Reading, most: u64) -> Result<P::Answer, AnswerError> {
         let budget = Budget { most, read: AtomicU64::new(0) };
-        match run(store, reading, &self.plan, &budget).await {
-            Err(AnswerError::Query(refusal))
-                if refusal.code == QueryErrorCode::QueryTooLarge && !budget.is_exceeded() =>
-            {
-                match self.plan.fallback() {
-                    Some(plan) => run(store, reading, &plan, &budget).await,
-                    None => Err(refusal.into()),
+        let mut otherwise = None;
+        loop {
+            let plan = otherwise.as_ref().unwrap_or(&self.plan);
+            let refusal = match run(store, reading, plan, &budget).await {
+                Err(AnswerError::Query(refusal))
+                    if refusal.code == QueryErrorCode::QueryTooLarge && !budget.is_exceeded() =>
+                {
+                    refusal
                 }
-            }
-            answered => answered,
+                answered => return answered,
+            };
+            otherwise = Some(plan.fallback().ok_or(refusal)?);
         }
     }
 }

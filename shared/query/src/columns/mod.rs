@@ -7,6 +7,7 @@ mod counting;
 mod crew;
 mod group;
 mod grouping;
+mod kinds;
 mod lane;
 mod mask;
 mod part;
@@ -16,6 +17,7 @@ mod shards;
 mod statements;
 mod staying;
 mod threads;
+mod turns;
 mod values;
 
 #[cfg(test)]
@@ -27,5 +29,6 @@ pub(crate) use reader::ColumnReader;
 pub(crate) use scanning::Scanning;
 pub(crate) use statements::{STATEMENTS, statements};
 pub(crate) use staying::{Staying, UnitStay};
-pub(crate) use threads::{Hired, Threads};
+pub(crate) use threads::Threads;
+pub(crate) use turns::{Turn, TurnReader, Turns};
 pub(crate) use values::{can_be_judged, can_be_read};

@@ -289,6 +289,17 @@ impl<T: Quarterly> ColumnReader<T> {
         self.settle().map_err(refusal)
     }
 
+    /// Ends as [`ColumnReader::finish`] does, then reads the same statements again for another taker. Whoever was given a number
+    /// for this answer keeps it.
+    pub(super) fn again(&mut self, next: impl FnOnce(&T) -> T) -> Result<(T, u64, Hired), QueryError> {
+        let hired = self.close()?;
+        let next = next(&self.taker);
+        let taker = std::mem::replace(&mut self.taker, next);
+        self.stage = Stage::Held(Vec::new(), 0);
+        self.changed = Arc::default();
+        Ok((taker, std::mem::take(&mut self.raw), hired))
+    }
+
     /// What has taken all quarters, how many raw events were read for it, and the threads that did it.
     pub(crate) fn finish(mut self) -> Result<(T, u64, Hired), QueryError> {
         let hired = self.close()?;

@@ -6,17 +6,19 @@ use std::sync::Arc;
 use analytics_columns::{ACTOR, ACTORS, Actors, Corrupt, Segment, TIME};
 use analytics_domain::Timestamp;
 
+use super::kinds::{Kind, Kinds};
 use super::mask::{mask, passes};
 use super::reader::{Quarterly, Stop};
 use super::shards::{SHARDS, ordered, shard_of};
 use super::threads::Hired;
+use super::turns::{Share, Shared};
 use super::values::{Fields, columns_of, fields_of};
 use crate::scan::{ActorKey, ScannedEvent};
 use crate::{Actor, Field, Filter, QueryError, Range};
 
-/// Most events that are gathered for one answer: some 180 MB with the room that lists of them keep. More are read from raw rows,
-/// which come in order.
-const EVENTS_MAX: usize = 6_000_000;
+/// Most events that are gathered at once: some 180 MB with the room that lists of them keep. More are read in several turns, or
+/// from raw rows, which come in order.
+const EVENTS_MAX: usize = 9_000_000;
 
 /// Lists of events grow by so great a part of themselves: where they doubled, half of what they take could be room.
 const GROWTH: usize = 4;
@@ -25,6 +27,7 @@ const GROWTH: usize = 4;
 #[derive(Debug)]
 pub(crate) struct Scanning {
     by: Actor,
+    share: Share,
     range: Range,
     filters: Vec<Filter>,
     marks: Vec<Mark>,
@@ -37,6 +40,7 @@ pub(crate) struct Scanning {
     others: Vec<Vec<Vec<Hit>>>,
     /// How many events that is.
     count: usize,
+    kinds: Kinds,
     places: HashMap<Arc<str>, u32>,
     labels: Vec<Arc<str>>,
 }
@@ -57,15 +61,14 @@ impl Mark {
     }
 }
 
-/// An event that can matter.
+/// An event that can matter. There are millions of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct Hit {
     timestamp: i64,
-    marks: u64,
     /// As [`key`] gives it.
     actor: u32,
-    /// The place of its label, counted from 1; 0 for none.
-    label: u32,
+    /// The place of its [`Kind`].
+    kind: u32,
 }
 
 impl Scanning {
@@ -79,6 +82,7 @@ impl Scanning {
     ) -> Self {
         Self {
             by,
+            share: Share::ALL,
             range,
             filters: filters.to_vec(),
             marks: marks.iter().map(|filters| Mark::new(filters)).collect(),
@@ -88,6 +92,7 @@ impl Scanning {
             hits: vec![Vec::new(); SHARDS],
             others: Vec::new(),
             count: 0,
+            kinds: Kinds::default(),
             places: HashMap::new(),
             labels: Vec::new(),
         }
@@ -162,7 +167,7 @@ impl Scanning {
         fresh: impl Fn() -> F + Sync,
         take: impl Fn(&mut F, ScannedEvent) -> Result<(), QueryError> + Sync,
     ) -> Result<Vec<F>, QueryError> {
-        let Self { hits, others, labels, .. } = self;
+        let Self { hits, others, labels, kinds, .. } = self;
         let mut shards: Vec<Vec<Vec<Hit>>> = hits.into_iter().map(|hits| vec![hits]).collect();
         for other in others {
             shards.iter_mut().zip(other).for_each(|(shard, hits)| shard.push(hits));
@@ -171,13 +176,14 @@ impl Scanning {
         let fresh = || (fresh(), vec![None; labels.len()]);
         let folds = hired.fold(shards, fresh, |(fold, texts), hits| {
             for hit in ordered(&hits, |hit| hit.actor, |hit| hit.timestamp) {
-                let place = (hit.label as usize).wrapping_sub(1);
+                let Kind { marks, label } = kinds.get(hit.kind);
+                let place = (label as usize).wrapping_sub(1);
                 let label = texts.get_mut(place).zip(labels.get(place));
                 let label: Option<Arc<str>> =
                     label.map(|(text, label)| Arc::clone(text.get_or_insert_with(|| Arc::from(label.as_ref()))));
                 let (actor, timestamp) =
                     (ActorKey::Number(u64::from(hit.actor)), Timestamp::from_micros(hit.timestamp));
-                take(fold, ScannedEvent { actor, timestamp, marks: hit.marks, label })?;
+                take(fold, ScannedEvent { actor, timestamp, marks, label })?;
             }
             Ok(())
         });
@@ -214,13 +220,15 @@ impl Quarterly for Scanning {
             if *marks == 0 && !self.unmarked || !holds(&passing, event) {
                 continue;
             }
-            let actor = keys.get(*pair as usize).copied().unwrap_or(0);
-            let label = labels.get(event).copied().unwrap_or(0);
+            let Some(actor) = keys.get(*pair as usize).copied().filter(|actor| self.share.holds(*actor)) else {
+                continue;
+            };
+            let kind = self.kinds.place_of(Kind { marks: *marks, label: labels.get(event).copied().unwrap_or(0) });
             if let Some(hits) = self.hits.get_mut(shard_of(actor)) {
                 if hits.len() == hits.capacity() {
                     hits.reserve_exact(hits.len() / GROWTH + 16);
                 }
-                hits.push(Hit { actor, timestamp: time.as_micros(), marks: *marks, label });
+                hits.push(Hit { timestamp: time.as_micros(), actor, kind });
                 self.count += 1;
             }
         }
@@ -228,20 +236,7 @@ impl Quarterly for Scanning {
     }
 
     fn beside(&self) -> Self {
-        Self {
-            by: self.by,
-            range: self.range,
-            filters: self.filters.clone(),
-            marks: self.marks.clone(),
-            unmarked: self.unmarked,
-            label: self.label.clone(),
-            most: self.most,
-            hits: vec![Vec::new(); SHARDS],
-            others: Vec::new(),
-            count: 0,
-            places: HashMap::new(),
-            labels: Vec::new(),
-        }
+        self.of_share(self.share)
     }
 
     fn join(&mut self, other: Self) -> Result<(), Stop> {
@@ -251,9 +246,16 @@ impl Quarterly for Scanning {
             None => self.new_label(Arc::clone(label)),
         };
         let places: Vec<u32> = other.labels.iter().map(own).collect();
+        let label =
+            |place: u32| (place as usize).checked_sub(1).and_then(|place| places.get(place).copied()).unwrap_or(0);
+        let own = |kind: &Kind| self.kinds.place_of(Kind { label: label(kind.label), ..*kind });
+        let kinds: Vec<u32> = other.kinds.all.iter().map(own).collect();
+        let are_same = kinds.iter().enumerate().all(|(place, own)| *own as usize == place);
         for mut shards in other.others.into_iter().chain([other.hits]) {
-            for hit in shards.iter_mut().flatten().filter(|hit| hit.label > 0) {
-                hit.label = places.get(hit.label as usize - 1).copied().unwrap_or(0);
+            if !are_same {
+                for hit in shards.iter_mut().flatten() {
+                    hit.kind = kinds.get(hit.kind as usize).copied().unwrap_or(0);
+                }
             }
             self.others.push(shards);
         }
@@ -275,6 +277,27 @@ impl Quarterly for Scanning {
         let message =
             format!("the question looks at more than {} events; narrow date_range or add a filter", self.most);
         Err(Stop::TooLarge(message))
+    }
+}
+
+impl Shared for Scanning {
+    fn of_share(&self, share: Share) -> Self {
+        Self {
+            by: self.by,
+            share,
+            range: self.range,
+            filters: self.filters.clone(),
+            marks: self.marks.clone(),
+            unmarked: self.unmarked,
+            label: self.label.clone(),
+            most: self.most,
+            hits: vec![Vec::new(); SHARDS],
+            others: Vec::new(),
+            count: 0,
+            kinds: Kinds::default(),
+            places: HashMap::new(),
+            labels: Vec::new(),
+        }
     }
 }
 

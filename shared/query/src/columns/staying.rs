@@ -12,6 +12,7 @@ use super::reader::{Quarterly, Stop};
 use super::scanning::keys;
 use super::shards::{SHARDS, ordered, shard_of};
 use super::threads::Hired;
+use super::turns::{Share, Shared};
 use super::values::{Fields, columns_of, fields_of};
 use crate::scan::ActorKey;
 use crate::{Actor, Buckets, Filter, QueryError, Range};
@@ -24,6 +25,7 @@ const STAYS_MAX: usize = 4_000_000;
 #[derive(Debug, Clone)]
 pub(crate) struct Staying {
     by: Actor,
+    share: Share,
     read: Range,
     /// Before it lies no unit.
     border: Timestamp,
@@ -125,13 +127,14 @@ impl Staying {
     ) -> Self {
         Self {
             by,
+            share: Share::ALL,
             read,
             border,
             units: units.clone(),
             starts: starts.to_vec(),
             returns: returns.to_vec(),
             most: STAYS_MAX,
-            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            shards: empty_shards(),
             count: Arc::default(),
         }
     }
@@ -235,7 +238,7 @@ impl Quarterly for Staying {
                     stay.last_return = time.as_micros();
                 }
             }
-            of_pairs.retain(|stay| stay.events > 0);
+            of_pairs.retain(|stay| stay.events > 0 && self.share.holds(stay.actor));
             self.add(of_pairs);
             event = until.max(event + 1);
         }
@@ -273,6 +276,16 @@ impl Quarterly for Staying {
         );
         Err(Stop::TooLarge(message))
     }
+}
+
+impl Shared for Staying {
+    fn of_share(&self, share: Share) -> Self {
+        Self { share, shards: empty_shards(), count: Arc::default(), ..self.clone() }
+    }
+}
+
+fn empty_shards() -> Arc<[Mutex<Vec<Stay>>]> {
+    (0..SHARDS).map(|_| Mutex::default()).collect()
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use crate::funnel::FunnelIntake;
 use crate::paths::PathsIntake;
 use crate::retention::RetentionIntake;
 use crate::{
-    Askable as _, Cell, Context, Dialect, Executable as _, FunnelQuestion, Intake, Param, PathsQuestion, Question,
+    Askable as _, Cell, Context, Dialect, Executable, FunnelQuestion, Intake, Param, PathsQuestion, Question,
     QuestionIntake, RetentionQuestion, Row, Statement,
 };
 
@@ -169,26 +169,57 @@ impl Kept {
         ]
     }
 
-    /// Has up to four threads make an answer, from the first quarter on and from a later one, and compares each with that of one.
-    fn same<I: Intake>(&self, what: &Value, statements: &[Statement], intake: impl Fn(Threads) -> I) {
+    /// Has up to four threads make an answer, from the first quarter on and from a later one, and compares each with that of one,
+    /// which it gives.
+    fn same<I: Intake>(&self, what: &Value, statements: &[Statement], intake: impl Fn(Threads) -> I) -> String {
         let crews: Vec<Threads> =
             (1..=4).flat_map(|most| LARGE.map(|held| Threads::of_test(most).after(held))).collect();
-        let answers: Vec<String> = crews
-            .iter()
-            .map(|threads| {
-                let mut intake = intake(*threads);
-                for (range, statements) in statements.chunks(STATEMENTS).enumerate() {
-                    for (place, rows) in self.rows(statements).into_iter().enumerate() {
-                        rows.into_iter().for_each(|row| intake.push(range * STATEMENTS + place, row).unwrap());
-                    }
-                }
-                serde_json::to_string(&intake.finish().unwrap()).unwrap()
-            })
-            .collect();
+        let rows = self.rows_of_all(statements);
+        let answers: Vec<String> = crews.iter().map(|threads| answer(&rows, intake(*threads))).collect();
         for (threads, answer) in crews.iter().zip(&answers).skip(1) {
             assert_eq!(answer, &answers[0], "{threads:?}: {what}");
         }
+        answers.into_iter().next().unwrap()
     }
+
+    /// The rows of statements. Turns ask the same again.
+    fn rows_of_all(&self, statements: &[Statement]) -> Vec<Vec<Row>> {
+        let mut asked: Vec<(&[Statement], Vec<Vec<Row>>)> = Vec::new();
+        let of_one = |of_one| match asked.iter().find(|(known, _)| *known == of_one) {
+            Some((_, rows)) => rows.clone(),
+            None => {
+                asked.push((of_one, self.rows(of_one)));
+                asked.last().unwrap().1.clone()
+            }
+        };
+        statements.chunks(STATEMENTS).flat_map(of_one).collect()
+    }
+
+    /// The same, and in four and in sixteen turns what it is of all actors at once.
+    fn same_in_turns<P, I>(&self, what: &Value, plan: &P, intake: impl Fn(&P, Threads) -> I)
+    where
+        P: Executable<Intake = I>,
+        I: Intake,
+    {
+        let at_once = self.same(what, &plan.statements(Dialect::Sqlite), |threads| intake(plan, threads));
+        let (mut turns, mut more) = (Vec::new(), plan.fallback());
+        while let Some(plan) = more.filter(Executable::is_of_one_state) {
+            let statements = plan.statements(Dialect::Sqlite);
+            let answer = answer(&self.rows_of_all(&statements), intake(&plan, Threads::of_test(1 + turns.len())));
+            assert_eq!(answer, at_once, "{} statements: {what}", statements.len());
+            turns.push(statements.len() / STATEMENTS);
+            more = plan.fallback();
+        }
+        assert_eq!(turns, [4, 16]);
+    }
+}
+
+/// The answer that an intake makes of the rows of all statements.
+fn answer<I: Intake>(rows: &[Vec<Row>], mut intake: I) -> String {
+    for (place, rows) in rows.iter().enumerate() {
+        rows.iter().for_each(|row| intake.push(place, row.clone()).unwrap());
+    }
+    serde_json::to_string(&intake.finish().unwrap()).unwrap()
 }
 
 fn context() -> Context {
@@ -305,18 +336,18 @@ proptest! {
     #[test]
     fn funnels_are_the_same(kept in kept(), question in funnels()) {
         let plan = FunnelQuestion::from_json(&question).unwrap().plan(&context()).unwrap();
-        kept.same(&question, &plan.statements(Dialect::Sqlite), |threads| FunnelIntake::new(&plan, threads));
+        kept.same_in_turns(&question, &plan, FunnelIntake::new);
     }
 
     #[test]
     fn paths_are_the_same(kept in kept(), question in paths()) {
         let plan = PathsQuestion::from_json(&question).unwrap().plan(&context()).unwrap();
-        kept.same(&question, &plan.statements(Dialect::Sqlite), |threads| PathsIntake::new(&plan, threads));
+        kept.same_in_turns(&question, &plan, PathsIntake::new);
     }
 
     #[test]
     fn retention_is_the_same(kept in kept(), question in retentions()) {
         let plan = RetentionQuestion::from_json(&question).unwrap().plan(&context()).unwrap();
-        kept.same(&question, &plan.statements(Dialect::Sqlite), |threads| RetentionIntake::new(&plan, threads));
+        kept.same_in_turns(&question, &plan, RetentionIntake::new);
     }
 }

@@ -6,17 +6,14 @@ use super::tally::Tally;
 use super::walk::{Rules, Seen, Walk};
 use super::{FunnelAnswer, FunnelPlan};
 use crate::columns::Threads;
+use crate::folding::{self, Folding};
 use crate::intake::Intake;
-use crate::scan::{ActorKey, ScanReader, ScannedEvent};
+use crate::scan::{ActorKey, ScannedEvent};
 use crate::{QueryError, Row};
 
 /// Takes the rows of a funnel's scan in, actor by actor.
 #[derive(Debug)]
-pub struct FunnelIntake {
-    plan: FunnelPlan,
-    reader: ScanReader,
-    fold: Fold,
-}
+pub struct FunnelIntake(Folding<Fold>);
 
 /// The attempts of actors, each of whose events come together and in order.
 #[derive(Debug)]
@@ -31,7 +28,9 @@ struct Fold {
     events_read: u64,
 }
 
-impl Fold {
+impl folding::Fold for Fold {
+    type Plan = FunnelPlan;
+
     fn new(plan: &FunnelPlan) -> Self {
         Self {
             rules: plan.rules(),
@@ -43,8 +42,7 @@ impl Fold {
         }
     }
 
-    /// Counts the attempt of the actor whose events are over.
-    fn count(&mut self) -> Result<(), QueryError> {
+    fn end(&mut self) -> Result<(), QueryError> {
         match self.walk.finish(&self.rules) {
             Some(attempt) => self.tally.take(&attempt),
             None => Ok(()),
@@ -54,7 +52,7 @@ impl Fold {
     fn event(&mut self, event: ScannedEvent) -> Result<(), QueryError> {
         self.events_read += 1;
         if self.actor.as_ref() != Some(&event.actor) {
-            self.count()?;
+            self.end()?;
             self.actor = Some(event.actor);
         }
         if self.value != event.label {
@@ -64,9 +62,7 @@ impl Fold {
         self.walk.event(&self.rules, seen)
     }
 
-    /// Takes in what another fold made of other actors.
-    fn join(&mut self, mut other: Self) -> Result<(), QueryError> {
-        other.count()?;
+    fn join(&mut self, other: Self) -> Result<(), QueryError> {
         self.events_read += other.events_read;
         self.tally.join(other.tally)
     }
@@ -74,11 +70,7 @@ impl Fold {
 
 impl FunnelIntake {
     pub(crate) fn new(plan: &FunnelPlan, threads: Threads) -> Self {
-        Self {
-            reader: plan.scan(|scan| scan.reader(plan.ground.has_columns, threads)),
-            fold: Fold::new(plan),
-            plan: plan.clone(),
-        }
+        Self(plan.scan(|scan| Folding::new(plan.clone(), &scan, plan.ground.turns, threads)))
     }
 }
 
@@ -86,25 +78,17 @@ impl Intake for FunnelIntake {
     type Answer = FunnelAnswer;
 
     fn push(&mut self, statement: usize, row: Row) -> Result<(), QueryError> {
-        match self.reader.push(statement, row)? {
-            Some(event) => self.fold.event(event),
-            None => Ok(()),
-        }
+        self.0.push(statement, row)
     }
 
-    fn finish(mut self) -> Result<FunnelAnswer, QueryError> {
-        let (gathered, source) = self.reader.finish()?;
-        let mut fold = self.fold;
-        fold.count()?;
-        for other in gathered.fold(|| Fold::new(&self.plan), Fold::event)? {
-            fold.join(other)?;
-        }
-        let (steps, breakdown) = fold.tally.finish(&self.plan.question.steps);
+    fn finish(self) -> Result<FunnelAnswer, QueryError> {
+        let (plan, fold, source) = self.0.finish()?;
+        let (steps, breakdown) = fold.tally.finish(&plan.question.steps);
         Ok(FunnelAnswer {
             steps,
-            breakdown: self.plan.question.breakdown.is_some().then_some(breakdown),
-            meta: self.plan.ground.meta(source, fold.events_read),
-            query: self.plan.query,
+            breakdown: plan.question.breakdown.is_some().then_some(breakdown),
+            meta: plan.ground.meta(source, fold.events_read),
+            query: plan.query,
         })
     }
 }

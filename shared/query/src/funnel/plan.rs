@@ -91,15 +91,15 @@ impl Executable for FunnelPlan {
     type Intake = FunnelIntake;
 
     fn statements(&self, dialect: Dialect) -> Vec<Statement> {
-        self.scan(|scan| scan.statements(self.ground.has_columns, dialect))
+        self.scan(|scan| scan.statements(self.ground.turns, dialect))
     }
 
     fn is_of_one_state(&self) -> bool {
-        self.scan(|scan| scan.is_of_columns(self.ground.has_columns))
+        self.scan(|scan| scan.is_of_columns(self.ground.turns))
     }
 
     fn fallback(&self) -> Option<Self> {
-        self.is_of_one_state().then(|| Self { ground: self.ground.without_columns(), ..self.clone() })
+        self.is_of_one_state().then(|| Self { ground: self.ground.fallback(), ..self.clone() })
     }
 
     fn intake(&self) -> FunnelIntake {

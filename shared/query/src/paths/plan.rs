@@ -9,8 +9,9 @@ use super::answer::{PathEnd, PathsAnswer, PathsQuery};
 use super::tally::Tally;
 use super::trail::{Ends, Trail};
 use crate::columns::Threads;
+use crate::folding::{self, Folding};
 use crate::ground::Ground;
-use crate::scan::{ActorKey, Scan, ScanReader, ScannedEvent};
+use crate::scan::{ActorKey, Scan, ScannedEvent};
 use crate::{Askable, Context, Dialect, Executable, Filter, Intake, QueryError, Row, Statement};
 
 /// The mark of an event that paths begin with.
@@ -75,15 +76,15 @@ impl Executable for PathsPlan {
     type Intake = PathsIntake;
 
     fn statements(&self, dialect: Dialect) -> Vec<Statement> {
-        self.scan(|scan| scan.statements(self.ground.has_columns, dialect))
+        self.scan(|scan| scan.statements(self.ground.turns, dialect))
     }
 
     fn is_of_one_state(&self) -> bool {
-        self.scan(|scan| scan.is_of_columns(self.ground.has_columns))
+        self.scan(|scan| scan.is_of_columns(self.ground.turns))
     }
 
     fn fallback(&self) -> Option<Self> {
-        self.is_of_one_state().then(|| Self { ground: self.ground.without_columns(), ..self.clone() })
+        self.is_of_one_state().then(|| Self { ground: self.ground.fallback(), ..self.clone() })
     }
 
     fn intake(&self) -> PathsIntake {
@@ -109,11 +110,7 @@ impl Executable for PathsPlan {
 
 /// Takes the rows of a [`PathsPlan`]'s scan in, actor by actor.
 #[derive(Debug)]
-pub struct PathsIntake {
-    plan: PathsPlan,
-    reader: ScanReader,
-    fold: Fold,
-}
+pub struct PathsIntake(Folding<Fold>);
 
 /// The paths of actors, each of whose events come together and in order.
 #[derive(Debug)]
@@ -128,8 +125,10 @@ struct Fold {
     events_read: u64,
 }
 
-impl Fold {
-    fn new(question: &PathsQuestion) -> Self {
+impl folding::Fold for Fold {
+    type Plan = PathsPlan;
+
+    fn new(PathsPlan { question, .. }: &PathsPlan) -> Self {
         Self {
             ends: Ends { has_from: question.from.is_some(), has_to: question.to.is_some(), depth: question.depth },
             actor: None,
@@ -140,8 +139,7 @@ impl Fold {
         }
     }
 
-    /// Counts the path of the actor whose events are over.
-    fn count(&mut self) -> Result<(), QueryError> {
+    fn end(&mut self) -> Result<(), QueryError> {
         let path = self.trail.finish(self.ends);
         self.tally.take(&path)
     }
@@ -149,7 +147,7 @@ impl Fold {
     fn event(&mut self, event: ScannedEvent) -> Result<(), QueryError> {
         self.events_read += 1;
         if self.actor.as_ref() != Some(&event.actor) {
-            self.count()?;
+            self.end()?;
             self.actor = Some(event.actor);
         }
         if self.name != event.label {
@@ -160,9 +158,7 @@ impl Fold {
         Ok(())
     }
 
-    /// Takes in what another fold made of other actors.
-    fn join(&mut self, mut other: Self) -> Result<(), QueryError> {
-        other.count()?;
+    fn join(&mut self, other: Self) -> Result<(), QueryError> {
         self.events_read += other.events_read;
         self.tally.join(other.tally)
     }
@@ -170,11 +166,7 @@ impl Fold {
 
 impl PathsIntake {
     pub(crate) fn new(plan: &PathsPlan, threads: Threads) -> Self {
-        Self {
-            reader: plan.scan(|scan| scan.reader(plan.ground.has_columns, threads)),
-            fold: Fold::new(&plan.question),
-            plan: plan.clone(),
-        }
+        Self(plan.scan(|scan| Folding::new(plan.clone(), &scan, plan.ground.turns, threads)))
     }
 }
 
@@ -182,21 +174,13 @@ impl Intake for PathsIntake {
     type Answer = PathsAnswer;
 
     fn push(&mut self, statement: usize, row: Row) -> Result<(), QueryError> {
-        match self.reader.push(statement, row)? {
-            Some(event) => self.fold.event(event),
-            None => Ok(()),
-        }
+        self.0.push(statement, row)
     }
 
-    fn finish(mut self) -> Result<PathsAnswer, QueryError> {
-        let (gathered, source) = self.reader.finish()?;
-        let mut fold = self.fold;
-        fold.count()?;
-        for other in gathered.fold(|| Fold::new(&self.plan.question), Fold::event)? {
-            fold.join(other)?;
-        }
-        let (nodes, links) = fold.tally.finish(self.plan.question.limit as usize);
-        let meta = self.plan.ground.meta(source, fold.events_read);
-        Ok(PathsAnswer { nodes, links, meta, query: self.plan.query })
+    fn finish(self) -> Result<PathsAnswer, QueryError> {
+        let (plan, fold, source) = self.0.finish()?;
+        let (nodes, links) = fold.tally.finish(plan.question.limit as usize);
+        let meta = plan.ground.meta(source, fold.events_read);
+        Ok(PathsAnswer { nodes, links, meta, query: plan.query })
     }
 }

@@ -4,7 +4,7 @@ use super::answer::{Cohort, EventQuery, RetentionAnswer, RetentionCell, Retentio
 use super::fold::Fold;
 use super::units::Units;
 use super::{FirstStart, RetentionQuestion, Stay};
-use crate::columns::{self, ColumnReader, Staying, Threads, UnitStay};
+use crate::columns::{self, Staying, Threads, Turn, TurnReader, Turns, UnitStay};
 use crate::event_record::instant;
 use crate::filter::{Columns, Filtered as _};
 use crate::ground::Ground;
@@ -56,15 +56,15 @@ impl Askable for RetentionQuestion {
 }
 
 impl RetentionPlan {
-    /// What is gathered from columns, where they tell all that is asked.
-    fn staying(&self) -> Option<Staying> {
+    /// What is gathered from columns and in how many turns, where they tell all that is asked.
+    fn staying(&self) -> Option<(Staying, Turns)> {
         let question = &self.question;
-        (self.ground.has_columns && columns::can_be_judged(question.start.iter().chain(&question.returned))).then(
-            || {
-                let (border, units) = (self.ground.range.from, self.units.buckets());
-                Staying::new(question.by, self.scanned, border, units, &question.start, &question.returned)
-            },
-        )
+        let tell = columns::can_be_judged(question.start.iter().chain(&question.returned));
+        self.ground.turns.filter(|_| tell).map(|turns| {
+            let (border, units) = (self.ground.range.from, self.units.buckets());
+            let staying = Staying::new(question.by, self.scanned, border, units, &question.start, &question.returned);
+            (staying, turns)
+        })
     }
 
     /// One row for each actor and unit with an event of the question: the actor, the unit's index (-1 before the range), the
@@ -109,7 +109,9 @@ impl Executable for RetentionPlan {
     fn statements(&self, dialect: Dialect) -> Vec<Statement> {
         match self.staying() {
             None => vec![self.of_raw_rows(dialect)],
-            Some(staying) => columns::statements(&self.ground.project, self.scanned, &staying, dialect).into(),
+            Some((staying, turns)) => {
+                turns.statements(&columns::statements(&self.ground.project, self.scanned, &staying, dialect))
+            }
         }
     }
 
@@ -118,7 +120,7 @@ impl Executable for RetentionPlan {
     }
 
     fn fallback(&self) -> Option<Self> {
-        self.is_of_one_state().then(|| Self { ground: self.ground.without_columns(), ..self.clone() })
+        self.is_of_one_state().then(|| Self { ground: self.ground.fallback(), ..self.clone() })
     }
 
     fn intake(&self) -> RetentionIntake {
@@ -141,7 +143,7 @@ fn passes(sql: &mut Sql, filters: &[Filter]) -> Option<String> {
 pub struct RetentionIntake {
     plan: RetentionPlan,
     /// Takes the rows where they are those of columns.
-    reader: Option<Box<ColumnReader<Staying>>>,
+    reader: Option<Box<TurnReader<Staying>>>,
     counted: Counted,
 }
 
@@ -170,6 +172,15 @@ impl Counted {
         self.fold.take(stay);
     }
 
+    /// Takes in what was gathered in a turn.
+    fn take_turn(&mut self, plan: &RetentionPlan, (staying, hired): Turn<Staying>) -> Result<(), QueryError> {
+        let take = |counted: &mut Self, UnitStay { actor, unit, first_start, last_return, events }: UnitStay| {
+            counted.take(actor.into(), events, &Stay { unit, first_start, last_return });
+        };
+        staying.fold(&hired, || Self::new(plan), take)?.into_iter().for_each(|other| self.join(other));
+        Ok(())
+    }
+
     /// Takes in what was counted elsewhere, of other actors.
     fn join(&mut self, mut other: Self) {
         other.fold.next_actor();
@@ -180,7 +191,7 @@ impl Counted {
 
 impl RetentionIntake {
     pub(crate) fn new(plan: &RetentionPlan, threads: Threads) -> Self {
-        let reader = plan.staying().map(|staying| Box::new(ColumnReader::new(staying, threads)));
+        let reader = plan.staying().map(|(staying, turns)| Box::new(TurnReader::new(&staying, turns, threads)));
         Self { plan: plan.clone(), reader, counted: Counted::new(plan) }
     }
 }
@@ -190,7 +201,10 @@ impl Intake for RetentionIntake {
 
     fn push(&mut self, statement: usize, row: Row) -> Result<(), QueryError> {
         if let Some(reader) = &mut self.reader {
-            return reader.push(statement, row);
+            return match reader.push(statement, row)? {
+                Some(turn) => self.counted.take_turn(&self.plan, turn),
+                None => Ok(()),
+            };
         }
         let Ok([Cell::Text(actor), Cell::Int(unit), first_start, last_return, Cell::Int(events)]) =
             <[Cell; 5]>::try_from(row)
@@ -211,13 +225,9 @@ impl Intake for RetentionIntake {
         let mut counted = self.counted;
         counted.fold.next_actor();
         if let Some(reader) = self.reader.take() {
-            let (staying, raw, hired) = reader.finish()?;
+            let (turn, raw) = reader.finish()?;
             source = if raw > 0 { Source::Mixed } else { Source::Rollup };
-            let take = |counted: &mut Counted, UnitStay { actor, unit, first_start, last_return, events }: UnitStay| {
-                counted.take(actor.into(), events, &Stay { unit, first_start, last_return });
-            };
-            let others = staying.fold(&hired, || Counted::new(&self.plan), take)?;
-            others.into_iter().for_each(|other| counted.join(other));
+            counted.take_turn(&self.plan, turn)?;
         }
         let (plan, now) = (&self.plan, self.plan.ground.now());
         let mut cohorts: Vec<Cohort> = Vec::with_capacity(plan.units.cohorts());

@@ -14,8 +14,8 @@ use analytics_store::{AnswerError, EventStore, answer};
 struct Counting {
     rows: u64,
     most: u64,
-    /// How many it takes where it is answered another way; 0 where there is none.
-    otherwise: u64,
+    /// How many it takes where it is answered another way, and then another; 0 where there is none.
+    otherwise: [u64; 2],
 }
 
 impl Askable for Counting {
@@ -41,7 +41,8 @@ impl Executable for Counting {
     }
 
     fn fallback(&self) -> Option<Self> {
-        (self.otherwise > 0).then_some(Self { most: self.otherwise, otherwise: 0, ..*self })
+        let [most, then] = self.otherwise;
+        (most > 0).then_some(Self { most, otherwise: [then, 0], ..*self })
     }
 
     fn intake(&self) -> Counted {
@@ -85,7 +86,7 @@ async fn rows_are_folded_as_they_come_and_a_refusal_ends_the_reading() {
     store.migrate().await.unwrap();
     let ask = async |rows, most| {
         let (project, now) = (Project::default(), Timestamp::from_micros(0));
-        answer(&store, &Counting { rows, most, otherwise: 0 }, &project, Retention { days: 0 }, now).await
+        answer(&store, &Counting { rows, most, otherwise: [0; 2] }, &project, Retention { days: 0 }, now).await
     };
     assert_eq!(ask(1_000, u64::MAX).await.unwrap(), [1_000, 7]);
     // Reading them all would take minutes.
@@ -98,7 +99,7 @@ async fn rows_are_folded_as_they_come_and_a_refusal_ends_the_reading() {
 }
 
 #[tokio::test]
-async fn what_is_too_large_for_columns_is_asked_of_raw_rows() {
+async fn what_is_too_large_for_one_way_is_asked_the_next() {
     let folder = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(folder.path().join("events.db"), SqliteOptions::default()).await.unwrap();
     store.migrate().await.unwrap();
@@ -106,9 +107,14 @@ async fn what_is_too_large_for_columns_is_asked_of_raw_rows() {
         let (project, now) = (Project::default(), Timestamp::from_micros(0));
         answer(&store, &Counting { rows, most, otherwise }, &project, Retention { days: 0 }, now).await
     };
-    assert_eq!(ask(100, 10, 200).await.unwrap(), [100, 7]);
+    assert_eq!(ask(100, 10, [200, 0]).await.unwrap(), [100, 7]);
+    assert_eq!(ask(100, 10, [50, 200]).await.unwrap(), [100, 7]);
     // Where that is too much as well, it is the end.
-    assert!(
-        matches!(ask(100, 10, 50).await, Err(AnswerError::Query(error)) if error.code == QueryErrorCode::QueryTooLarge)
-    );
+    for otherwise in [[0, 0], [50, 0], [50, 70]] {
+        let refused = ask(100, 10, otherwise).await;
+        assert!(
+            matches!(refused, Err(AnswerError::Query(error)) if error.code == QueryErrorCode::QueryTooLarge),
+            "{otherwise:?}"
+        );
+    }
 }
