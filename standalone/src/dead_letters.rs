@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use thiserror::Error;
 use uuid::Uuid;
 
-use crate::http::{Address, sentence};
+use crate::http::{self, Address, Unanswered};
 
 /// How long the server may take.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -60,6 +60,16 @@ pub enum DeadLetterError {
     },
 }
 
+impl DeadLetterError {
+    fn of(unanswered: Unanswered, address: &Address) -> Self {
+        let url = address.to_string();
+        match unanswered {
+            Unanswered::Lost(source) => Self::Unreachable { url, source },
+            Unanswered::Refused(said) => Self::Refused { url, said },
+        }
+    }
+}
+
 fn unknown(marked: u64, asked: u64) -> String {
     match (marked, asked) {
         (0, 1) => "there is no dead letter with this id".to_owned(),
@@ -80,19 +90,20 @@ pub async fn run(
     address: &Address,
     key: Option<&str>,
 ) -> Result<Vec<String>, DeadLetterError> {
-    let failed = |source| DeadLetterError::Unreachable { url: address.to_string(), source };
-    let client = address.client(PATIENCE).map_err(failed)?;
+    let failed = |unanswered| DeadLetterError::of(unanswered, address);
+    let client = address.client(PATIENCE).map_err(|source| failed(Unanswered::Lost(source)))?;
+    let ask = async |request: RequestBuilder| http::ask(request, key).await.map_err(failed);
     match command {
         DeadLetterCommand::List { limit } => {
             let url = address.at(&format!("/api/dead-letters?limit={limit}"));
-            Ok(list(&ask(client.get(url), address, key).await?))
+            Ok(list(&ask(client.get(url)).await?))
         }
         DeadLetterCommand::Replay { ids } => {
             let ids: BTreeSet<&Uuid> = ids.iter().collect();
             let body = if ids.is_empty() { json!({ "all": true }) } else { json!({ "ids": ids }) };
             let request = client.post(address.at("/api/dead-letters/replay"));
             let request = request.header("content-type", "application/json").body(body.to_string());
-            let answer = ask(request, address, key).await?;
+            let answer = ask(request).await?;
             let marked = answer["marked"].as_u64().unwrap_or_default();
             let asked = ids.len() as u64;
             if marked < asked {
@@ -128,21 +139,6 @@ fn list(answer: &Value) -> Vec<String> {
         total => format!("{total} dead letters in all"),
     });
     lines
-}
-
-async fn ask(request: RequestBuilder, address: &Address, key: Option<&str>) -> Result<Value, DeadLetterError> {
-    let failed = |source| DeadLetterError::Unreachable { url: address.to_string(), source };
-    let request = match key {
-        Some(key) => request.bearer_auth(key),
-        None => request,
-    };
-    let response = request.send().await.map_err(failed)?;
-    let status = response.status();
-    let body = response.text().await.map_err(failed)?;
-    match serde_json::from_str(&body) {
-        Ok(answer) if status.is_success() => Ok(answer),
-        _ => Err(DeadLetterError::Refused { url: address.to_string(), said: sentence(status.as_u16(), &body) }),
-    }
 }
 
 #[cfg(test)]

@@ -6,11 +6,10 @@ use std::time::Duration;
 
 use clap::Args;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use serde_json::Value;
 use thiserror::Error;
 
 use crate::command::Ended;
-use crate::http::{Address, sentence};
+use crate::http::{self, Address, Unanswered};
 use crate::output::{remark, say};
 
 /// How long the server may take: it reads all events around the person's.
@@ -72,6 +71,16 @@ pub enum EraseError {
     },
 }
 
+impl EraseError {
+    fn of(unanswered: Unanswered, address: &Address) -> Self {
+        let url = address.to_string();
+        match unanswered {
+            Unanswered::Lost(source) => Self::NoAnswer { url, source },
+            Unanswered::Refused(said) => Self::Refused { url, said },
+        }
+    }
+}
+
 /// Sees that it is meant; before any server is looked for.
 ///
 /// # Errors
@@ -95,26 +104,10 @@ pub fn confirm(options: &EraseUserOptions) -> Result<(), EraseError> {
 
 /// Erases the person on the server at `address` and prints its receipt.
 pub async fn run(options: &EraseUserOptions, address: &Address, key: Option<&str>) -> Ended {
-    let failed = |source| EraseError::NoAnswer { url: address.to_string(), source };
-    let client = address.client(PATIENCE).map_err(failed)?;
-    let request = client.delete(of_user(address, &options.id)?);
-    let request = match key {
-        Some(key) => request.bearer_auth(key),
-        None => request,
-    };
-    let response = request.send().await.map_err(failed)?;
-    let status = response.status();
-    let body = response.text().await.map_err(failed)?;
-    match serde_json::from_str::<Value>(&body) {
-        Ok(receipt) if status.is_success() => {
-            say(receipt);
-            Ok(ExitCode::SUCCESS)
-        }
-        _ => {
-            let said = sentence(status.as_u16(), &body);
-            Err(EraseError::Refused { url: address.to_string(), said }.into())
-        }
-    }
+    let failed = |unanswered| EraseError::of(unanswered, address);
+    let client = address.client(PATIENCE).map_err(|source| failed(Unanswered::Lost(source)))?;
+    say(http::ask(client.delete(of_user(address, &options.id)?), key).await.map_err(failed)?);
+    Ok(ExitCode::SUCCESS)
 }
 
 /// The address of a person.

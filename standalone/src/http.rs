@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use reqwest::redirect::Policy;
-use reqwest::{Client, Url};
+use reqwest::{Client, RequestBuilder, StatusCode, Url};
 use serde_json::Value;
 use thiserror::Error;
 
@@ -98,6 +98,36 @@ impl Address {
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.0.as_str().trim_end_matches('/'))
+    }
+}
+
+/// Why a request has no answer that can be used.
+#[derive(Debug)]
+pub enum Unanswered {
+    /// No connection, or no answer to its end.
+    Lost(reqwest::Error),
+    /// The server refuses; what it says.
+    Refused(String),
+}
+
+/// Sends a request, with the key where there is one, and gives the JSON of the answer back; null for one without a body.
+///
+/// # Errors
+/// [`Unanswered`].
+pub async fn ask(request: RequestBuilder, key: Option<&str>) -> Result<Value, Unanswered> {
+    let request = match key {
+        Some(key) => request.bearer_auth(key),
+        None => request,
+    };
+    let response = request.send().await.map_err(Unanswered::Lost)?;
+    let status = response.status();
+    let body = response.text().await.map_err(Unanswered::Lost)?;
+    if status == StatusCode::NO_CONTENT {
+        return Ok(Value::Null);
+    }
+    match serde_json::from_str(&body) {
+        Ok(answer) if status.is_success() => Ok(answer),
+        _ => Err(Unanswered::Refused(sentence(status.as_u16(), &body))),
     }
 }
 

@@ -8,7 +8,7 @@ use reqwest::RequestBuilder;
 use serde_json::{Value, json};
 use thiserror::Error;
 
-use crate::http::{Address, sentence};
+use crate::http::{self, Address, Unanswered};
 
 /// How long the server may take.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -95,6 +95,16 @@ pub enum KeyError {
     },
 }
 
+impl KeyError {
+    fn of(unanswered: Unanswered, address: &Address) -> Self {
+        let url = address.to_string();
+        match unanswered {
+            Unanswered::Lost(source) => Self::NoAnswer { url, source },
+            Unanswered::Refused(said) => Self::Refused { url, said },
+        }
+    }
+}
+
 /// What was done.
 #[derive(Debug)]
 pub struct Done {
@@ -109,19 +119,20 @@ pub struct Done {
 /// # Errors
 /// [`KeyError`].
 pub async fn run(command: &KeyCommand, address: &Address, key: Option<&str>) -> Result<Done, KeyError> {
-    let failed = |source| KeyError::NoAnswer { url: address.to_string(), source };
-    let client = address.client(PATIENCE).map_err(failed)?;
+    let failed = |unanswered| KeyError::of(unanswered, address);
+    let client = address.client(PATIENCE).map_err(|source| failed(Unanswered::Lost(source)))?;
+    let ask = async |request: RequestBuilder| http::ask(request, key).await.map_err(failed);
     let keys = address.at("/api/keys");
     let said = |lines| Done { lines, remarks: Vec::new() };
     match command {
         KeyCommand::List { json } => {
-            let answer = ask(client.get(keys), address, key).await?;
+            let answer = ask(client.get(keys)).await?;
             Ok(said(if *json { vec![answer.to_string()] } else { list(&answer) }))
         }
         KeyCommand::Create { name, scope, json } => {
             let wish = json!({ "name": name, "scope": scope.as_str() }).to_string();
             let request = client.post(keys).header("content-type", "application/json").body(wish);
-            let made = ask(request, address, key).await?;
+            let made = ask(request).await?;
             if *json {
                 return Ok(said(vec![made.to_string()]));
             }
@@ -133,7 +144,7 @@ pub async fn run(command: &KeyCommand, address: &Address, key: Option<&str>) -> 
                 return Err(KeyError::Unnameable { id: id.clone() });
             }
             let id = utf8_percent_encode(id, &ENCODED);
-            ask(client.delete(format!("{keys}/{id}")), address, key).await?;
+            ask(client.delete(format!("{keys}/{id}"))).await?;
             Ok(said(vec!["the key is revoked; within 10 s it opens nothing any more".to_owned()]))
         }
     }
@@ -183,24 +194,6 @@ fn shown(name: &str) -> String {
         character.is_control() || turns || matches!(character, '\u{2060}'..='\u{2069}' | '\u{feff}')
     };
     name.chars().map(|character| if steers(character) { '\u{fffd}' } else { character }).collect()
-}
-
-async fn ask(request: RequestBuilder, address: &Address, key: Option<&str>) -> Result<Value, KeyError> {
-    let failed = |source| KeyError::NoAnswer { url: address.to_string(), source };
-    let request = match key {
-        Some(key) => request.bearer_auth(key),
-        None => request,
-    };
-    let response = request.send().await.map_err(failed)?;
-    let status = response.status();
-    let body = response.text().await.map_err(failed)?;
-    if status.as_u16() == 204 {
-        return Ok(Value::Null);
-    }
-    match serde_json::from_str(&body) {
-        Ok(answer) if status.is_success() => Ok(answer),
-        _ => Err(KeyError::Refused { url: address.to_string(), said: sentence(status.as_u16(), &body) }),
-    }
 }
 
 #[cfg(test)]
