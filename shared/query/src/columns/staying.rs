@@ -1,7 +1,7 @@
 //! In which units of the calendar each actor started and returned, gathered quarter by quarter.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use analytics_columns::{ACTOR, ACTORS, Segment, TIME};
@@ -17,9 +17,10 @@ use super::values::{Fields, columns_of, fields_of};
 use crate::scan::ActorKey;
 use crate::{Actor, Buckets, Filter, QueryError, Range};
 
-/// Most (actor, unit, quarter) that are gathered for one answer: some 200 MB while lists of them grow. Where they are reached,
-/// those of an actor and unit are made one; where they are still more than half, raw rows are read, which come in order.
-const STAYS_MAX: usize = 4_000_000;
+/// Most (actor, unit, quarter) that are gathered at once: some 200 MB while lists of them grow. Where they are reached, those of
+/// an actor and unit are made one; where they are still more than three quarters, it is done in several turns, or raw rows are
+/// read, which come in order.
+const STAYS_MAX: usize = 5_500_000;
 
 /// What counts as a start and as a return, and where each actor had them so far.
 #[derive(Debug, Clone)]
@@ -37,6 +38,8 @@ pub(crate) struct Staying {
     shards: Arc<[Mutex<Vec<Stay>>]>,
     /// How many stays that is.
     count: Arc<AtomicUsize>,
+    /// How many events were starts or returns.
+    events: Arc<AtomicU64>,
 }
 
 /// What an actor did in a unit, or in a part of it.
@@ -50,12 +53,11 @@ struct Stay {
     actor: u32,
     /// -1 before the border.
     unit: i32,
-    events: u32,
 }
 
 impl Default for Stay {
     fn default() -> Self {
-        Self { first_start: i64::MAX, last_return: i64::MIN, actor: 0, unit: 0, events: 0 }
+        Self { first_start: i64::MAX, last_return: i64::MIN, actor: 0, unit: 0 }
     }
 }
 
@@ -64,7 +66,6 @@ impl Stay {
     fn add(&mut self, other: &Self) {
         self.first_start = self.first_start.min(other.first_start);
         self.last_return = self.last_return.max(other.last_return);
-        self.events = self.events.saturating_add(other.events);
     }
 }
 
@@ -76,7 +77,6 @@ pub(crate) struct UnitStay {
     pub(crate) unit: Option<usize>,
     pub(crate) first_start: Option<Timestamp>,
     pub(crate) last_return: Option<Timestamp>,
-    pub(crate) events: u64,
 }
 
 /// An actor, as a number that no other has.
@@ -97,7 +97,6 @@ impl From<Stay> for UnitStay {
             unit: usize::try_from(stay.unit).ok(),
             first_start: instant(stay.first_start, i64::MAX),
             last_return: instant(stay.last_return, i64::MIN),
-            events: u64::from(stay.events),
         }
     }
 }
@@ -136,7 +135,13 @@ impl Staying {
             most: STAYS_MAX,
             shards: empty_shards(),
             count: Arc::default(),
+            events: Arc::default(),
         }
+    }
+
+    /// How many events were starts or returns, all takers' together.
+    pub(crate) fn events(&self) -> u64 {
+        self.events.load(Ordering::Relaxed)
     }
 
     /// The unit that holds an instant, -1 before the border, and where it ends.
@@ -224,12 +229,13 @@ impl Quarterly for Staying {
         while let Some(time) = times.get(event).filter(|_| event < after) {
             let (unit, end) = self.unit_at(*time);
             let until = times.partition_point(|time| *time < end).min(after);
-            let of_pair = |actor: &u32| Stay { actor: *actor, unit, ..Stay::default() };
-            let mut of_pairs: Vec<Stay> = keys.iter().map(of_pair).collect();
+            let of_pair = |actor: &u32| (0_u64, Stay { actor: *actor, unit, ..Stay::default() });
+            let mut of_pairs: Vec<(u64, Stay)> = keys.iter().map(of_pair).collect();
             for ((event, time), pair) in times.iter().enumerate().zip(&pairs).take(until).skip(event) {
                 let (is_start, is_return) = (holds(&starts, event), holds(&returns, event));
-                let Some(stay) = of_pairs.get_mut(*pair as usize).filter(|_| is_start || is_return) else { continue };
-                stay.events += 1;
+                let of_pair = of_pairs.get_mut(*pair as usize).filter(|_| is_start || is_return);
+                let Some((events, stay)) = of_pair else { continue };
+                *events += 1;
                 // Instants ascend.
                 if is_start {
                     stay.first_start = stay.first_start.min(time.as_micros());
@@ -238,8 +244,9 @@ impl Quarterly for Staying {
                     stay.last_return = time.as_micros();
                 }
             }
-            of_pairs.retain(|stay| stay.events > 0 && self.share.holds(stay.actor));
-            self.add(of_pairs);
+            of_pairs.retain(|(events, stay)| *events > 0 && self.share.holds(stay.actor));
+            self.events.fetch_add(of_pairs.iter().map(|(events, _)| events).sum(), Ordering::Relaxed);
+            self.add(of_pairs.into_iter().map(|(_, stay)| stay).collect());
             event = until.max(event + 1);
         }
         self.check()
@@ -267,7 +274,7 @@ impl Quarterly for Staying {
             return Ok(());
         }
         self.unite();
-        let most = self.most / 2;
+        let most = self.most / 4 * 3;
         if self.count.load(Ordering::Relaxed) <= most {
             return Ok(());
         }
@@ -280,7 +287,7 @@ impl Quarterly for Staying {
 
 impl Shared for Staying {
     fn of_share(&self, share: Share) -> Self {
-        Self { share, shards: empty_shards(), count: Arc::default(), ..self.clone() }
+        Self { share, shards: empty_shards(), count: Arc::default(), events: Arc::default(), ..self.clone() }
     }
 }
 
@@ -322,16 +329,17 @@ mod tests {
             assert!(enough.count.load(Ordering::Relaxed) <= 20);
         }
         let take = |all: &mut Vec<UnitStay>, stay| all.push(stay);
+        assert_eq!(enough.events(), 900);
         let stays = enough.fold(&Hired::nobody(), Vec::new, take).unwrap().concat();
         assert_eq!(stays.len(), 10);
         for stay in stays {
-            assert_eq!((stay.unit, stay.events), (Some(0), 90));
+            assert_eq!(stay.unit, Some(0));
             assert_eq!(stay.first_start, Some(Quarter(0).start()));
             assert_eq!(stay.last_return, Some(Quarter(89).start()));
         }
         let mut refused = staying(20);
-        refused.take(&quarter(0, 11), &HashMap::new()).unwrap();
-        let refused = refused.take(&quarter(1, 11), &HashMap::new());
-        assert!(matches!(refused, Err(Stop::TooLarge(message)) if message.contains("more than 10 persons")));
+        refused.take(&quarter(0, 16), &HashMap::new()).unwrap();
+        let refused = refused.take(&quarter(1, 16), &HashMap::new());
+        assert!(matches!(refused, Err(Stop::TooLarge(message)) if message.contains("more than 15 persons")));
     }
 }

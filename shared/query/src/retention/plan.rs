@@ -163,19 +163,19 @@ impl Counted {
         Self { fold, actor: None, events_read: 0 }
     }
 
-    fn take(&mut self, actor: ActorKey, events: u64, stay: &Stay) {
+    fn take(&mut self, actor: ActorKey, stay: &Stay) {
         if self.actor.as_ref() != Some(&actor) {
             self.fold.next_actor();
             self.actor = Some(actor);
         }
-        self.events_read += events;
         self.fold.take(stay);
     }
 
     /// Takes in what was gathered in a turn.
     fn take_turn(&mut self, plan: &RetentionPlan, (staying, hired): Turn<Staying>) -> Result<(), QueryError> {
-        let take = |counted: &mut Self, UnitStay { actor, unit, first_start, last_return, events }: UnitStay| {
-            counted.take(actor.into(), events, &Stay { unit, first_start, last_return });
+        self.events_read += staying.events();
+        let take = |counted: &mut Self, UnitStay { actor, unit, first_start, last_return }: UnitStay| {
+            counted.take(actor.into(), &Stay { unit, first_start, last_return });
         };
         staying.fold(&hired, || Self::new(plan), take)?.into_iter().for_each(|other| self.join(other));
         Ok(())
@@ -185,7 +185,6 @@ impl Counted {
     fn join(&mut self, mut other: Self) {
         other.fold.next_actor();
         self.fold.join(&other.fold);
-        self.events_read += other.events_read;
     }
 }
 
@@ -216,7 +215,8 @@ impl Intake for RetentionIntake {
             first_start: instant(&first_start),
             last_return: instant(&last_return),
         };
-        self.counted.take(ActorKey::Text(actor), u64::try_from(events).unwrap_or(0), &stay);
+        self.counted.events_read += u64::try_from(events).unwrap_or(0);
+        self.counted.take(ActorKey::Text(actor), &stay);
         Ok(())
     }
 
