@@ -289,6 +289,13 @@ impl<T: Quarterly> ColumnReader<T> {
         self.settle().map_err(refusal)
     }
 
+    /// What has taken all quarters, and the sessions that were given a number for this answer alone.
+    pub(crate) fn finish_with_named(mut self) -> Result<(T, HashMap<String, u32>), QueryError> {
+        self.close()?;
+        let [sessions, _] = self.named;
+        Ok((self.taker, sessions))
+    }
+
     /// What has taken all quarters, how many raw events were read for it, and the threads that did it.
     pub(crate) fn finish(mut self) -> Result<(T, u64, Hired), QueryError> {
         let hired = self.close()?;
