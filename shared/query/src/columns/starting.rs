@@ -14,7 +14,7 @@ use crate::{Filter, Range};
 /// Most times that a session is seen in a quarter: four bytes each.
 const SEEN_MAX: usize = 4_000_000;
 /// Most numbers between the least and the greatest of a session: a bit each.
-const SPAN_MAX: usize = 1 << 28;
+const SPAN_MAX: usize = 1 << 26;
 /// With more quarters than these to read, the range is read as a whole.
 const QUARTERS_MAX: usize = 2_000;
 /// Likewise with more sessions to look for.
@@ -80,8 +80,8 @@ impl Starting {
         Ok(pairs)
     }
 
-    /// What to read for the sessions behind one that starts at `behind`, or for the newest: at least `limit` of them, where there are
-    /// so many. `None` where that is so much that the range had better be read as a whole.
+    /// What to read for the sessions behind one that starts at `behind`, or for the newest: at least `limit` of them, where there
+    /// are so many. `None` where that is so much that the range had better be read as a whole.
     ///
     /// A quarter is taken whole. Which of the sessions of its own quarter come behind the one told is not known here: they may
     /// be on the page, and do not count.

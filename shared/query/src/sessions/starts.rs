@@ -34,8 +34,8 @@ impl Starts {
         sql.events_of_quarters(&self.quarters, sql.range(), &[])
     }
 
-    /// What holds for a group of a session's events where it may be on the page: it starts late enough, and is one of those found.
-    /// Of any other not all events may have been read.
+    /// What holds for a group of a session's events where it may be on the page: it starts late enough, and is one of those
+    /// found. Of any other not all events may have been read.
     pub(super) fn conditions(&self, sql: &mut Sql) -> [String; 2] {
         let (project, earliest) = (sql.project(), sql.instant(self.earliest));
         let numbers = sql.bind(Param::Ints(self.numbers.clone()));
