@@ -35,6 +35,7 @@ pub mod funnel;
 pub mod glob;
 mod ground;
 pub mod intake;
+pub mod looking;
 pub mod metric;
 pub mod page;
 pub mod paths;
@@ -73,6 +74,7 @@ pub use filter::{EventFilters, Filter, NumberOperator, TextOperator};
 pub use formula::Formula;
 pub use funnel::{FunnelAnswer, FunnelPlan, FunnelQuestion};
 pub use intake::{Gathered, Gathering, Intake};
+pub use looking::Looking;
 pub use metric::{Aggregate, Metric};
 pub use page::PageMeta;
 pub use paths::{PathsAnswer, PathsPlan, PathsQuestion};
@@ -84,9 +86,7 @@ pub use question_intake::QuestionIntake;
 pub use retention::{RetentionAnswer, RetentionQuestion};
 pub use scan::ScanMeta;
 pub use selection::OTHER_VALUE;
-pub use sessions::{
-    SessionAnswer, SessionQuestion, SessionsAnswer, SessionsQuestion, UserAnswer, UserQuestion, Whereabouts,
-};
+pub use sessions::{SessionAnswer, SessionQuestion, SessionsAnswer, SessionsQuestion, UserAnswer, UserQuestion};
 pub use shorthand::Given;
 pub use statement::{Cell, Dialect, Param, Row, Statement};
 pub use zone::Zone;

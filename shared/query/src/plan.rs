@@ -13,8 +13,8 @@ use crate::question_intake::QuestionIntake;
 use crate::selection::{From, Selection};
 use crate::tally::Tally;
 use crate::{
-    Answer, Buckets, Compare, Context, DateRange, Dialect, Dimension, Filter, Interval, QueryError, Question, Range,
-    Row, Statement, Whereabouts, Zone,
+    Answer, Buckets, Compare, Context, DateRange, Dialect, Dimension, Filter, Interval, Looking, QueryError, Question,
+    Range, Row, Statement, Zone,
 };
 
 /// Most rows of an answer over all its pages, filled buckets counted.
@@ -33,7 +33,7 @@ pub trait Askable {
 }
 
 /// A planned question: statements to run in any order, and the answer made of their rows.
-pub trait Executable {
+pub trait Executable: Send + Sync {
     /// What the kind is answered with.
     type Answer: Serialize + Send + 'static;
 
@@ -43,14 +43,8 @@ pub trait Executable {
     /// The statements in a store's dialect, one or more.
     fn statements(&self, dialect: Dialect) -> Vec<Statement>;
 
-    /// What is looked for before the statements are written, where that tells how to write them; see
-    /// [`Executable::within_quarters`].
-    fn whereabouts(&self) -> Option<Whereabouts> {
-        None
-    }
-
-    /// The same, read within these quarters of an hour and those without columns only; `None` where it would be no other.
-    fn within_quarters(&self, _: Vec<i64>) -> Option<Self>
+    /// What looks for the rows first, where that tells how to read fewer of them.
+    fn looking(&self) -> Option<Box<dyn Looking<Self>>>
     where
         Self: Sized,
     {

@@ -109,24 +109,38 @@ impl Sql {
         self.events_in_quarters(&numbers, part, conditions)
     }
 
-    /// The events of a part of the range within these quarters, and those without columns, for which the conditions hold. The
-    /// inner select is kept as it is (`OFFSET 0`): a store that does not know how many events a quarter has begins with it.
+    /// The events of a part of the range within these quarters for which the conditions hold. The inner select is kept as it is
+    /// (`OFFSET 0`): a store that does not know how many events a quarter has begins with it.
     pub(crate) fn events_of_quarters(&mut self, quarters: &[i64], part: Range, conditions: &[String]) -> String {
+        self.events_of_each_quarter(quarters, "", part, conditions)
+    }
+
+    /// The same within these quarters and those without columns.
+    pub(crate) fn events_of_quarters_and_marked(
+        &mut self,
+        quarters: &[i64],
+        part: Range,
+        conditions: &[String],
+    ) -> String {
+        let marked = format!(" UNION SELECT m.quarter FROM column_marks m WHERE m.project = {}", self.project());
+        self.events_of_each_quarter(quarters, &marked, part, conditions)
+    }
+
+    fn events_of_each_quarter(&mut self, quarters: &[i64], others: &str, part: Range, conditions: &[String]) -> String {
         let (project, from, to) = (self.project(), self.instant(part.from), self.instant(part.to));
         let quarters = self.bind(Param::Ints(quarters.to_vec()));
-        let marked = format!("UNION SELECT m.quarter FROM column_marks m WHERE m.project = {project}) q");
-        let conditions = conditions.join("\n  AND ");
+        let conditions: String = conditions.iter().map(|condition| format!("\n  AND {condition}")).collect();
         match self.dialect {
             Dialect::Postgres => format!(
-                "(SELECT o.* FROM (SELECT unnest({quarters}) AS quarter {marked}\n\
+                "(SELECT o.* FROM (SELECT unnest({quarters}) AS quarter{others}) q\n\
                  CROSS JOIN LATERAL (SELECT e.* FROM raw_events e\nWHERE e.project = {project}\n  \
                  AND e.timestamp >= to_timestamp(q.quarter * 900)\n  AND e.timestamp < to_timestamp((q.quarter + 1) * 900)\n  \
-                 AND e.timestamp >= {from}\n  AND e.timestamp < {to}\n  AND {conditions}\nOFFSET 0) o) e"
+                 AND e.timestamp >= {from}\n  AND e.timestamp < {to}{conditions}\nOFFSET 0) o) e"
             ),
             Dialect::Sqlite => format!(
-                "(SELECT e.* FROM (SELECT value AS quarter FROM json_each({quarters}) {marked}\n\
+                "(SELECT e.* FROM (SELECT value AS quarter FROM json_each({quarters}){others}) q\n\
                  CROSS JOIN raw_events e\nWHERE e.project = {project}\n  AND e.timestamp >= max({from}, q.quarter * 900000000)\n  \
-                 AND e.timestamp < min({to}, (q.quarter + 1) * 900000000)\n  AND {conditions}) e"
+                 AND e.timestamp < min({to}, (q.quarter + 1) * 900000000){conditions}) e"
             ),
         }
     }
@@ -174,6 +188,11 @@ impl Sql {
     pub(crate) fn project(&mut self) -> String {
         let project = self.project.clone();
         self.text(project.as_str())
+    }
+
+    /// The range of the question.
+    pub(crate) const fn range(&self) -> Range {
+        self.range
     }
 
     pub(crate) const fn dialect(&self) -> Dialect {

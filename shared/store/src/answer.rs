@@ -7,13 +7,13 @@ use std::sync::{Mutex, PoisonError};
 
 use analytics_domain::{Project, Retention, Timestamp};
 use analytics_query::{
-    Askable, Context, Executable, Intake, QueryError, QueryErrorCode, Row, Statement, Whereabouts, plan,
+    Askable, Context, Dialect, Executable, Intake, Looking, QueryError, QueryErrorCode, Row, Statement, plan,
 };
 use futures::future::try_join_all;
 use thiserror::Error;
 use tokio::task::spawn_blocking;
 
-use crate::{EventStore, Reading, StoreError};
+use crate::{EventStore, Inquiry, Listed, Reading, StoreError};
 
 /// Most rows that a question may have the store hand over, over all its statements. What SQL reads and adds up by itself is
 /// bounded by the statement timeout alone.
@@ -128,15 +128,28 @@ impl Budget {
     }
 }
 
+/// Asks the store a planned question this one way; [`Prepared::run`] has others where it is refused.
+///
+/// # Errors
+/// [`AnswerError`].
+pub async fn ask<P: Executable>(store: &dyn EventStore, reading: Reading, plan: &P) -> Result<P::Answer, AnswerError> {
+    run(store, reading, plan, &Budget { most: ROWS_READ_MAX, read: AtomicU64::new(0) }).await
+}
+
 async fn run<P: Executable>(
     store: &dyn EventStore,
     reading: Reading,
     plan: &P,
     budget: &Budget,
 ) -> Result<P::Answer, AnswerError> {
-    let narrowed = match plan.whereabouts() {
+    let narrowed = match plan.looking() {
         Some(looking) => {
-            look(store, reading, looking, budget).await?.and_then(|quarters| plan.within_quarters(quarters))
+            let mut narrowing = Narrowing::new(looking, store.dialect(), budget);
+            store.select_together(reading, &mut narrowing).await?;
+            match narrowing.end()? {
+                Narrowed::Read(intake) => return finish(intake).await,
+                Narrowed::ToRead(plan) => plan,
+            }
         }
         None => None,
     };
@@ -153,31 +166,89 @@ async fn run<P: Executable>(
     Ok(intake.into_inner().unwrap_or_else(PoisonError::into_inner).finish()?)
 }
 
-/// The quarters of an hour that somebody was found in; `None` where they are too many.
-async fn look(
-    store: &dyn EventStore,
-    reading: Reading,
-    mut looking: Whereabouts,
-    budget: &Budget,
-) -> Result<Option<Vec<i64>>, AnswerError> {
-    let mut refusal = None;
-    let statements = looking.statements(store.dialect());
-    let mut hand_over = |place, row: Row| match budget.take() {
-        Ok(()) => {
-            looking.push(place, &row);
-            ControlFlow::Continue(())
-        }
-        Err(error) => {
-            refusal = Some(error);
-            ControlFlow::Break(())
-        }
-    };
-    store.select_together(reading, &statements, &mut hand_over).await?;
-    refusal.map_or_else(|| Ok(looking.quarters()), |refusal| Err(refusal.into()))
+/// Looks for what a plan is to read, and reads it in the same state of the store, where it is good for that one alone.
+struct Narrowing<'b, P: Executable> {
+    dialect: Dialect,
+    budget: &'b Budget,
+    /// The statements that are looked into.
+    before: Vec<Statement>,
+    /// What looks; nothing once it has found, or given up.
+    looking: Option<Box<dyn Looking<P>>>,
+    found: Option<P>,
+    /// The statements of what was found, and what takes their rows, where they are read at once.
+    behind: Vec<Statement>,
+    intake: Option<P::Intake>,
+    refusal: Option<QueryError>,
 }
 
-/// Hands the rows of statements to the intake, those of one after those of the other. What was gathered from columns may be
-/// millions of events: the answer is made of them where it keeps nobody else waiting.
+/// What became of a plan.
+enum Narrowed<P: Executable> {
+    /// It was read.
+    Read(P::Intake),
+    /// It is still to be read; `None` where that is the plan as it is.
+    ToRead(Option<P>),
+}
+
+impl<'b, P: Executable> Narrowing<'b, P> {
+    fn new(looking: Box<dyn Looking<P>>, dialect: Dialect, budget: &'b Budget) -> Self {
+        Self {
+            dialect,
+            budget,
+            before: looking.statements(dialect),
+            looking: Some(looking),
+            found: None,
+            behind: Vec::new(),
+            intake: None,
+            refusal: None,
+        }
+    }
+
+    fn find(&mut self, looking: Box<dyn Looking<P>>) {
+        self.found = looking.found();
+        if let Some(plan) = self.found.as_ref().filter(|plan| plan.is_of_one_state()) {
+            self.behind = plan.statements(self.dialect);
+            self.intake = Some(plan.intake());
+        }
+    }
+
+    fn end(self) -> Result<Narrowed<P>, QueryError> {
+        match (self.refusal, self.intake) {
+            (Some(refusal), _) => Err(refusal),
+            (None, Some(intake)) => Ok(Narrowed::Read(intake)),
+            (None, None) => Ok(Narrowed::ToRead(self.found)),
+        }
+    }
+}
+
+impl<P: Executable> Inquiry for Narrowing<'_, P> {
+    fn statement(&mut self, place: usize) -> Option<Statement> {
+        if let Some(statement) = self.before.get(place) {
+            return Some(statement.clone());
+        }
+        if let Some(looking) = self.looking.take() {
+            self.find(looking);
+        }
+        self.behind.get(place - self.before.len()).cloned()
+    }
+
+    fn push(&mut self, place: usize, row: Row) -> ControlFlow<()> {
+        let taken = self.budget.take().and_then(|()| match (&mut self.looking, &mut self.intake) {
+            (Some(looking), _) => Ok(looking.push(place, row)),
+            (None, Some(intake)) => intake.push(place - self.before.len(), row).map(ControlFlow::Continue),
+            (None, None) => Ok(ControlFlow::Break(())),
+        });
+        let goes_on = taken.unwrap_or_else(|refusal| {
+            self.refusal = Some(refusal);
+            ControlFlow::Break(())
+        });
+        if goes_on.is_break() {
+            self.looking = None;
+        }
+        goes_on
+    }
+}
+
+/// Hands the rows of statements to the intake, those of one after those of the other.
 async fn read_together<I>(
     store: &dyn EventStore,
     reading: Reading,
@@ -190,20 +261,29 @@ where
     I::Answer: Send + 'static,
 {
     let mut refusal = None;
-    let mut hand_over = |place, row| match budget.take().and_then(|()| intake.push(place, row)) {
+    let hand_over = |place, row| match budget.take().and_then(|()| intake.push(place, row)) {
         Ok(()) => ControlFlow::Continue(()),
         Err(error) => {
             refusal = Some(error);
             ControlFlow::Break(())
         }
     };
-    store.select_together(reading, statements, &mut hand_over).await?;
+    store.select_together(reading, &mut Listed::new(statements, hand_over)).await?;
     match refusal {
         Some(refusal) => Err(refusal.into()),
-        None => match spawn_blocking(move || intake.finish()).await {
-            Ok(answer) => Ok(answer?),
-            Err(ended) => resume_unwind(ended.into_panic()),
-        },
+        None => finish(intake).await,
+    }
+}
+
+/// Makes the answer. What was gathered from columns may be millions of events: that is done where it keeps nobody else waiting.
+async fn finish<I>(intake: I) -> Result<I::Answer, AnswerError>
+where
+    I: Intake + 'static,
+    I::Answer: Send + 'static,
+{
+    match spawn_blocking(move || intake.finish()).await {
+        Ok(answer) => Ok(answer?),
+        Err(ended) => resume_unwind(ended.into_panic()),
     }
 }
 

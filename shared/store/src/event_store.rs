@@ -140,8 +140,39 @@ pub enum StoreError {
 /// Takes a row of an answer and says whether the next one is wanted.
 pub type OnRow<'r> = dyn FnMut(Row) -> ControlFlow<()> + Send + 'r;
 
-/// Is handed the place of a statement and one of its rows; [`ControlFlow::Break`] where no more are wanted.
-pub type OnPlacedRow<'f> = dyn FnMut(usize, Row) -> ControlFlow<()> + Send + 'f;
+/// Statements that are read one after another, of one state of the store. What comes next may depend on the rows before.
+pub trait Inquiry: Send {
+    /// The statement at this place; `None` behind the last. It is asked for once the rows of those before have been taken; the
+    /// first one again where it has to be read elsewhere.
+    fn statement(&mut self, place: usize) -> Option<Statement>;
+
+    /// Takes a row of the statement at this place; [`ControlFlow::Break`] where no more are wanted, of this and any other.
+    fn push(&mut self, place: usize, row: Row) -> ControlFlow<()>;
+}
+
+/// Statements that are known from the beginning.
+#[derive(Debug)]
+pub struct Listed<'s, F> {
+    statements: &'s [Statement],
+    on_row: F,
+}
+
+impl<'s, F: FnMut(usize, Row) -> ControlFlow<()> + Send> Listed<'s, F> {
+    /// Reads these, and hands over each row with the place of its statement.
+    pub const fn new(statements: &'s [Statement], on_row: F) -> Self {
+        Self { statements, on_row }
+    }
+}
+
+impl<F: FnMut(usize, Row) -> ControlFlow<()> + Send> Inquiry for Listed<'_, F> {
+    fn statement(&mut self, place: usize) -> Option<Statement> {
+        self.statements.get(place).cloned()
+    }
+
+    fn push(&mut self, place: usize, row: Row) -> ControlFlow<()> {
+        (self.on_row)(place, row)
+    }
+}
 
 /// Where the statements of a question are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -374,14 +405,8 @@ pub trait EventStore: ProjectStore {
         on_row: &mut OnRow<'_>,
     ) -> Result<(), StoreError>;
 
-    /// Runs reading statements one after another as [`EventStore::select_each`] does, all of the same state of the store, and
-    /// hands over each row with the place of its statement.
-    async fn select_together(
-        &self,
-        reading: Reading,
-        statements: &[Statement],
-        on_row: &mut OnPlacedRow<'_>,
-    ) -> Result<(), StoreError>;
+    /// Runs reading statements one after another as [`EventStore::select_each`] does, all of the same state of the store.
+    async fn select_together(&self, reading: Reading, inquiry: &mut dyn Inquiry) -> Result<(), StoreError>;
 
     /// Makes columns anew where events have come, for a bounded number of quarters; any number of processes may call it.
     async fn refresh(&self) -> Result<Refreshed, StoreError>;

@@ -22,11 +22,11 @@ mod settlement;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 
-pub use answer::{AnswerError, Prepared, answer, prepare};
+pub use answer::{AnswerError, Prepared, answer, ask, prepare};
 pub use cardinality::Cardinality;
 pub use event_store::{
-    DayCounts, DeadLetterPage, Drift, Edition, Erasure, EventStore, FailedEvent, Ingest, IngestBatch, Integrity,
-    Maintenance, OnPlacedRow, OnRow, ProjectState, Reading, Refreshed, ReplicaReport, StoreError, Upkeep,
+    DayCounts, DeadLetterPage, Drift, Edition, Erasure, EventStore, FailedEvent, Ingest, IngestBatch, Inquiry,
+    Integrity, Listed, Maintenance, OnRow, ProjectState, Reading, Refreshed, ReplicaReport, StoreError, Upkeep,
 };
 pub use footprint::{Footprint, Keeping};
 pub use project_store::{

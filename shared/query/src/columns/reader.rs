@@ -300,6 +300,13 @@ impl<T: Quarterly> ColumnReader<T> {
         Ok((taker, std::mem::take(&mut self.raw), hired))
     }
 
+    /// What has taken all quarters, and the sessions that were given a number for this answer alone.
+    pub(crate) fn finish_with_named(mut self) -> Result<(T, HashMap<String, u32>), QueryError> {
+        self.close()?;
+        let [sessions, _] = self.named;
+        Ok((self.taker, sessions))
+    }
+
     /// What has taken all quarters, how many raw events were read for it, and the threads that did it.
     pub(crate) fn finish(mut self) -> Result<(T, u64, Hired), QueryError> {
         let hired = self.close()?;

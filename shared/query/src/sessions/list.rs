@@ -1,8 +1,10 @@
 //! The sessions, newest first: `GET /api/sessions`.
 
+use analytics_domain::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::starts::{LookingForStarts, Starts};
 use super::summary::{SessionSummary, select};
 use crate::cursor::Position;
 use crate::filter::{Columns, Filtered as _};
@@ -10,7 +12,10 @@ use crate::intake::{Gathered, Gathering};
 use crate::page::Page;
 use crate::question::{LIMIT_DEFAULT, LIMIT_MAX};
 use crate::reading::{Member as _, members};
-use crate::{Askable, Context, DateRange, Dialect, Executable, Filter, PageMeta, QueryError, Row, Statement, Zone};
+use crate::sql::Sql;
+use crate::{
+    Askable, Context, DateRange, Dialect, Executable, Filter, Looking, PageMeta, QueryError, Row, Statement, Zone,
+};
 
 const MEMBERS: [&str; 5] = ["date_range", "timezone", "filters", "limit", "cursor"];
 
@@ -77,6 +82,9 @@ pub struct SessionsQuery {
 pub struct SessionsPlan {
     question: SessionsQuestion,
     page: Page,
+    has_columns: bool,
+    /// What the page is read of, where it is known: good for one state of the store.
+    starts: Option<Starts>,
 }
 
 impl Askable for SessionsQuestion {
@@ -87,7 +95,48 @@ impl Askable for SessionsQuestion {
         let asked = json!(["sessions", self.date_range.to_string(), self.timezone.name(), filters, self.limit]);
         let cursor = self.cursor.as_deref();
         let page = Page::new(asked.to_string(), self.date_range, &self.timezone, cursor, self.limit, context)?;
-        Ok(SessionsPlan { question: self.clone(), page })
+        Ok(SessionsPlan { question: self.clone(), page, has_columns: context.has_columns, starts: None })
+    }
+}
+
+impl SessionsPlan {
+    pub(super) fn filters(&self) -> &[Filter] {
+        &self.question.filters
+    }
+
+    pub(super) const fn page(&self) -> &Page {
+        &self.page
+    }
+
+    /// The start of the last session of the page before.
+    pub(super) fn behind(&self) -> Option<Timestamp> {
+        match &self.page.after {
+            Some(Position::AfterSession(started_at, _)) => Some(*started_at),
+            _ => None,
+        }
+    }
+
+    /// The same, read of what was found.
+    pub(super) fn narrowed(self, starts: Starts) -> Self {
+        Self { starts: Some(starts), ..self }
+    }
+
+    /// What holds for a group of a session's events where the session has one that passes; nothing where any does.
+    fn passes(&self, sql: &mut Sql) -> Option<String> {
+        let filters: Vec<String> =
+            self.question.filters.iter().map(|filter| sql.filter(filter, Columns::Raw)).collect();
+        let any = match sql.dialect() {
+            Dialect::Postgres => "bool_or",
+            Dialect::Sqlite => "max",
+        };
+        (!filters.is_empty()).then(|| format!("{any}({})", filters.join(" AND ")))
+    }
+
+    /// What holds for a group of the events of a session behind the page before.
+    fn is_behind(&self, sql: &mut Sql) -> Option<String> {
+        let Some(Position::AfterSession(started_at, id)) = &self.page.after else { return None };
+        let (started_at, id) = (sql.instant(*started_at), sql.text(id));
+        Some(format!("(min(e.timestamp) < {started_at} OR (min(e.timestamp) = {started_at} AND e.session_id < {id}))"))
     }
 }
 
@@ -95,29 +144,35 @@ impl Executable for SessionsPlan {
     type Answer = SessionsAnswer;
     type Intake = Gathering<Self>;
 
+    fn looking(&self) -> Option<Box<dyn Looking<Self>>> {
+        if !self.has_columns || self.starts.is_some() {
+            return None;
+        }
+        Some(Box::new(LookingForStarts::new(self)?))
+    }
+
+    /// Where it was looked into columns before, all that is found passes.
     fn statements(&self, dialect: Dialect) -> Vec<Statement> {
         let mut sql = self.page.sql(dialect);
-        let conditions = sql.in_range();
-        let mut having = Vec::new();
-        let filters: Vec<String> =
-            self.question.filters.iter().map(|filter| sql.filter(filter, Columns::Raw)).collect();
-        if !filters.is_empty() {
-            let any = match dialect {
-                Dialect::Postgres => "bool_or",
-                Dialect::Sqlite => "max",
-            };
-            having.push(format!("{any}({})", filters.join(" AND ")));
-        }
-        if let Some(Position::AfterSession(started_at, id)) = &self.page.after {
-            let (started_at, id) = (sql.instant(*started_at), sql.text(id));
-            having.push(format!(
-                "(min(e.timestamp) < {started_at} OR (min(e.timestamp) = {started_at} AND e.session_id < {id}))"
-            ));
-        }
-        let limit = self.page.limit.saturating_add(1);
-        let from = format!("{}\n  WHERE {}", sql.events(), conditions.join("\n    AND "));
-        let text = select(&mut sql, &from, &having, limit);
+        let (from, having) = match &self.starts {
+            None => {
+                let conditions = sql.in_range();
+                let having: Vec<String> =
+                    [self.passes(&mut sql), self.is_behind(&mut sql)].into_iter().flatten().collect();
+                (format!("{}\n  WHERE {}", sql.events(), conditions.join("\n    AND ")), having)
+            }
+            Some(starts) => {
+                let from = starts.events(&mut sql);
+                let behind = self.is_behind(&mut sql);
+                (from, behind.into_iter().chain(starts.conditions(&mut sql)).collect())
+            }
+        };
+        let text = select(&mut sql, &from, &having, self.page.limit.saturating_add(1));
         vec![sql.finish(text)]
+    }
+
+    fn is_of_one_state(&self) -> bool {
+        self.starts.is_some()
     }
 
     fn intake(&self) -> Gathering<Self> {

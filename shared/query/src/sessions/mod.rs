@@ -5,6 +5,7 @@
 
 mod list;
 mod session;
+mod starts;
 mod summary;
 mod user;
 mod whereabouts;
@@ -13,4 +14,3 @@ pub use list::{SessionsAnswer, SessionsPlan, SessionsQuery, SessionsQuestion};
 pub use session::{SessionAnswer, SessionPlan, SessionQuestion, TimelineQuery};
 pub use summary::SessionSummary;
 pub use user::{UserAnswer, UserPlan, UserQuestion, UserSummary};
-pub use whereabouts::Whereabouts;

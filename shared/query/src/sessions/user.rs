@@ -1,5 +1,7 @@
 //! One person known by a user id, and what the person did: `GET /api/users/{id}`.
 
+use std::ops::ControlFlow;
+
 use analytics_domain::Timestamp;
 use analytics_domain::event::USER_ID_MAX;
 use serde::{Deserialize, Serialize};
@@ -12,7 +14,9 @@ use crate::event_record::instant;
 use crate::intake::{Gathered, Gathering};
 use crate::page::{Order, Page};
 use crate::sql::Sql;
-use crate::{Askable, Cell, Context, Dialect, EventRecord, Executable, PageMeta, QueryError, Range, Row, Statement};
+use crate::{
+    Askable, Cell, Context, Dialect, EventRecord, Executable, Looking, PageMeta, QueryError, Range, Row, Statement,
+};
 
 /// Which person is shown: whose events carry the user id, and the unnamed events of the sessions that it was first seen in.
 ///
@@ -95,7 +99,7 @@ impl UserPlan {
         )];
         conditions.extend(behind);
         match &self.quarters {
-            Some(quarters) => sql.events_of_quarters(quarters, part, &conditions),
+            Some(quarters) => sql.events_of_quarters_and_marked(quarters, part, &conditions),
             None => sql.events_of_user(&self.question.id, part, &conditions),
         }
     }
@@ -105,13 +109,12 @@ impl Executable for UserPlan {
     type Answer = UserAnswer;
     type Intake = Gathering<Self>;
 
-    fn whereabouts(&self) -> Option<Whereabouts> {
-        let is_to_be_found = self.has_columns && self.quarters.is_none();
-        is_to_be_found.then(|| Whereabouts::new(&self.page.project, &self.question.id, self.page.range()))
-    }
-
-    fn within_quarters(&self, quarters: Vec<i64>) -> Option<Self> {
-        Some(Self { quarters: Some(quarters), ..self.clone() })
+    fn looking(&self) -> Option<Box<dyn Looking<Self>>> {
+        if !self.has_columns || self.quarters.is_some() {
+            return None;
+        }
+        let whereabouts = Whereabouts::new(&self.page.project, &self.question.id, self.page.range());
+        Some(Box::new(LookingForPerson { plan: self.clone(), whereabouts }))
     }
 
     /// The person in one line, and the page of the timeline.
@@ -135,6 +138,28 @@ impl Executable for UserPlan {
 
     fn cache_key(&self) -> String {
         self.page.cache_key("user")
+    }
+}
+
+/// Finds the quarters to read.
+struct LookingForPerson {
+    plan: UserPlan,
+    whereabouts: Whereabouts,
+}
+
+impl Looking<UserPlan> for LookingForPerson {
+    fn statements(&self, dialect: Dialect) -> Vec<Statement> {
+        self.whereabouts.statements(dialect)
+    }
+
+    fn push(&mut self, statement: usize, row: Row) -> ControlFlow<()> {
+        self.whereabouts.push(statement, &row);
+        ControlFlow::Continue(())
+    }
+
+    fn found(self: Box<Self>) -> Option<UserPlan> {
+        let quarters = self.whereabouts.quarters()?;
+        Some(UserPlan { quarters: Some(quarters), ..self.plan })
     }
 }
 

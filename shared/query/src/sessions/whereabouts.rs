@@ -22,7 +22,7 @@ const QUARTERS_MAX: usize = 2_000;
 
 /// Looks for a person; the statements are read one after another, of one state of the store.
 #[derive(Debug, Clone)]
-pub struct Whereabouts {
+pub(super) struct Whereabouts {
     project: Project,
     user: String,
     range: Range,
@@ -45,8 +45,7 @@ impl Whereabouts {
 
     /// The number that the person has in columns; quarters without columns; those of sessions whose user has changed; the pairs
     /// of each quarter from the first to the last that the number was seen in.
-    #[must_use]
-    pub fn statements(&self, dialect: Dialect) -> Vec<Statement> {
+    pub(super) fn statements(&self, dialect: Dialect) -> Vec<Statement> {
         let statement = |write: &dyn Fn(&mut Sql) -> String| {
             let mut sql = Sql::new(dialect, &self.project, self.range);
             let text = write(&mut sql);
@@ -86,7 +85,7 @@ impl Whereabouts {
     }
 
     /// Takes a row of the statement at this place.
-    pub fn push(&mut self, statement: usize, row: &[Cell]) {
+    pub(super) fn push(&mut self, statement: usize, row: &[Cell]) {
         match (statement, row) {
             (0, [Cell::Int(number)]) => self.number = u32::try_from(*number).ok(),
             (1, [Cell::Int(quarter)]) => self.add(*quarter..=*quarter),
@@ -97,8 +96,7 @@ impl Whereabouts {
     }
 
     /// The quarters, ascending; `None` where they are so many that the range had better be read as a whole.
-    #[must_use]
-    pub fn quarters(self) -> Option<Vec<i64>> {
+    pub(super) fn quarters(self) -> Option<Vec<i64>> {
         (!self.is_everywhere).then(|| self.quarters.into_iter().collect())
     }
 

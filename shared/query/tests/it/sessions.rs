@@ -3,7 +3,7 @@
 use analytics_query::{
     Askable as _, Cell, Executable as _, QueryErrorCode, Row, SessionQuestion, SessionsQuestion, UserQuestion, plan,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::sql::{DIALECTS, written};
@@ -48,14 +48,61 @@ fn a_person_is_read_where_columns_name_them() {
         let context = analytics_query::Context { has_columns, ..context() };
         UserQuestion::from_json(HOSTILE[0], &json!({"date_range": "30d"})).unwrap().plan(&context).unwrap()
     };
-    assert!(user(false).whereabouts().is_none(), "without columns there is nothing to look into");
+    assert!(user(false).looking().is_none(), "without columns there is nothing to look into");
     for (dialect, name) in DIALECTS {
-        let looking = user(true).whereabouts().unwrap().statements(dialect);
-        assert!(looking.iter().all(|statement| !statement.sql.contains("DROP")), "{looking:?}");
-        let found = user(true).within_quarters(vec![1_987_000, 1_987_004]).unwrap();
-        assert!(found.whereabouts().is_none());
-        insta::assert_snapshot!(format!("person_{name}"), written(&looking) + &written(&found.statements(dialect)));
+        let mut looking = user(true).looking().unwrap();
+        let statements = looking.statements(dialect);
+        assert!(statements.iter().all(|statement| !statement.sql.contains("DROP")), "{statements:?}");
+        for quarter in [1_991_100, 1_991_104] {
+            assert!(looking.push(1, vec![Cell::Int(quarter)]).is_continue());
+        }
+        let found = looking.found().unwrap();
+        assert!(found.looking().is_none() && !found.is_of_one_state());
+        insta::assert_snapshot!(format!("person_{name}"), written(&statements) + &written(&found.statements(dialect)));
     }
+}
+
+#[test]
+fn a_page_of_sessions_is_read_where_columns_show_their_starts() {
+    let sessions = |filters: Value, has_columns| {
+        let context = analytics_query::Context { has_columns, ..context() };
+        let question = json!({"date_range": "7d", "filters": filters, "limit": 1});
+        SessionsQuestion::from_json(&question).unwrap().plan(&context).unwrap()
+    };
+    let none = json!([]);
+    assert!(sessions(none.clone(), false).looking().is_none(), "without columns there is nothing to look into");
+    let of_user = json!([["is", "user_id", ["u"]]]);
+    assert!(sessions(of_user, true).looking().is_none(), "columns do not tell who it was");
+    for (dialect, name) in DIALECTS {
+        let pay = json!([["is", "event_action", ["pay"]]]);
+        let passing = sessions(pay, true).looking().unwrap().statements(dialect);
+        let mut looking = sessions(none.clone(), true).looking().unwrap();
+        let statements = looking.statements(dialect);
+        // Sessions that begin in a quarter each; the third has no number yet.
+        for (minute, session, number) in
+            [(0, "a", Some(7)), (16, "b", Some(8)), (17, "a", Some(7)), (40, HOSTILE[0], None)]
+        {
+            assert!(looking.push(4, raw(minute, session, number)).is_continue());
+        }
+        let found = looking.found().unwrap();
+        assert!(found.looking().is_none() && found.is_of_one_state());
+        let read = found.statements(dialect);
+        assert!(!read[0].sql.contains("DROP"), "{read:?}");
+        insta::assert_snapshot!(
+            format!("starts_{name}"),
+            written(&statements) + &written(&passing[3..4]) + &written(&read)
+        );
+    }
+}
+
+/// A row of a quarter without columns, so many minutes after ten o'clock.
+fn raw(minute: i64, session: &str, number: Option<i64>) -> Row {
+    let text = |text: &str| Cell::Text(text.to_owned());
+    let time = at("2026-11-10T10:00:00Z").saturating_add_micros(minute * 60_000_000);
+    let number = number.map_or(Cell::Null, Cell::Int);
+    let known = [number, Cell::Null, Cell::Null, Cell::Null];
+    let event = [Cell::Timestamp(time), text(session), Cell::Null, text("t"), text("a"), text("{}")];
+    event.into_iter().chain(known).collect()
 }
 
 #[test]

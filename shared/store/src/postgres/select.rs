@@ -13,7 +13,7 @@ use super::fault::question_fault;
 use super::link::{Link, Session};
 use super::numeric;
 use super::values::{Instant, from_wire};
-use crate::{OnPlacedRow, OnRow, StoreError};
+use crate::{Inquiry, OnRow, StoreError};
 
 /// Days from 1970-01-01 to 2000-01-01, from which PostgreSQL counts.
 const POSTGRES_EPOCH_DAY: i64 = 10_957;
@@ -44,14 +44,14 @@ pub(super) async fn select_each(
 /// Runs statements one after another in such a transaction, which sees one state of the store.
 pub(super) async fn select_together(
     mut session: Session,
-    statements: &[Statement],
+    inquiry: &mut dyn Inquiry,
     timeout: Duration,
-    on_row: &mut OnPlacedRow<'_>,
 ) -> Result<(), StoreError> {
     let fault = question_fault(timeout);
-    for (place, statement) in statements.iter().enumerate() {
-        let mut hand_over = |row| on_row(place, row);
-        match run(session.connection().map_err(fault)?, statement, &mut hand_over).await {
+    for place in 0.. {
+        let Some(statement) = inquiry.statement(place) else { break };
+        let mut hand_over = |row| inquiry.push(place, row);
+        match run(session.connection().map_err(fault)?, &statement, &mut hand_over).await {
             Ok(ControlFlow::Continue(())) => {}
             Ok(ControlFlow::Break(())) => return Ok(()),
             Err(error) => {

@@ -1,10 +1,11 @@
 //! The adapter itself.
 
+use std::ops::ControlFlow;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use analytics_domain::{BatchOutcome, DeadLetter, DeadLetterId, Project, Retention, Timestamp};
-use analytics_query::{Dialect, Statement};
+use analytics_query::{Dialect, Row, Statement};
 use async_trait::async_trait;
 use sqlx::postgres::PgConnectOptions;
 
@@ -18,7 +19,7 @@ use super::{columns, dead_letters, edition, erasure, footprint, ingest, integrit
 use crate::cardinality::Cardinality;
 use crate::migration::{self, POSTGRES, SchemaState, schema_state};
 use crate::{
-    DeadLetterPage, Edition, Erasure, EventStore, Footprint, Ingest, Integrity, Maintenance, OnPlacedRow, OnRow,
+    DeadLetterPage, Edition, Erasure, EventStore, Footprint, Ingest, Inquiry, Integrity, Maintenance, OnRow,
     ProjectState, Reading, Refreshed, ReplicaReport, StoreError, Upkeep,
 };
 
@@ -242,6 +243,25 @@ fn replaced(source: Box<dyn std::error::Error + Send + Sync>, has_begun: bool) -
     Ok(())
 }
 
+/// Knows whether something of an inquiry cannot be taken back: a row was handed over, or what comes behind the first statement
+/// was decided.
+struct Begun<'i> {
+    inquiry: &'i mut dyn Inquiry,
+    has_begun: bool,
+}
+
+impl Inquiry for Begun<'_> {
+    fn statement(&mut self, place: usize) -> Option<Statement> {
+        self.has_begun |= place > 0;
+        self.inquiry.statement(place)
+    }
+
+    fn push(&mut self, place: usize, row: Row) -> ControlFlow<()> {
+        self.has_begun = true;
+        self.inquiry.push(place, row)
+    }
+}
+
 /// Asks for next to nothing, within two seconds.
 async fn ping(pool: &Pool) -> Result<(), StoreError> {
     let fault = fault("answer a health check");
@@ -330,26 +350,17 @@ impl EventStore for PostgresStore {
         select::select_each(session, statement, timeout, on_row).await
     }
 
-    async fn select_together(
-        &self,
-        reading: Reading,
-        statements: &[Statement],
-        on_row: &mut OnPlacedRow<'_>,
-    ) -> Result<(), StoreError> {
+    async fn select_together(&self, reading: Reading, inquiry: &mut dyn Inquiry) -> Result<(), StoreError> {
         let timeout = self.statement_timeout;
         if let Some((replica, session, _)) = self.on_replica(reading, &self.reading_together).await {
-            let mut has_begun = false;
-            let mut first = |place, row| {
-                has_begun = true;
-                on_row(place, row)
-            };
-            match replica.answer(select::select_together(session, statements, timeout, &mut first)).await {
-                Err(StoreError::Unavailable { source, .. }) => replaced(source, has_begun)?,
+            let mut first = Begun { inquiry: &mut *inquiry, has_begun: false };
+            match replica.answer(select::select_together(session, &mut first, timeout)).await {
+                Err(StoreError::Unavailable { source, .. }) => replaced(source, first.has_begun)?,
                 answer => return answer,
             }
         }
         let session = Session::begin(&self.primary, &self.reading_together).await.map_err(question_fault(timeout))?;
-        select::select_together(session, statements, timeout, on_row).await
+        select::select_together(session, inquiry, timeout).await
     }
 
     async fn refresh(&self) -> Result<Refreshed, StoreError> {

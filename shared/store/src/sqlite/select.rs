@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::connection::Readers;
 use super::fault::unencodable;
-use crate::{OnPlacedRow, OnRow, StoreError};
+use crate::{Inquiry, OnRow, StoreError};
 
 /// Runs a statement on a reading connection and hands its rows over until no more are wanted.
 pub(super) async fn select_each(
@@ -23,17 +23,14 @@ pub(super) async fn select_each(
 }
 
 /// Runs statements one after another in a transaction, which sees one state of the file.
-pub(super) async fn select_together(
-    readers: &Readers,
-    statements: &[Statement],
-    on_row: &mut OnPlacedRow<'_>,
-) -> Result<(), StoreError> {
+pub(super) async fn select_together(readers: &Readers, inquiry: &mut dyn Inquiry) -> Result<(), StoreError> {
     let fault = readers.fault();
     let mut connection = readers.take().await?;
     let mut transaction = connection.begin().await.map_err(fault)?;
-    for (place, statement) in statements.iter().enumerate() {
-        let mut hand_over = |row| on_row(place, row);
-        if run(readers, &mut transaction, statement, &mut hand_over).await?.is_break() {
+    for place in 0.. {
+        let Some(statement) = inquiry.statement(place) else { break };
+        let mut hand_over = |row| inquiry.push(place, row);
+        if run(readers, &mut transaction, &statement, &mut hand_over).await?.is_break() {
             break;
         }
     }

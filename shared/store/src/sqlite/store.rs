@@ -14,7 +14,7 @@ use super::{columns, connection, dead_letters, erasure, footprint, ingest, integ
 use crate::cardinality::Cardinality;
 use crate::migration::{self, SQLITE, SchemaState, schema_state};
 use crate::{
-    DeadLetterPage, Edition, Erasure, EventStore, Footprint, Ingest, Integrity, Maintenance, OnPlacedRow, OnRow,
+    DeadLetterPage, Edition, Erasure, EventStore, Footprint, Ingest, Inquiry, Integrity, Maintenance, OnRow,
     ProjectState, Reading, Refreshed, StoreError, Upkeep,
 };
 
@@ -208,13 +208,8 @@ impl EventStore for SqliteStore {
         select::select_each(&self.readers, statement, on_row).await
     }
 
-    async fn select_together(
-        &self,
-        _: Reading,
-        statements: &[Statement],
-        on_row: &mut OnPlacedRow<'_>,
-    ) -> Result<(), StoreError> {
-        select::select_together(&self.readers, statements, on_row).await
+    async fn select_together(&self, _: Reading, inquiry: &mut dyn Inquiry) -> Result<(), StoreError> {
+        select::select_together(&self.readers, inquiry).await
     }
 
     async fn refresh(&self) -> Result<Refreshed, StoreError> {

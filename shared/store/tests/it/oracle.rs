@@ -126,6 +126,8 @@ on_every_store! {
     retention_of_columns: super::kinds::agree_by_columns::<super::cohorts::Cohorts>,
     retention_of_old_columns: super::kinds::agree_by_old_columns::<super::cohorts::Cohorts>,
     sessions_listed: super::kinds::agree::<super::sessions::Sessions>,
+    sessions_listed_of_columns: super::kinds::agree_by_columns::<super::sessions::Sessions>,
+    sessions_listed_of_old_columns: super::kinds::agree_by_old_columns::<super::sessions::Sessions>,
     one_session: super::kinds::agree::<super::sessions::OneSession>,
     one_session_of_old_columns: super::kinds::agree_by_old_columns::<super::sessions::OneSession>,
     one_user: super::kinds::agree::<super::sessions::OneUser>,

@@ -17,6 +17,7 @@ pub(crate) mod model;
 pub(crate) mod projects;
 pub(crate) mod questions;
 pub(crate) mod schema;
+pub(crate) mod sessions;
 pub(crate) mod upgrade;
 pub(crate) mod upkeep;
 
@@ -189,6 +190,9 @@ macro_rules! store_contract {
                 rows_come_one_by_one_until_no_more_are_wanted,
                 metadata_comes_back, a_session_is_named_by_its_first_user, project_state_is_kept,
                 the_order_of_text_is_bytewise],
+            sessions: [pages_of_sessions_are_those_of_raw_rows, a_page_of_sessions_reads_the_quarters_of_its_sessions,
+                columns_that_cannot_be_read_are_no_obstacle_to_a_list,
+                what_is_asked_next_is_of_the_state_that_was_looked_at],
             schema: [processes_may_migrate_at_once, a_newer_schema_is_refused, settings_are_kept],
             upgrade: [every_older_schema_is_brought_up_and_answers_as_before],
             upkeep: [old_events_go_and_rollups_stay, ids_are_remembered_over_generations_and_then_forgotten,

@@ -1,13 +1,12 @@
 //! Stores events, asks a store, and compares what it says with what the oracle says.
 
 use std::collections::BTreeMap;
-use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use analytics_domain::{Batch, EventOutcome, Project, Retention, Timestamp};
-use analytics_query::{Askable, Context, Executable, Intake as _, Row, plan};
-use analytics_store::{AnswerError, EventStore, Ingest, IngestBatch, Reading};
+use analytics_query::{Askable, Context, Executable, plan};
+use analytics_store::{AnswerError, EventStore, Ingest, IngestBatch, Reading, ask};
 use analytics_testkit::oracle::{StoredEvent, World};
 use uuid::Uuid;
 
@@ -120,31 +119,9 @@ impl Bench {
         })
     }
 
-    /// Runs the statements of a plan, narrowed by what it has looked for, and makes the answer of their rows.
+    /// Asks the store a plan, and no other where it is refused.
     pub(super) async fn run<P: Executable>(&self, planned: &P) -> Result<P::Answer, AnswerError> {
-        let mut narrowed = None;
-        if let Some(mut looking) = planned.whereabouts() {
-            let statements = looking.statements(self.store.dialect());
-            let mut take = |place, row: Row| {
-                looking.push(place, &row);
-                ControlFlow::Continue(())
-            };
-            self.store.select_together(Reading::Primary, &statements, &mut take).await?;
-            narrowed = looking.quarters().and_then(|quarters| planned.within_quarters(quarters));
-        }
-        let planned = narrowed.as_ref().unwrap_or(planned);
-        let mut intake = planned.intake();
-        let mut refused = None;
-        let mut take = |place, row| {
-            refused = intake.push(place, row).err();
-            if refused.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        };
-        let statements = planned.statements(self.store.dialect());
-        self.store.select_together(Reading::Primary, &statements, &mut take).await?;
-        match refused {
-            Some(error) => Err(error.into()),
-            None => Ok(intake.finish()?),
-        }
+        ask(self.store.as_ref(), Reading::Primary, planned).await
     }
 
     /// Asks the store as the API does; every second time, where columns can be read in several turns, as a larger question would be.
