@@ -23,9 +23,9 @@ const EVENTS_MAX: usize = 9_000_000;
 /// Lists of events grow by so great a part of themselves: where they doubled, half of what they take could be room.
 const GROWTH: usize = 4;
 
-/// What is read of each event, and the events so far.
-#[derive(Debug)]
-pub(crate) struct Scanning {
+/// Which events are gathered, and what is told of each.
+#[derive(Debug, Clone)]
+struct Asked {
     by: Actor,
     share: Share,
     range: Range,
@@ -34,6 +34,12 @@ pub(crate) struct Scanning {
     unmarked: bool,
     label: Option<Field>,
     most: usize,
+}
+
+/// The events so far.
+#[derive(Debug)]
+pub(crate) struct Scanning {
+    asked: Asked,
     /// By the shard of their actor, as they came.
     hits: Vec<Vec<Hit>>,
     /// What others took, likewise.
@@ -80,7 +86,7 @@ impl Scanning {
         unmarked: bool,
         label: Option<&Field>,
     ) -> Self {
-        Self {
+        Self::empty(Asked {
             by,
             share: Share::ALL,
             range,
@@ -89,6 +95,12 @@ impl Scanning {
             unmarked,
             label: label.cloned(),
             most: EVENTS_MAX,
+        })
+    }
+
+    fn empty(asked: Asked) -> Self {
+        Self {
+            asked,
             hits: vec![Vec::new(); SHARDS],
             others: Vec::new(),
             count: 0,
@@ -99,7 +111,7 @@ impl Scanning {
     }
 
     fn places_of_labels(&mut self, fields: &mut Fields<'_>) -> Result<Vec<u32>, Corrupt> {
-        let Some(field) = &self.label else { return Ok(Vec::new()) };
+        let Some(field) = &self.asked.label else { return Ok(Vec::new()) };
         let values = fields.values(field)?;
         let by_code: Vec<u32> = values
             .values
@@ -129,7 +141,7 @@ impl Scanning {
         let mut by_value: Vec<(&Field, Vec<u64>)> = Vec::new();
         let mut always = 0;
         let mut masks = Vec::new();
-        for (bit, Mark { filters, field }) in self.marks.iter().enumerate() {
+        for (bit, Mark { filters, field }) in self.asked.marks.iter().enumerate() {
             let Some(field) = field else {
                 match mask(filters, fields)? {
                     None => always |= 1 << bit,
@@ -194,8 +206,8 @@ impl Scanning {
 impl Quarterly for Scanning {
     fn columns(&self) -> Vec<String> {
         let mut names = vec![ACTORS.to_owned(), ACTOR.to_owned(), TIME.to_owned()];
-        let filters = self.filters.iter().chain(self.marks.iter().flat_map(|mark| &mark.filters));
-        names.extend(filters.flat_map(fields_of).chain(self.label.clone()).flat_map(|field| columns_of(&field)));
+        let filters = self.asked.filters.iter().chain(self.asked.marks.iter().flat_map(|mark| &mark.filters));
+        names.extend(filters.flat_map(fields_of).chain(self.asked.label.clone()).flat_map(|field| columns_of(&field)));
         names.sort_unstable();
         names.dedup();
         names
@@ -204,23 +216,23 @@ impl Quarterly for Scanning {
     fn take(&mut self, segment: &Segment, changed: &HashMap<u32, u32>) -> Result<(), Stop> {
         let actors = segment.actors()?;
         let mut fields = Fields::new(segment, &actors);
-        let passing = mask(&self.filters, &mut fields)?;
+        let passing = mask(&self.asked.filters, &mut fields)?;
         let marks = self.marks_of_events(&mut fields)?;
         let labels = self.places_of_labels(&mut fields)?;
         let times = segment.times(&actors)?;
         let pairs = segment.actor(&actors)?;
-        let keys = keys(self.by, &actors, changed)?;
+        let keys = keys(self.asked.by, &actors, changed)?;
         let holds = |mask: &Option<Vec<bool>>, event: usize| {
             mask.as_ref().is_none_or(|mask| mask.get(event).copied().unwrap_or(false))
         };
-        let first = times.partition_point(|time| *time < self.range.from);
-        let after = times.partition_point(|time| *time < self.range.to);
+        let first = times.partition_point(|time| *time < self.asked.range.from);
+        let after = times.partition_point(|time| *time < self.asked.range.to);
         let events = marks.iter().zip(&times).zip(&pairs).enumerate().take(after).skip(first);
         for (event, ((marks, time), pair)) in events {
-            if *marks == 0 && !self.unmarked || !holds(&passing, event) {
+            if *marks == 0 && !self.asked.unmarked || !holds(&passing, event) {
                 continue;
             }
-            let Some(actor) = keys.get(*pair as usize).copied().filter(|actor| self.share.holds(*actor)) else {
+            let Some(actor) = keys.get(*pair as usize).copied().filter(|actor| self.asked.share.holds(*actor)) else {
                 continue;
             };
             let kind = self.kinds.place_of(Kind { marks: *marks, label: labels.get(event).copied().unwrap_or(0) });
@@ -236,7 +248,7 @@ impl Quarterly for Scanning {
     }
 
     fn beside(&self) -> Self {
-        self.of_share(self.share)
+        Self::empty(self.asked.clone())
     }
 
     fn join(&mut self, other: Self) -> Result<(), Stop> {
@@ -267,37 +279,22 @@ impl Quarterly for Scanning {
     }
 
     fn most(&self) -> usize {
-        self.most
+        self.asked.most
     }
 
     fn check(&self) -> Result<(), Stop> {
-        if self.count <= self.most {
+        if self.count <= self.asked.most {
             return Ok(());
         }
         let message =
-            format!("the question looks at more than {} events; narrow date_range or add a filter", self.most);
+            format!("the question looks at more than {} events; narrow date_range or add a filter", self.asked.most);
         Err(Stop::TooLarge(message))
     }
 }
 
 impl Shared for Scanning {
     fn of_share(&self, share: Share) -> Self {
-        Self {
-            by: self.by,
-            share,
-            range: self.range,
-            filters: self.filters.clone(),
-            marks: self.marks.clone(),
-            unmarked: self.unmarked,
-            label: self.label.clone(),
-            most: self.most,
-            hits: vec![Vec::new(); SHARDS],
-            others: Vec::new(),
-            count: 0,
-            kinds: Kinds::default(),
-            places: HashMap::new(),
-            labels: Vec::new(),
-        }
+        Self::empty(Asked { share, ..self.asked.clone() })
     }
 }
 
@@ -338,7 +335,11 @@ mod tests {
         };
         let segment = Segment::new(Quarter(0), columns(&[row(1), row(2), row(3), row(9)]));
         let range = Range { from: Timestamp::from_micros(0), to: Timestamp::from_micros(9) };
-        let scanning = |most| Scanning { most, ..Scanning::new(Actor::Session, range, &[], &[&[]], false, None) };
+        let scanning = |most| {
+            let mut scanning = Scanning::new(Actor::Session, range, &[], &[&[]], false, None);
+            scanning.asked.most = most;
+            scanning
+        };
         let mut enough = scanning(3);
         assert!(enough.take(&segment, &HashMap::new()).is_ok());
         let count = |count: &mut usize, _| {
