@@ -62,7 +62,7 @@ enum Part {
         /// Only questions whose names hold this text; may be given several times
         #[arg(long = "only", value_name = "TEXT")]
         words: Vec<String>,
-        /// A database of yours to ask, kept for the next time: loaded where it holds no events yet [default: one of its own]
+        /// A database to ask and keep for the next time, migrated, and loaded where it holds no events [default: one of its own]
         #[arg(long, value_name = "URL")]
         database: Option<String>,
     },

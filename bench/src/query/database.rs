@@ -52,6 +52,9 @@ impl Base {
     /// Runs SQL by psql and gives its lines back.
     pub fn psql(&self, sql: &str) -> Outcome<String> {
         let output = Command::new("psql")
+            // The caller's own settings for psql must not change what is measured.
+            .env_remove("PGOPTIONS")
+            .env("PGCONNECT_TIMEOUT", "10")
             .args(["--no-psqlrc", "--quiet", "--no-align", "--tuples-only", "--set=ON_ERROR_STOP=1"])
             .args(["--dbname", &self.url, "--command", sql])
             .output()?;
